@@ -1,0 +1,287 @@
+//! Decides what a configuration is: the vocabulary of everything after it.
+//!
+//! A [`Config`] is immutable, complete and cross-checked: whatever a stage looks up in it is there.
+//! It is built by [`Config::parse`] from JSON, which reports every error at once, each with its path.
+//! The same shape is described for editors by `envoy/farebox.schema.json`.
+//!
+//! Does not hold a caller's secret (only its SHA-256). Provider secrets are here after resolution, and
+//! `Debug` never prints them.
+
+mod error;
+mod parse;
+mod secret;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use secret::Secret;
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use wildmatch::WildMatch;
+
+use crate::ledger::Limits;
+use crate::price::{Catalogue, Price};
+use crate::window::{Millis, Window};
+
+/// Everything an operator decided.
+#[derive(Debug)]
+pub struct Config {
+    /// Header that names a caller, set by an authentication filter before this one. Lower-case.
+    pub identity_header: Option<Box<str>>,
+    /// Callers by `id`.
+    pub keys: HashMap<Box<str>, Rc<Key>>,
+    /// Providers by name.
+    pub providers: HashMap<Box<str>, Rc<Provider>>,
+    /// Models by exact alias.
+    pub aliases: HashMap<Box<str>, Rc<Model>>,
+    /// Models by pattern, longest pattern first.
+    pub patterns: Vec<(Pattern, Rc<Model>)>,
+    /// The model of a request that names none.
+    pub default_model: Option<Box<str>>,
+    /// First match wins.
+    pub rules: Vec<Rule>,
+    /// In the order in which they were written.
+    pub budgets: Vec<Rc<Budget>>,
+    /// Prices of the configuration over those of the catalogue.
+    pub prices: Catalogue,
+    /// What to do with a model that has no price.
+    pub unpriced: Unpriced,
+    /// What to charge when the client leaves before the answer is complete.
+    pub on_disconnect: OnDisconnect,
+    /// How much is held for a request before it is sent.
+    pub hold: HoldPolicy,
+    /// Status of a refusal by a budget: 429 or 402.
+    pub budget_status: u16,
+    /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
+    pub endpoints: Vec<Pattern>,
+    /// Largest request body in bytes.
+    pub request_body_bytes: usize,
+    /// How long a client may take to send its body, in milliseconds.
+    pub request_body_ms: u64,
+    /// FNV-1a of the JSON text, to tell configurations apart in logs.
+    pub hash: u64,
+}
+
+/// A caller that may use the gateway.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Public part of the key: `[a-z0-9-]`, at most 64 bytes.
+    pub id: Box<str>,
+    /// SHA-256 of the whole key text; `None` for a caller that only an authentication filter may name.
+    pub sha256: Option<[u8; 32]>,
+    /// Who pays.
+    pub team: Box<str>,
+    /// Free labels for the record.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Models the key may ask for, as patterns over the name asked for; empty means every one.
+    pub models: Vec<Pattern>,
+    /// First moment at which the key no longer works.
+    pub expires: Option<Millis>,
+    /// A key can be switched off without being removed.
+    pub enabled: bool,
+    /// The budgets that hold for this caller, each with the counter it uses.
+    pub accounts: Vec<Account>,
+}
+
+/// One budget as it holds for one caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The budget.
+    pub budget: Rc<Budget>,
+    /// Whose counter: the organisation (`*`), a team or a key id.
+    pub subject: Box<str>,
+    /// Key of the counter in the store.
+    pub record: Box<str>,
+    /// The limits after overrides.
+    pub limits: Limits,
+}
+
+/// A limit on spending over a window.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// What refusals call it.
+    pub name: Box<str>,
+    /// Who shares a counter.
+    pub per: Per,
+    /// When the counter starts again.
+    pub window: Window,
+}
+
+/// Who shares a counter of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Everyone.
+    Org,
+    /// The callers of one team.
+    Team,
+    /// One key.
+    Key,
+}
+
+/// A service that answers model calls.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// Whether it speaks OpenAI's endpoints.
+    pub openai: bool,
+    /// Whether it speaks Anthropic's endpoints.
+    pub anthropic: bool,
+    /// Envoy cluster that reaches it.
+    pub cluster: Box<str>,
+    /// `:authority` to send; `None` keeps the client's.
+    pub host: Option<Box<str>>,
+    /// What stands in place of `/v1` in the path sent; without a slash at its end.
+    pub base_path: Box<str>,
+    /// How it is authenticated to.
+    pub credential: Credential,
+    /// Whether usage may be asked for in a stream (`stream_options.include_usage`).
+    pub include_usage: bool,
+}
+
+/// How a provider is authenticated to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The provider wants none.
+    None,
+    /// Envoy adds it after this filter (`credential_injector`, `aws_request_signing`, …).
+    Envoy,
+    /// Sent by this filter in the header of the provider's dialect.
+    Secret(Secret),
+    /// Optional and not set: the provider is configured and not available.
+    Missing(Box<str>),
+}
+
+/// A model that callers can ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Alias or pattern as configured: what metrics call it.
+    pub name: Box<str>,
+    /// Where it is served, first choice first.
+    pub targets: Vec<Target>,
+}
+
+/// One place where a model is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The provider.
+    pub provider: Rc<Provider>,
+    /// The provider's name for the model; `None` sends the name that was asked for.
+    pub model: Option<Box<str>>,
+}
+
+/// Sends requests that match to another model than the one asked for.
+#[derive(Debug)]
+pub struct Rule {
+    /// All conditions that are set must hold.
+    pub when: When,
+    /// Alias or `provider/model`.
+    pub model: Box<str>,
+}
+
+/// Conditions of a rule. An unset one always holds.
+#[derive(Debug, Default)]
+pub struct When {
+    /// The agent that the client says it is.
+    pub agent: Option<Pattern>,
+    /// The caller's team.
+    pub team: Option<Pattern>,
+    /// The caller's key id.
+    pub key: Option<Pattern>,
+    /// The model asked for.
+    pub model: Option<Pattern>,
+    /// Path without query.
+    pub path: Option<Pattern>,
+    /// Request headers, by lower-case name.
+    pub headers: Vec<(Box<str>, Pattern)>,
+    /// Estimated input tokens must be more than this.
+    pub prompt_tokens_over: Option<u64>,
+}
+
+/// A pattern in which `*` stands for any text and `?` for one character.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern(WildMatch);
+
+impl Eq for Pattern {}
+
+impl Pattern {
+    /// Any text is a pattern.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(WildMatch::new(text))
+    }
+
+    /// Whether the whole of `text` fits.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.matches(text)
+    }
+
+    /// Whether `text` has a character with a meaning.
+    #[must_use]
+    pub fn is_pattern(text: &str) -> bool {
+        text.contains(['*', '?'])
+    }
+}
+
+/// What to do with a request for a model that has no price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpriced {
+    /// Refuse it.
+    Deny,
+    /// Serve it, charge tokens and requests but no money, and say so in the record and a metric.
+    Allow,
+}
+
+/// What to charge when the client leaves before the answer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// The input and the output that was seen.
+    BillSeen,
+    /// Everything that was held.
+    BillHold,
+    /// The input alone.
+    BillInputOnly,
+}
+
+impl OnDisconnect {
+    /// Every policy with the word the configuration uses for it.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("bill_seen", Self::BillSeen),
+        ("bill_hold", Self::BillHold),
+        ("bill_input_only", Self::BillInputOnly),
+    ];
+}
+
+/// How much is held for a request before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldPolicy {
+    /// Output tokens assumed when the request sets no limit of its own.
+    pub output_tokens: u64,
+    /// Most money held for one request; `None` for no ceiling.
+    pub ceiling: Option<crate::money::PicoUsd>,
+    /// Length of an epoch: a hold that was never settled is dropped after one to two of these.
+    pub epoch_ms: u64,
+}
+
+/// A price the configuration sets, for model names `provider/model` that fit the pattern.
+pub type PriceOverride = (Pattern, Price);
+
+impl Config {
+    /// Reads a plugin configuration. `secret` resolves the name of an environment variable.
+    ///
+    /// # Errors
+    /// Every mistake found, each with its JSON path.
+    pub fn parse(json: &[u8], secret: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        parse::parse(json, &secret)
+    }
+
+    /// The teams of all callers, sorted, each once: the values the `team` label of a metric may have.
+    #[must_use]
+    pub fn teams(&self) -> Vec<&str> {
+        let mut teams: Vec<&str> = self.keys.values().map(|key| &*key.team).collect();
+        teams.sort_unstable();
+        teams.dedup();
+        teams
+    }
+}

@@ -1,0 +1,92 @@
+//! Decides how bytes that a stranger sent become text that may be logged and counted.
+//!
+//! Header values are arbitrary bytes. Log lines, metric labels and error messages are read by people
+//! and parsed by tools, so only bounded, printable ASCII goes there.
+//!
+//! Does not judge who said it: see `identity.rs` and `attribution.rs`.
+
+use core::fmt;
+
+/// The longest text that is kept of anything a client says about itself, in bytes.
+pub const LABEL_BYTES: usize = 128;
+
+/// A short printable ASCII text without control characters. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(Box<str>);
+
+impl Label {
+    /// Keeps the first [`LABEL_BYTES`] bytes, trimmed of outer spaces; every byte that is not printable
+    /// ASCII becomes `?`. `None` if nothing is left.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let kept = bytes.trim_ascii();
+        let kept = kept.get(..LABEL_BYTES).unwrap_or(kept);
+        if kept.is_empty() {
+            return None;
+        }
+        let text: String = kept
+            .iter()
+            .map(|&byte| if matches!(byte, 0x20..=0x7e) { char::from(byte) } else { '?' })
+            .collect();
+        Some(Self(text.into_boxed_str()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Appends `text` to `out` as a JSON string, quotes included.
+pub fn push_json_string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => {
+                let code = u32::from(control);
+                out.push_str("\\u00");
+                out.push(char::from_digit(code >> 4, 16).unwrap_or('0'));
+                out.push(char::from_digit(code & 15, 16).unwrap_or('0'));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_label_is_trimmed_bounded_and_printable() {
+        assert_eq!(Label::from_bytes(b"  agent-7 ").unwrap().as_str(), "agent-7");
+        assert_eq!(Label::from_bytes(b"a\xffb\nc").unwrap().as_str(), "a?b?c");
+        assert_eq!(Label::from_bytes(&[b'x'; 500]).unwrap().as_str().len(), LABEL_BYTES);
+        assert_eq!(Label::from_bytes(b" \t "), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_json_string_reads_back_as_the_text(text: String) {
+            let mut out = String::new();
+            push_json_string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Decides which calendar window a moment belongs to and when that window ends.
+//!
+//! A window is a pure function of time, so every worker and every replica agrees on it without
+//! talking, and a counter can carry its window's number in its value and roll over lazily.
+//! Windows follow the calendar in UTC: days start at midnight, weeks on Monday (ISO 8601), months on
+//! the first. Zone offsets are not configurable yet.
+//!
+//! Does not read a clock.
+
+use time::{Date, Month, OffsetDateTime, UtcDateTime};
+
+/// Milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millis(pub u64);
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
+/// 1970-01-01 was a Thursday: Monday-based weeks start three days earlier.
+const WEEK_SHIFT: u64 = 3 * DAY;
+
+impl Millis {
+    /// The moment `ms` milliseconds later.
+    #[must_use]
+    pub fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to here; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Reads `2027-01-01` (midnight UTC) or an RFC 3339 timestamp. `None` for anything else, and for
+    /// moments before 1970.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        use time::format_description::well_known::{Iso8601, Rfc3339};
+        let moment = match OffsetDateTime::parse(text, &Rfc3339) {
+            Ok(moment) => moment,
+            Err(_) if text.len() == 10 => Date::parse(text, &Iso8601::DATE).ok()?.midnight().assume_utc(),
+            Err(_) => return None,
+        };
+        u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
+    /// RFC 3339 in UTC to the second, as in `2026-11-22T00:00:00Z`. A moment beyond the year 9999
+    /// reads as its last second.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let moment = self.utc();
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second()
+        )
+    }
+
+    fn utc(self) -> UtcDateTime {
+        let seconds = i64::try_from(self.0 / SECOND).unwrap_or(i64::MAX);
+        UtcDateTime::from_unix_timestamp(seconds).unwrap_or(UtcDateTime::MAX)
+    }
+}
+
+/// How long a budget counts before it starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Window {
+    /// A calendar minute.
+    Minute,
+    /// A calendar hour.
+    Hour,
+    /// A calendar day.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// A calendar month.
+    Month,
+    /// Never starts again.
+    Lifetime,
+}
+
+impl Window {
+    /// Every window with the word the configuration uses for it.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("minute", Self::Minute),
+        ("hour", Self::Hour),
+        ("day", Self::Day),
+        ("week", Self::Week),
+        ("month", Self::Month),
+        ("lifetime", Self::Lifetime),
+    ];
+
+    /// The word the configuration uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, window)| *window == self).map_or("", |(name, _)| name)
+    }
+
+    /// The number of the window that `now` is in. Grows with time, by one per window.
+    #[must_use]
+    pub fn number(self, now: Millis) -> u64 {
+        match self {
+            Self::Minute => now.0 / MINUTE,
+            Self::Hour => now.0 / HOUR,
+            Self::Day => now.0 / DAY,
+            Self::Week => now.0.saturating_add(WEEK_SHIFT) / WEEK,
+            Self::Month => {
+                let date = now.utc();
+                let years = u64::try_from(date.year().saturating_sub(1970)).unwrap_or(0);
+                years * 12 + u64::from(u8::from(date.month())) - 1
+            }
+            Self::Lifetime => 0,
+        }
+    }
+
+    /// The first moment of the next window; `None` for a lifetime.
+    #[must_use]
+    pub fn resets_at(self, now: Millis) -> Option<Millis> {
+        let next = self.number(now).saturating_add(1);
+        let start = match self {
+            Self::Minute => next.saturating_mul(MINUTE),
+            Self::Hour => next.saturating_mul(HOUR),
+            Self::Day => next.saturating_mul(DAY),
+            Self::Week => next.saturating_mul(WEEK).saturating_sub(WEEK_SHIFT),
+            Self::Month => return first_of_month(next),
+            Self::Lifetime => return None,
+        };
+        Some(Millis(start))
+    }
+}
+
+/// Midnight UTC of the first day of the `number`-th month since January 1970; `None` beyond the year 9999.
+fn first_of_month(number: u64) -> Option<Millis> {
+    let year = i32::try_from(1970 + number / 12).ok()?;
+    let month = Month::try_from(u8::try_from(number % 12 + 1).ok()?).ok()?;
+    let midnight = Date::from_calendar_date(year, month, 1).ok()?.midnight().assume_utc();
+    u64::try_from(midnight.unix_timestamp()).ok().map(|seconds| Millis(seconds * SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn at(text: &str) -> Millis {
+        Millis::parse(text).unwrap()
+    }
+
+    #[test]
+    fn windows_end_where_the_calendar_says() {
+        let now = at("2028-02-29T23:59:58Z"); // a Tuesday, in a leap year
+        for (window, end) in [
+            (Window::Minute, "2028-03-01T00:00:00Z"),
+            (Window::Hour, "2028-03-01T00:00:00Z"),
+            (Window::Day, "2028-03-01T00:00:00Z"),
+            (Window::Week, "2028-03-06T00:00:00Z"),
+            (Window::Month, "2028-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(window.resets_at(now).unwrap().to_rfc3339(), end, "{window:?}");
+        }
+        assert_eq!(Window::Lifetime.resets_at(now), None);
+    }
+
+    #[test]
+    fn a_date_means_its_midnight_in_utc() {
+        assert_eq!(at("2027-01-01"), at("2027-01-01T00:00:00Z"));
+        assert_eq!(at("2027-01-01T01:00:00+01:00"), at("2027-01-01"));
+    }
+
+    #[test]
+    fn what_is_not_a_date_is_not_a_moment() {
+        for text in ["", "2027-13-01", "2027-02-30", "01/02/2027", "2027", "1969-12-31", "2027-W01-1"] {
+            assert_eq!(Millis::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_reset_is_the_first_moment_of_the_next_window(ms in 0u64..=253_402_300_799_000) {
+            let now = Millis(ms);
+            for (_, window) in Window::NAMES {
+                let Some(reset) = window.resets_at(now) else { continue };
+                prop_assert!(reset > now);
+                prop_assert_eq!(window.number(reset), window.number(now) + 1);
+                prop_assert_eq!(window.number(Millis(reset.0 - 1)), window.number(now));
+            }
+        }
+
+        #[test]
+        fn no_moment_makes_a_window_panic(ms: u64) {
+            for (_, window) in Window::NAMES {
+                let _ = (window.number(Millis(ms)), window.resets_at(Millis(ms)), Millis(ms).to_rfc3339());
+            }
+        }
+    }
+}
