@@ -10,6 +10,8 @@
 mod error;
 mod parse;
 mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use secret::Secret;
