@@ -37,8 +37,15 @@ pub enum Denial {
     Route(RouteError),
     /// The model has no price and the configuration wants one.
     Unpriced(String),
-    /// A budget has no room; where its counter starts again, if ever, and the status to say so with.
-    Budget { account: Account, resets_at: Option<Millis>, status: u16 },
+    /// A budget has no room.
+    Budget {
+        /// The budget as it holds for the caller.
+        account: Account,
+        /// When its counter starts again, if ever.
+        resets_at: Option<Millis>,
+        /// The status to say it with.
+        status: u16,
+    },
     /// No limit can be kept, because the counters cannot be used.
     Store,
     /// The Envoy around this filter does not do what it needs.

@@ -46,13 +46,29 @@ pub enum RouteError {
     /// It names no model and there is no default.
     NoModel,
     /// The key may not use this model.
-    NotAllowed { model: String, allowed: Vec<String> },
+    NotAllowed {
+        /// The model asked for.
+        model: String,
+        /// Names the key may use.
+        allowed: Vec<String>,
+    },
     /// There is no such model.
-    Unknown { model: String, allowed: Vec<String> },
+    Unknown {
+        /// The model asked for.
+        model: String,
+        /// Names the key may use.
+        allowed: Vec<String>,
+    },
     /// None of the model's providers speaks the endpoint's dialect.
-    NotServed { model: String },
+    NotServed {
+        /// The model that was looked up.
+        model: String,
+    },
     /// The providers that could serve it have no credential.
-    Unavailable { model: String },
+    Unavailable {
+        /// The model that was looked up.
+        model: String,
+    },
 }
 
 /// Finds where a request goes.

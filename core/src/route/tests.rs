@@ -19,8 +19,8 @@ fn ask_for(model: &str) -> Request<'_> {
 }
 
 fn go(config: &Config, request: &Request<'_>) -> Result<String, RouteError> {
-    let headers = request.headers.iter().chain([&(":path", request.path)]);
-    let head = RequestHead::new(headers.map(|(name, value)| ((*name).into(), (*value).into())).collect());
+    let headers = request.headers.iter().copied().chain([(":path", request.path)]);
+    let head = RequestHead::new(headers.map(|(name, value)| (name.into(), value.into())).collect());
     let ask = Ask::read(Endpoint::at(head.path()).unwrap(), request.body.as_bytes()).unwrap();
     let plan = route(config, &config.keys[request.key], &Attribution::read(&head), &head, &ask)?;
     let targets: Vec<String> =
