@@ -12,7 +12,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-FILTER := target/wasm32-wasip1/release/farebox.wasm
+# envoy/envoy.yaml looks for the filter here, wherever this machine's other projects are built.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 # The runner has to be of the very version that the tests were compiled with.
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
 RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
