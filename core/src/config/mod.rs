@@ -25,6 +25,8 @@ mod suggestion;
 mod syntax;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use secret::Secret;
