@@ -76,7 +76,11 @@ fn to_json(yaml: &str) -> Result<String, String> {
         serde_transcode::transcode(document, &mut serde_json::Serializer::new(&mut json))
             .map_err(serde::de::Error::custom)
     })
-    .map_err(|error| error.to_string())?;
+    .map_err(|error| {
+        let words = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        // Advice to programmers.
+        words.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
+    })?;
     String::from_utf8(json).map_err(|error| error.to_string())
 }
 
