@@ -2,7 +2,7 @@
 """Serves a small language model on 127.0.0.1 in OpenAI's and Anthropic's formats: small_model.py PORT.
 
 SmolLM2 with 135 million parameters says little of use, but its tokens are real, and one ordinary core gives
-fifty of them a second. `make run` uses it as the provider `local`; without an account or a key there is no other.
+tens of them a second. `make run` uses it as the provider `local`; without an account or a key there is no other.
 """
 
 import importlib.util
