@@ -1,0 +1,3 @@
+//! All end-to-end tests, one topic a file.
+
+mod harness;
