@@ -32,9 +32,9 @@ impl Default for Answers {
     fn default() -> Self {
         Self {
             prompt: 11,
-            cached: 3,
+            cached: 0,
             completion: 5,
-            reasoning: 2,
+            reasoning: 0,
             text: vec!["Grüße", " aus", " 東京", " 🚋", "."],
             model: "served-model",
         }

@@ -13,6 +13,7 @@ pub mod bootstrap;
 pub mod client;
 pub mod config;
 pub mod envoy;
+pub mod gateway;
 pub mod patience;
 pub mod provider;
 pub mod raw;
