@@ -14,6 +14,7 @@
 
 // Values.
 pub mod head;
+pub mod json;
 pub mod money;
 pub mod text;
 pub mod tokens;
@@ -23,5 +24,9 @@ pub mod window;
 pub mod config;
 
 // The pipeline, in reading order.
+pub mod ask;
+pub mod dialect;
 pub mod ledger;
+pub mod meter;
 pub mod price;
+pub mod splice;

@@ -38,11 +38,12 @@ impl Millis {
     /// moments before 1970.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        use time::format_description::well_known::{Iso8601, Rfc3339};
+        use time::format_description::well_known::Rfc3339;
+        const DATE: &[time::format_description::BorrowedFormatItem<'static>] =
+            time::macros::format_description!("[year]-[month]-[day]");
         let moment = match OffsetDateTime::parse(text, &Rfc3339) {
             Ok(moment) => moment,
-            Err(_) if text.len() == 10 => Date::parse(text, &Iso8601::DATE).ok()?.midnight().assume_utc(),
-            Err(_) => return None,
+            Err(_) => Date::parse(text, DATE).ok()?.midnight().assume_utc(),
         };
         u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }

@@ -6,9 +6,13 @@
 //!
 //! Does not know requests, keys or prices: see `admission.rs` and `settlement.rs`.
 
+mod book;
 mod counter;
 mod store;
+#[cfg(test)]
+mod tests;
 
+pub use book::{Ledger, Room, left};
 pub use counter::{Counter, CounterError};
 pub use store::{MemoryStore, Put, Store, StoreError, Version};
 

@@ -1,0 +1,118 @@
+//! What is understood of a body, what is refused, and that an edit changes nothing else.
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::splice;
+
+fn read(body: &str) -> Result<Ask, AskError> {
+    Ask::read(Endpoint::ChatCompletions, body.as_bytes())
+}
+
+#[test]
+fn the_members_that_matter_are_read_wherever_they_stand() {
+    let ask = read(
+        r#"{"messages":[{"role":"user","content":"\"model\":\"x\""}],"n":2,"stream":true,"max_tokens":null,
+            "max_completion_tokens":64,"stream_options":{"include_usage":true},"user":"ann","mod\u0065l":"gpt\u002d4o"}"#,
+    )
+    .unwrap();
+    assert_eq!((ask.model.as_deref(), ask.stream, ask.wants_usage), (Some("gpt-4o"), true, true));
+    assert_eq!((ask.choices, ask.output_limit, ask.user.unwrap().as_str()), (2, Some(64), "ann"));
+}
+
+#[test]
+fn an_unclear_body_is_refused_with_the_reason() {
+    for (body, error) in [
+        ("", "The request has no body."),
+        (" \n", "The request has no body."),
+        ("[]", "The request body must be a JSON object."),
+        ("\"model\"", "The request body must be a JSON object."),
+        ("{\"model\":\"a\"", "The request body is JSON that ends too early."),
+        ("{\"model\" \"a\"}", "The request body is not valid JSON at byte 9."),
+        ("{\"model\":\"a\",\"mo\\u0064el\":\"b\"}", "The request body has 'model' more than once."),
+        ("{\"max_tokens\":1,\"max_tokens\":2}", "The request body has 'max_tokens' more than once."),
+        ("{\"model\":7}", "'model' must be a string of at most 256 bytes."),
+        ("{\"model\":\"\"}", "'model' must be the name of a model."),
+        ("{\"model\":\"a\",\"stream\":\"yes\"}", "'stream' must be true or false."),
+        ("{\"model\":\"a\",\"n\":-1}", "'n' must be a whole number that is not negative."),
+        ("{\"model\":\"a\",\"max_tokens\":1.5}", "'max_tokens' must be a whole number that is not negative."),
+        ("{\"model\":\"a\",\"stream_options\":1}", "'stream_options' must be an object."),
+    ] {
+        assert_eq!(read(body).unwrap_err().to_string(), error, "{body}");
+    }
+    let deep = format!("{{\"model\":\"a\",\"x\":{}", "[".repeat(100_000));
+    assert_eq!(read(&deep).unwrap_err().to_string(), "The request body is nested deeper than 512 levels.");
+}
+
+#[test]
+fn naming_the_same_model_changes_nothing() {
+    assert_eq!(read(r#"{"model":"a"}"#).unwrap().name_model("a"), None);
+}
+
+#[test]
+fn edits_change_what_they_are_for_and_no_other_byte() {
+    for (body, expected) in [
+        (
+            r#"{ "a" : 1, "model" : "x" , "b":[ ]}"#,
+            r#"{"stream_options":{"include_usage":true}, "a" : 1, "model" : "y\"z" , "b":[ ]}"#,
+        ),
+        (r#" {"b":2}"#, r#" {"model":"y\"z","stream_options":{"include_usage":true},"b":2}"#),
+        (
+            r#"{"model":"x","stream_options":{ }}"#,
+            r#"{"model":"y\"z","stream_options":{"include_usage":true }}"#,
+        ),
+        (
+            r#"{"stream_options":{"k":1},"model":"x"}"#,
+            r#"{"stream_options":{"include_usage":true,"k":1},"model":"y\"z"}"#,
+        ),
+        (
+            r#"{"stream_options":{"include_usage": false},"model":"x"}"#,
+            r#"{"stream_options":{"include_usage": true},"model":"y\"z"}"#,
+        ),
+        (
+            r#"{"stream_options":null,"model":"x"}"#,
+            r#"{"stream_options":{"include_usage":true},"model":"y\"z"}"#,
+        ),
+    ] {
+        let ask = read(body).unwrap();
+        let edits = vec![ask.name_model("y\"z").unwrap(), ask.ask_for_usage()];
+        assert_eq!(String::from_utf8(splice::apply(body.as_bytes(), edits)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_model_can_be_named_in_an_empty_object() {
+    let ask = read("{ }").unwrap();
+    assert_eq!(splice::apply(b"{ }", vec![ask.name_model("m").unwrap()]), br#"{"model":"m" }"#);
+}
+
+proptest! {
+    #[test]
+    fn after_the_edits_a_full_parser_sees_the_same_body_with_the_new_model(
+        model in ".{1,40}", new in ".{1,40}", content: String, options in 0u8..4, pretty: bool, before: bool,
+    ) {
+        let mut body = json!({"stream": true});
+        body[if before { "aaa" } else { "zzz" }] = json!([{"content": content, "model": "inner", "n": {"model": 1}}]);
+        body["model"] = json!(model);
+        match options {
+            0 => body["stream_options"] = json!({}),
+            1 => body["stream_options"] = json!({"include_usage": false, "z": [1]}),
+            2 => body["stream_options"] = Json::Null,
+            _ => {}
+        }
+        let text = if pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.unwrap();
+        let ask = Ask::read(Endpoint::ChatCompletions, &text).unwrap();
+        prop_assert_eq!(ask.model.as_deref(), Some(model.as_str()));
+        let edits = ask.name_model(&new).into_iter().chain([ask.ask_for_usage()]).collect();
+        let changed: Json = serde_json::from_slice(&splice::apply(&text, edits)).unwrap();
+        body["model"] = json!(new);
+        if !body["stream_options"].is_object() {
+            body["stream_options"] = json!({});
+        }
+        body["stream_options"]["include_usage"] = json!(true);
+        prop_assert_eq!(changed, body);
+    }
+}

@@ -1,0 +1,32 @@
+//! Decides how JSON is read when only a few of its values matter.
+//!
+//! A request may be ten megabytes of prompt around a model name, an answer a megabyte around a usage
+//! object, and either may come in any number of pieces. [`Scanner`] goes through the bytes once, builds
+//! nothing, keeps nothing but the values it was told to look for, and can stop at every byte.
+//!
+//! Does not check what it skips beyond brackets and strings: that is the provider's business. What it
+//! reports is nevertheless what every JSON parser would see.
+
+mod scan;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use scan::{Scanner, Sink, SyntaxError, Value};
+pub use shape::Shape;
+
+/// The text of a JSON string, from the bytes between its quotes. `None` if an escape or the UTF-8 is bad.
+#[must_use]
+pub fn unescape(raw: &[u8]) -> Option<String> {
+    if !raw.contains(&b'\\') {
+        return core::str::from_utf8(raw).ok().map(str::to_owned);
+    }
+    let quoted = [b"\"", raw, b"\""].concat();
+    serde_json::from_slice(&quoted).ok()
+}
+
+/// A count written as a JSON number (`12`, `12.0`, `1e3`). `None` if it is negative, not whole or too large.
+#[must_use]
+pub fn count(number: &[u8]) -> Option<u64> {
+    crate::money::parse_decimal(core::str::from_utf8(number).ok()?, 0).ok()
+}

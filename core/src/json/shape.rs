@@ -1,0 +1,41 @@
+//! Decides which values of a document are looked for: a tree of names, written down as a constant.
+
+/// One name in a document: what to call its value, and the names inside it.
+///
+/// `"[]"` as a name stands for every element of an array.
+#[derive(Debug)]
+pub struct Shape<S: 'static> {
+    pub(super) name: &'static str,
+    pub(super) slot: Option<S>,
+    pub(super) inside: &'static [Self],
+}
+
+impl<S: Copy> Shape<S> {
+    /// The document itself.
+    #[must_use]
+    pub const fn document(inside: &'static [Self]) -> Self {
+        Self { name: "", slot: None, inside }
+    }
+
+    /// A value that is reported as `slot`.
+    #[must_use]
+    pub const fn value(name: &'static str, slot: S) -> Self {
+        Self { name, slot: Some(slot), inside: &[] }
+    }
+
+    /// A container of which only values inside are reported.
+    #[must_use]
+    pub const fn inside(name: &'static str, inside: &'static [Self]) -> Self {
+        Self { name, slot: None, inside }
+    }
+
+    /// A container that is reported as `slot` when it ends, after the values inside.
+    #[must_use]
+    pub const fn both(name: &'static str, slot: S, inside: &'static [Self]) -> Self {
+        Self { name, slot: Some(slot), inside }
+    }
+
+    pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
+        self.inside.iter().find(|shape| shape.name.as_bytes() == name)
+    }
+}
