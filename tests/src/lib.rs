@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod envoy;
 pub mod gateway;
+pub mod http2;
 pub mod patience;
 pub mod provider;
 pub mod raw;

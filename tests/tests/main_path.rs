@@ -46,7 +46,7 @@ async fn a_plain_chat_is_answered_metered_and_recorded() {
         ("session", json!("session-0001")),
         ("workflow", json!("/report/outline")),
         ("user", json!("u-17")),
-        ("endpoint", json!("/v1/chat/completions")),
+        ("endpoint", json!("chat_completions")),
         ("model_requested", json!("fast")),
         ("model", json!(UPSTREAM_MODEL)),
         ("model_served", json!("served-model")),
