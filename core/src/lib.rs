@@ -23,10 +23,20 @@ pub mod window;
 // Configuration.
 pub mod config;
 
-// The pipeline, in reading order.
-pub mod ask;
+// The pipeline, in reading order: the request ...
+pub mod identity;
+pub mod attribution;
 pub mod dialect;
-pub mod ledger;
-pub mod meter;
-pub mod price;
+pub mod ask;
 pub mod splice;
+pub mod route;
+pub mod price;
+pub mod estimate;
+pub mod ledger;
+pub mod admission;
+pub mod denial;
+// ... and the answer.
+pub mod meter;
+pub mod settlement;
+pub mod record;
+pub mod pages;

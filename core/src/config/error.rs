@@ -24,6 +24,14 @@ impl fmt::Display for ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
+impl ConfigErrors {
+    /// Stands in for a mistake that was noticed without being told, which must not pass for success.
+    pub(super) fn unexplained() -> Self {
+        let message = "cannot be read, for a reason that was not noted".to_owned();
+        Self(vec![ConfigError { path: String::new(), message }])
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {

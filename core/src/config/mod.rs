@@ -7,9 +7,26 @@
 //! Does not hold a caller's secret (only its SHA-256). Provider secrets are here after resolution, and
 //! `Debug` never prints them.
 
+mod budgets;
+mod callers;
+mod cursor;
+mod document;
 mod error;
+mod models;
+mod names;
 mod parse;
+mod path;
+mod policy;
+mod prices;
+mod providers;
+mod rules;
 mod secret;
+mod suggestion;
+mod syntax;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use secret::Secret;

@@ -1,5 +1,101 @@
-//! (being written)
-use super::{Config, ConfigError, ConfigErrors};
-pub(super) fn parse(_json: &[u8], _secret: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
-    Err(ConfigErrors(vec![ConfigError { path: String::new(), message: "not yet".into() }]))
+//! Decides what a whole configuration consists of, and builds it or tells every mistake in it.
+//!
+//! Each part is read by a file of its own and yields what it could read, so the parts after it are
+//! judged too. A [`Config`] leaves here only if nobody found a mistake.
+
+use super::cursor::{Cursor, Errors};
+use super::names::Names;
+use super::{Budget, Config, ConfigErrors};
+use super::{budgets, callers, document, models, policy, prices, providers, rules};
+use crate::price::Catalogue;
+use std::rc::Rc;
+
+const FIELDS: [&str; 15] = [
+    "version",
+    "identity",
+    "keys",
+    "providers",
+    "models",
+    "default_model",
+    "rules",
+    "budgets",
+    "prices",
+    "unpriced",
+    "on_disconnect",
+    "hold",
+    "denial",
+    "endpoints",
+    "limits",
+];
+
+/// Resolves the name of an environment variable.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// See [`Config::parse`].
+pub(super) fn parse(json: &[u8], environment: Environment<'_>) -> Result<Config, ConfigErrors> {
+    let errors = Errors::default();
+    let node = document::read(json, &errors);
+    let config = node.and_then(|node| {
+        let names = Names::of(&node);
+        read(&Cursor::root(&node, &errors), &names, fnv1a(json), environment)
+    });
+    errors.unless_any(config)?.ok_or_else(ConfigErrors::unexplained)
+}
+
+fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environment<'_>) -> Option<Config> {
+    if !root.is_object() {
+        root.fail("the configuration must be a JSON object");
+        return None;
+    }
+    let fields = root.fields(&FIELDS)?;
+    if let Some(version) = fields.need("version") {
+        version.word(&[("v1", ())]);
+    }
+    let identity_header = fields.get("identity").and_then(|identity| policy::identity_header(&identity));
+    let budgets = fields.get("budgets").map(|list| budgets::read(&list, names)).unwrap_or_default();
+    let sha256_needed = fields.get("identity").is_none();
+    let keys = fields.need("keys").map(|list| callers::read(&list, sha256_needed, &budgets));
+    let providers = fields.need("providers").map(|entries| providers::read(&entries, environment));
+    let providers = providers.unwrap_or_default();
+    let models = fields.need("models").map(|entries| models::read(&entries, &providers, names));
+    let (aliases, patterns) = models.unwrap_or_default();
+    let default_model = fields.get("default_model").and_then(|model| {
+        let name = model.text()?;
+        names.model(&model, name).then(|| name.into())
+    });
+    let limits = policy::body_limits(fields.get("limits").as_ref());
+    Some(Config {
+        identity_header,
+        keys: keys.unwrap_or_default(),
+        providers,
+        aliases,
+        patterns,
+        default_model,
+        rules: fields.get("rules").map(|list| rules::read(&list, names)).unwrap_or_default(),
+        budgets: budgets.iter().map(|limited| Rc::<Budget>::clone(&limited.budget)).collect(),
+        prices: Catalogue::new(fields.get("prices").map(|at| prices::read(&at)).unwrap_or_default()),
+        unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
+        on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
+        hold: policy::hold(fields.get("hold").as_ref()),
+        budget_status: policy::budget_status(fields.get("denial").as_ref()),
+        endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
+        request_body_bytes: limits.bytes,
+        request_body_ms: limits.ms,
+        hash,
+    })
+}
+
+/// FNV-1a, 64 bits: tells texts apart in logs, is no protection against anyone.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        assert_eq!(super::fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(super::fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
 }

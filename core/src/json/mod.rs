@@ -7,12 +7,14 @@
 //! Does not check what it skips beyond brackets and strings: that is the provider's business. What it
 //! reports is nevertheless what every JSON parser would see.
 
+mod found;
 mod scan;
 mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use scan::{Scanner, Sink, SyntaxError, Value};
+pub use found::{Sink, SyntaxError, Value};
+pub use scan::Scanner;
 pub use shape::Shape;
 
 /// The text of a JSON string, from the bytes between its quotes. `None` if an escape or the UTF-8 is bad.

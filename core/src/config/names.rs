@@ -1,0 +1,94 @@
+//! Decides whether a name that one part of the document uses is one that another part defines.
+//!
+//! Names are collected before anything is judged, so a mistake inside a provider does not make every
+//! model that names it look wrong too. If a whole part is missing, nothing that refers to it is judged.
+
+use std::collections::BTreeSet;
+
+use super::Pattern;
+use super::cursor::Cursor;
+use super::document::{Node, Shape};
+use super::suggestion::did_you_mean;
+
+/// The names a document defines. `None`: the part that would define them is missing.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    providers: Option<BTreeSet<&'a str>>,
+    models: Option<BTreeSet<&'a str>>,
+    ids: Option<BTreeSet<&'a str>>,
+    teams: Option<BTreeSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    /// Collects every name.
+    pub(super) fn of(root: &'a Node) -> Self {
+        Self {
+            providers: members(root.member("providers")),
+            models: members(root.member("models")),
+            ids: each(root.member("keys"), "id"),
+            teams: each(root.member("keys"), "team"),
+        }
+    }
+
+    /// Whether a provider has the name `name`, which stands at `at`.
+    pub(super) fn provider(&self, at: &Cursor<'_>, name: &str) -> bool {
+        found(self.providers.as_ref(), at, name, "no provider has this name")
+    }
+
+    /// Whether a key has the id `name`, which stands at `at`.
+    pub(super) fn id(&self, at: &Cursor<'_>, name: &str) -> bool {
+        found(self.ids.as_ref(), at, name, "no key has this id")
+    }
+
+    /// Whether a key has the team `name`, which stands at `at`.
+    pub(super) fn team(&self, at: &Cursor<'_>, name: &str) -> bool {
+        found(self.teams.as_ref(), at, name, "no key has this team")
+    }
+
+    /// Whether `name`, which stands at `at`, leads to a model: an alias, a name that fits a pattern, or
+    /// `provider/model`.
+    pub(super) fn model(&self, at: &Cursor<'_>, name: &str) -> bool {
+        if Pattern::is_pattern(name) {
+            at.fail("must be the name of one model, not a pattern");
+            return false;
+        }
+        let (Some(models), Some(providers)) = (&self.models, &self.providers) else { return true };
+        if models.iter().any(|known| *known == name || Pattern::new(known).matches(name)) {
+            return true;
+        }
+        match name.split_once('/') {
+            Some((provider, model)) if !model.is_empty() => {
+                let providers = Some(providers);
+                found(providers, at, provider, &format!("no provider is named \"{provider}\""))
+            }
+            _ => {
+                let aliases = models.iter().copied().filter(|known| !Pattern::is_pattern(known));
+                at.fail(format!("no model has this name{}", did_you_mean(name, aliases)));
+                false
+            }
+        }
+    }
+}
+
+fn found(known: Option<&BTreeSet<&str>>, at: &Cursor<'_>, name: &str, otherwise: &str) -> bool {
+    let Some(known) = known else { return true };
+    if known.contains(name) {
+        return true;
+    }
+    at.fail(format!("{otherwise}{}", did_you_mean(name, known.iter().copied())));
+    false
+}
+
+fn members(node: Option<&Node>) -> Option<BTreeSet<&str>> {
+    let Shape::Object(members) = &node?.shape else { return None };
+    Some(members.iter().map(|(key, _)| key.as_str()).collect())
+}
+
+fn each<'a>(node: Option<&'a Node>, key: &str) -> Option<BTreeSet<&'a str>> {
+    let Shape::List(items) = &node?.shape else { return None };
+    let texts = items.iter().filter_map(|item| match &item.member(key)?.shape {
+        Shape::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    Some(texts.collect())
+}

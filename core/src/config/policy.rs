@@ -1,0 +1,76 @@
+//! Decides the settings that are not about one caller, provider or model, and their defaults.
+
+use super::cursor::Cursor;
+use super::syntax::{ENDPOINT, HEADER};
+use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
+use crate::money::PicoUsd;
+
+/// Largest count that every JSON tool keeps exactly: 2^53 - 1.
+pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
+
+/// Bounds on a request body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    /// Largest body.
+    pub bytes: usize,
+    /// How long it may take to arrive.
+    pub ms: u64,
+}
+
+/// The header that names a caller, in lower case.
+pub(super) fn identity_header(at: &Cursor<'_>) -> Option<Box<str>> {
+    let header = at.fields(&["header"])?.need("header")?;
+    Some(header.text_as(HEADER)?.to_ascii_lowercase().into())
+}
+
+pub(super) fn unpriced(at: Option<&Cursor<'_>>) -> Unpriced {
+    let words = [("deny", Unpriced::Deny), ("allow", Unpriced::Allow)];
+    at.and_then(|at| at.word(&words)).unwrap_or(Unpriced::Deny)
+}
+
+pub(super) fn on_disconnect(at: Option<&Cursor<'_>>) -> OnDisconnect {
+    at.and_then(|at| at.word(&OnDisconnect::NAMES)).unwrap_or(OnDisconnect::BillSeen)
+}
+
+pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
+    let fields = at.and_then(|at| at.fields(&["output_tokens", "ceiling_usd", "epoch_seconds"]));
+    let get = |key| fields.as_ref()?.get(key);
+    let output_tokens = get("output_tokens").and_then(|at| at.count(0..=MAX_COUNT));
+    let epoch = get("epoch_seconds").and_then(|at| at.count(60..=86_400));
+    HoldPolicy {
+        output_tokens: output_tokens.unwrap_or(1_024),
+        ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
+        epoch_ms: epoch.unwrap_or(3_600) * 1_000,
+    }
+}
+
+pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {
+    const DEFAULT: u16 = 429;
+    let status = at.and_then(|at| at.fields(&["budget_status"])?.get("budget_status"));
+    let Some(status) = status else { return DEFAULT };
+    match status.count(100..=599) {
+        Some(429) => 429,
+        Some(402) => 402,
+        Some(_) => {
+            status.fail("must be 429 or 402");
+            DEFAULT
+        }
+        None => DEFAULT,
+    }
+}
+
+pub(super) fn endpoints(at: &Cursor<'_>) -> Vec<Pattern> {
+    let items = at.items().unwrap_or_default();
+    items.iter().filter_map(|item| item.text_as(ENDPOINT).map(Pattern::new)).collect()
+}
+
+pub(super) fn body_limits(at: Option<&Cursor<'_>>) -> BodyLimits {
+    let fields = at.and_then(|at| at.fields(&["request_body_bytes", "request_body_seconds"]));
+    let get = |key| fields.as_ref()?.get(key);
+    let bytes = get("request_body_bytes").and_then(|at| at.count(1_024..=1_073_741_824));
+    let seconds = get("request_body_seconds").and_then(|at| at.count(1..=3_600));
+    BodyLimits {
+        bytes: bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(33_554_432),
+        ms: seconds.unwrap_or(30) * 1_000,
+    }
+}

@@ -1,0 +1,129 @@
+//! Decides which services answer model calls, and how each is authenticated to.
+//!
+//! A provider's secret comes from the environment of the filter, never from the document, so the
+//! document can be reviewed, stored and logged. Nothing read from the environment gets into a message.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use super::cursor::{Cursor, Fields};
+use super::parse::Environment;
+use super::syntax::{BASE_PATH, CLUSTER, ENV, HOST, ID};
+use super::{Credential, Provider, Secret};
+
+const FIELDS: [&str; 6] = ["dialect", "cluster", "host", "base_path", "credentials", "include_usage"];
+
+/// The providers by name.
+pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> HashMap<Box<str>, Rc<Provider>> {
+    let mut providers = HashMap::new();
+    for (name, entry) in at.entries().unwrap_or_default() {
+        entry.key_is(name, ID);
+        let Some(fields) = entry.fields(&FIELDS) else { continue };
+        if let Some(provider) = read_provider(name, &fields, environment) {
+            providers.insert(name.into(), Rc::new(provider));
+        }
+    }
+    providers
+}
+
+fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) -> Option<Provider> {
+    let dialect = fields.need("dialect").map(|at| read_dialect(&at));
+    let cluster = fields.need("cluster").and_then(|at| at.text_as(CLUSTER));
+    let host = fields.get("host").and_then(|at| at.text_as(HOST));
+    let base_path = fields.get("base_path").and_then(|at| at.text_as(BASE_PATH));
+    let credential = fields.get("credentials").map(|at| read_credential(&at, environment));
+    let include_usage = fields.get("include_usage").and_then(|at| at.flag());
+    let dialect = dialect?;
+    Some(Provider {
+        name: name.into(),
+        openai: dialect.openai,
+        anthropic: dialect.anthropic,
+        cluster: cluster?.into(),
+        host: host.map(Into::into),
+        base_path: base_path.unwrap_or("/v1").trim_end_matches('/').into(),
+        credential: credential.unwrap_or(Some(Credential::None))?,
+        include_usage: include_usage.unwrap_or(true),
+    })
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Dialects {
+    openai: bool,
+    anthropic: bool,
+}
+
+/// One dialect or a list of them.
+fn read_dialect(at: &Cursor<'_>) -> Dialects {
+    let words = [("openai", false), ("anthropic", true)];
+    let mut dialects = Dialects::default();
+    let mut read = |at: &Cursor<'_>| match at.word(&words) {
+        Some(false) => dialects.openai = true,
+        Some(true) => dialects.anthropic = true,
+        None => {}
+    };
+    if at.is_list() {
+        let items = at.items().unwrap_or_default();
+        if items.is_empty() {
+            at.fail("must name at least one dialect");
+        }
+        items.iter().for_each(read);
+    } else {
+        read(at);
+    }
+    dialects
+}
+
+fn read_credential(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential> {
+    if !at.is_list() {
+        if at.is_text() && at.text() == Some("envoy") {
+            return Some(Credential::Envoy);
+        }
+        at.fail("must be \"envoy\" or a list like [{\"env\": \"OPENAI_API_KEY\"}]");
+        return None;
+    }
+    let items = at.items()?;
+    let credentials: Vec<_> = items.iter().map(|item| read_environment(item, environment)).collect();
+    match credentials.len() {
+        0 => at.fail("must have an entry; leave \"credentials\" out if the provider wants none"),
+        1 => {}
+        _ => at.fail("several credentials are not supported yet"),
+    }
+    credentials.into_iter().next()?
+}
+
+/// A credential out of the environment. An empty or blank value counts as not set.
+fn read_environment(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential> {
+    let fields = at.fields(&["env", "optional", "file"])?;
+    let optional = fields.get("optional").and_then(|at| at.flag()).unwrap_or(false);
+    if let Some(file) = fields.get("file") {
+        file.fail(
+            "Proxy-Wasm cannot read files; use \"credentials\": \"envoy\" with Envoy's credential_injector",
+        );
+        return None;
+    }
+    let env = fields.need("env")?;
+    let name = env.text_as(ENV)?;
+    let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
+        if !optional {
+            env.fail(format!(
+                "{} is not set (Envoy hands on only what vm_config.environment_variables lists)",
+                described(name)
+            ));
+        }
+        return optional.then(|| Credential::Missing(name.into()));
+    };
+    let secret = Secret::new(&value);
+    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        env.fail(format!("the value of {} cannot stand in a header", described(name)));
+        return None;
+    }
+    Some(Credential::Secret(secret))
+}
+
+/// The name of a variable, if it looks like one: a secret that was put in its place may be made of the
+/// same characters.
+fn described(name: &str) -> &str {
+    let usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.bytes().all(usual) { name } else { "this environment variable" }
+}

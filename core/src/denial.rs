@@ -1,0 +1,307 @@
+//! Decides what a caller is told when its request is not sent: status, headers and a body in its dialect.
+//!
+//! Client SDKs act on these before any person reads them. Official ones retry 429 and 5xx, and some sleep
+//! for as long as `retry-after` says, an hour if need be; `x-should-retry: false` makes all of them give
+//! up at once. So a refusal that will be the same a minute later says so, and one that will not says when.
+//!
+//! This list is closed: nothing else is ever said to a client, and nothing here tells amounts, limits,
+//! secrets or another caller's name.
+
+use crate::ask::AskError;
+use crate::config::{Account, Config};
+use crate::dialect::Dialect;
+use crate::identity::IdentityError;
+use crate::route::RouteError;
+use crate::text::push_json_string;
+use crate::window::Millis;
+
+/// Resets nearer than this are worth waiting for, in milliseconds: SDKs then wait and succeed.
+const WORTH_WAITING_MS: u64 = 60_000;
+
+/// Why a request is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The caller is not let in.
+    Identity(IdentityError),
+    /// The path is not served.
+    UnknownEndpoint,
+    /// The path is served with another method.
+    Method(&'static str),
+    /// The body cannot be understood.
+    Body(AskError),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// The body did not come in time.
+    TooSlow,
+    /// The request has nowhere to go.
+    Route(RouteError),
+    /// The model has no price and the configuration wants one.
+    Unpriced(String),
+    /// A budget has no room.
+    Budget {
+        /// The budget as it holds for the caller.
+        account: Account,
+        /// When its counter starts again, if ever.
+        resets_at: Option<Millis>,
+        /// The status to say it with.
+        status: u16,
+    },
+    /// No limit can be kept, because the counters cannot be used.
+    Store,
+    /// The Envoy around this filter does not do what it needs.
+    HostUnsupported,
+}
+
+/// A complete reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, `content-type` among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: String,
+}
+
+impl Denial {
+    /// A refusal by the budget of `account` at `now`.
+    #[must_use]
+    pub fn budget(config: &Config, account: Account, now: Millis) -> Self {
+        let resets_at = account.budget.window.resets_at(now);
+        Self::Budget { account, resets_at, status: config.budget_status }
+    }
+
+    /// HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
+            Self::Identity(_) => 401,
+            Self::UnknownEndpoint => 404,
+            Self::Method(_) => 405,
+            Self::TooLarge(_) => 413,
+            Self::TooSlow => 408,
+            Self::Route(RouteError::NoModel | RouteError::NotServed { .. }) => 400,
+            Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) => 403,
+            Self::Route(RouteError::Unknown { .. }) => 404,
+            Self::Route(RouteError::Unavailable { .. }) | Self::Store | Self::HostUnsupported => 503,
+            Self::Budget { status, .. } => *status,
+        }
+    }
+
+    /// Every reason, for metrics.
+    pub const REASONS: [&'static str; 19] = [
+        "missing_key",
+        "duplicate_credentials",
+        "invalid_key",
+        "key_disabled",
+        "key_expired",
+        "unknown_endpoint",
+        "method_not_allowed",
+        "invalid_body",
+        "body_too_large",
+        "body_timeout",
+        "model_not_allowed",
+        "model_not_found",
+        "endpoint_not_served",
+        "provider_unavailable",
+        "missing_model",
+        "unpriced_model",
+        "budget",
+        "store_unavailable",
+        "host_unsupported",
+    ];
+
+    /// The reason as one word: `x-farebox-denied`, the record and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Identity(IdentityError::Missing) => "missing_key",
+            Self::Identity(IdentityError::Several) => "duplicate_credentials",
+            Self::Identity(IdentityError::Invalid) => "invalid_key",
+            Self::Identity(IdentityError::Disabled) => "key_disabled",
+            Self::Identity(IdentityError::Expired) => "key_expired",
+            Self::UnknownEndpoint => "unknown_endpoint",
+            Self::Method(_) => "method_not_allowed",
+            Self::Body(_) => "invalid_body",
+            Self::TooLarge(_) => "body_too_large",
+            Self::TooSlow => "body_timeout",
+            Self::Route(RouteError::NoModel) => "missing_model",
+            Self::Route(RouteError::NotAllowed { .. }) => "model_not_allowed",
+            Self::Route(RouteError::Unknown { .. }) => "model_not_found",
+            Self::Route(RouteError::NotServed { .. }) => "endpoint_not_served",
+            Self::Route(RouteError::Unavailable { .. }) => "provider_unavailable",
+            Self::Unpriced(_) => "unpriced_model",
+            Self::Budget { .. } => "budget",
+            Self::Store => "store_unavailable",
+            Self::HostUnsupported => "host_unsupported",
+        }
+    }
+
+    /// The name of the budget that refused, if one did.
+    #[must_use]
+    pub fn budget_name(&self) -> Option<&str> {
+        if let Self::Budget { account, .. } = self { Some(&account.budget.name) } else { None }
+    }
+
+    /// The reply to a caller that speaks `dialect`, at `now`, to the request that Envoy calls `request_id`.
+    #[must_use]
+    pub fn reply(&self, dialect: Dialect, request_id: &str, now: Millis) -> Reply {
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("x-request-id", request_id.to_owned()),
+            ("request-id", request_id.to_owned()),
+            ("x-farebox-denied", self.reason().to_owned()),
+        ];
+        if let Self::Method(allowed) = self {
+            headers.push(("allow", (*allowed).to_owned()));
+        }
+        if let Some(name) = self.budget_name() {
+            headers.push(("x-farebox-budget", name.to_owned()));
+        }
+        let wait = match self {
+            Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
+            Self::Store | Self::HostUnsupported => Some(1_000),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string()));
+        }
+        if wait.is_none_or(|wait| wait > WORTH_WAITING_MS) {
+            headers.push(("x-should-retry", "false".to_owned()));
+        }
+        let body = match dialect {
+            Dialect::OpenAi => self.openai_body(),
+            Dialect::Anthropic => self.anthropic_body(request_id),
+        };
+        Reply { status: self.status(), headers, body }
+    }
+
+    fn openai_body(&self) -> String {
+        let kind = match self.status() {
+            _ if self.budget_name().is_some() => "insufficient_quota",
+            401 => "authentication_error",
+            403 => "permission_error",
+            503 => "server_error",
+            _ => "invalid_request_error",
+        };
+        let code = if self.budget_name().is_some() { "insufficient_quota" } else { self.reason() };
+        let param = if matches!(self, Self::Route(_) | Self::Unpriced(_)) { "\"model\"" } else { "null" };
+        let mut body = String::from("{\"error\":{\"message\":");
+        push_json_string(&mut body, &self.message());
+        body.push_str(&format!(",\"type\":\"{kind}\",\"param\":{param},\"code\":\"{code}\""));
+        if let Self::Budget { account, resets_at, .. } = self {
+            body.push_str(",\"budget\":{\"name\":");
+            push_json_string(&mut body, &account.budget.name);
+            body.push_str(",\"resets_at\":");
+            match resets_at {
+                Some(resets_at) => push_json_string(&mut body, &resets_at.to_rfc3339()),
+                None => body.push_str("null"),
+            }
+            body.push('}');
+        }
+        body.push_str("}}");
+        body
+    }
+
+    fn anthropic_body(&self, request_id: &str) -> String {
+        let kind = match self.status() {
+            401 => "authentication_error",
+            402 => "billing_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "api_error",
+            _ => "invalid_request_error",
+        };
+        let mut body = format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":");
+        push_json_string(&mut body, &self.message());
+        body.push_str("},\"request_id\":");
+        push_json_string(&mut body, request_id);
+        body.push('}');
+        body
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Identity(error) => identity_message(*error).to_owned(),
+            Self::UnknownEndpoint => "This gateway does not serve this path.".into(),
+            Self::Method(allowed) => format!("This path is served with {allowed} only."),
+            Self::Body(error) => error.to_string(),
+            Self::TooLarge(limit) => {
+                format!("The request body is larger than the {limit} bytes allowed here.")
+            }
+            Self::TooSlow => "The request body did not arrive in time.".into(),
+            Self::Route(error) => route_message(error),
+            Self::Unpriced(model) => {
+                format!("Model '{model}' has no price here, and requests without a price are not served.")
+            }
+            Self::Budget { account, resets_at: Some(resets_at), .. } => format!(
+                "Budget '{}' has no room for this request. It resets at {}.",
+                account.budget.name,
+                resets_at.to_rfc3339()
+            ),
+            Self::Budget { account, .. } => {
+                format!("Budget '{}' has no room for this request. It does not reset.", account.budget.name)
+            }
+            Self::Store => "Budgets cannot be checked right now.".into(),
+            Self::HostUnsupported => {
+                "The gateway's proxy is not set up to hold requests until they are checked.".into()
+            }
+        }
+    }
+}
+
+fn identity_message(error: IdentityError) -> &'static str {
+    match error {
+        IdentityError::Missing => {
+            "No API key was given. Send it as 'Authorization: Bearer <key>' or in 'x-api-key'."
+        }
+        IdentityError::Several => "More than one credential was given. Send exactly one.",
+        IdentityError::Invalid => "The API key is not valid here.",
+        IdentityError::Disabled => "The API key is switched off.",
+        IdentityError::Expired => "The API key has expired.",
+    }
+}
+
+fn route_message(error: &RouteError) -> String {
+    let listed = |allowed: &[String]| match allowed {
+        [] => "This key may use no model.".to_owned(),
+        names => format!("This key may use: {}.", names.join(", ")),
+    };
+    match error {
+        RouteError::NoModel => "The request names no model, and there is no default.".into(),
+        RouteError::NotAllowed { model, allowed } => {
+            format!("This key may not use model '{model}'. {}", listed(allowed))
+        }
+        RouteError::Unknown { model, allowed } => format!("There is no model '{model}'. {}", listed(allowed)),
+        RouteError::NotServed { model } => {
+            format!("Model '{model}' is not served on this path; its provider speaks another API.")
+        }
+        RouteError::Unavailable { model } => {
+            format!("Model '{model}' cannot be used: its provider has no credential.")
+        }
+    }
+}
+
+impl From<IdentityError> for Denial {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
+}
+
+impl From<AskError> for Denial {
+    fn from(error: AskError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<RouteError> for Denial {
+    fn from(error: RouteError) -> Self {
+        Self::Route(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

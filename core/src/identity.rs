@@ -1,0 +1,186 @@
+//! Decides who is calling, and so who pays.
+//!
+//! A caller shows a Farebox key (`fb_<id>_<secret>`) as a bearer token or in `x-api-key`; only the
+//! SHA-256 of the key is configured, and it is compared in constant time. Where an authentication filter
+//! runs before this one, the header that it sets may name the caller instead; which header is
+//! configuration, and its value must be the `id` of a configured caller, so that budgets and metrics stay
+//! bounded by the configuration.
+//!
+//! Two credentials in one request are refused, never ranked: parsers that rank differently are how one
+//! caller spends another's money. Nothing that a client merely says of itself counts here; that is
+//! `attribution.rs`.
+
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::config::{Config, Key};
+use crate::head::RequestHead;
+use crate::window::Millis;
+
+/// How every Farebox key begins.
+pub const KEY_PREFIX: &str = "fb_";
+
+/// Headers that may carry a credential. All of them are taken out before the request goes on.
+pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// Why a caller is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// It shows no credential.
+    Missing,
+    /// It shows more than one.
+    Several,
+    /// The key is none of ours, or its secret is wrong.
+    Invalid,
+    /// The key is switched off.
+    Disabled,
+    /// The key has expired.
+    Expired,
+}
+
+/// Finds the caller of a request.
+///
+/// # Errors
+/// [`IdentityError`], in the order: several, missing, invalid, disabled, expired.
+pub fn identify(config: &Config, head: &RequestHead, now: Millis) -> Result<Rc<Key>, IdentityError> {
+    let named = named_by_filter(config, head)?;
+    let key = match (named, shown(head)?) {
+        (_, Some(text)) if text.starts_with(KEY_PREFIX.as_bytes()) => by_secret(config, text),
+        (Some(name), _) => core::str::from_utf8(name).ok().and_then(|id| config.keys.get(id)),
+        (None, Some(_)) => None,
+        (None, None) => return Err(IdentityError::Missing),
+    };
+    let key = key.ok_or(IdentityError::Invalid)?;
+    if !key.enabled {
+        return Err(IdentityError::Disabled);
+    }
+    if key.expires.is_some_and(|expires| expires <= now) {
+        return Err(IdentityError::Expired);
+    }
+    Ok(Rc::clone(key))
+}
+
+/// The SHA-256 of a key text, as it is configured.
+#[must_use]
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// The `id` in the text of a key: what stands between the first two underscores.
+#[must_use]
+pub fn key_id(text: &str) -> Option<&str> {
+    text.strip_prefix(KEY_PREFIX)?.split_once('_').map(|(id, _)| id)
+}
+
+fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<&'h [u8]>, IdentityError> {
+    let Some(header) = &config.identity_header else { return Ok(None) };
+    let mut values = head.iter().filter(|(name, _)| *name == header.as_bytes()).map(|(_, value)| value);
+    let first = values.next();
+    if values.next().is_some() { Err(IdentityError::Several) } else { Ok(first) }
+}
+
+/// The one credential that the client shows.
+fn shown(head: &RequestHead) -> Result<Option<&[u8]>, IdentityError> {
+    let mut shown = None;
+    for (name, value) in head.iter() {
+        let credential = match name {
+            b"authorization" => bearer(value),
+            b"x-api-key" => value.trim_ascii(),
+            _ => continue,
+        };
+        if shown.replace(credential).is_some() {
+            return Err(IdentityError::Several);
+        }
+    }
+    Ok(shown)
+}
+
+/// What follows `Bearer`; a value of another scheme is returned whole, and is then none of our keys.
+fn bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        _ => value,
+    }
+}
+
+fn by_secret<'c>(config: &'c Config, text: &[u8]) -> Option<&'c Rc<Key>> {
+    let key = core::str::from_utf8(text).ok().and_then(key_id).and_then(|id| config.keys.get(id));
+    // The hash is made and compared for unknown ids too, so that an answer's time tells no id.
+    let expected = key.and_then(|key| key.sha256).unwrap_or_default();
+    let same = bool::from(digest(text).ct_eq(&expected));
+    key.filter(|key| same && key.sha256.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing;
+
+    fn identify(headers: &[(&str, &str)]) -> Result<String, IdentityError> {
+        let config = testing::config(|json| {
+            json["identity"] = serde_json::json!({"header": "x-auth-client"});
+            json["keys"][1]["enabled"] = false.into();
+            json["keys"][2]["expires"] = "2026-01-01".into();
+        });
+        let headers =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        let head = RequestHead::new(headers.collect());
+        super::identify(&config, &head, testing::NOW).map(|key| key.id.to_string())
+    }
+
+    #[test]
+    fn a_key_is_accepted_as_a_bearer_token_and_in_x_api_key() {
+        assert_eq!(identify(&[("authorization", "Bearer fb_a_secret-of-a")]), Ok("a".into()));
+        assert_eq!(identify(&[("authorization", "bearer  fb_a_secret-of-a ")]), Ok("a".into()));
+        assert_eq!(identify(&[("x-api-key", "fb_a_secret-of-a")]), Ok("a".into()));
+    }
+
+    #[test]
+    fn a_wrong_secret_and_an_unknown_id_are_the_same_to_the_caller() {
+        for key in ["fb_a_secret-of-b", "fb_a_", "fb_a", "fb_", "fb_nobody_x", "sk-other", "Basic Zm9v", ""] {
+            assert_eq!(identify(&[("x-api-key", key)]), Err(IdentityError::Invalid), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_credential_is_told_so() {
+        assert_eq!(identify(&[("accept", "*/*")]), Err(IdentityError::Missing));
+    }
+
+    #[test]
+    fn two_credentials_are_refused_even_when_they_are_equal() {
+        let bearer = ("authorization", "Bearer fb_a_secret-of-a");
+        for second in [bearer, ("x-api-key", "fb_a_secret-of-a"), ("authorization", "Bearer eyJ.x.y")] {
+            assert_eq!(identify(&[bearer, second]), Err(IdentityError::Several));
+        }
+        assert_eq!(identify(&[("x-auth-client", "a"), ("x-auth-client", "a")]), Err(IdentityError::Several));
+    }
+
+    #[test]
+    fn a_switched_off_or_expired_key_is_told_apart_from_a_wrong_one() {
+        assert_eq!(identify(&[("x-api-key", "fb_off_secret-of-off")]), Err(IdentityError::Disabled));
+        assert_eq!(identify(&[("x-api-key", "fb_old_secret-of-old")]), Err(IdentityError::Expired));
+    }
+
+    #[test]
+    fn an_authentication_filter_may_name_a_configured_caller() {
+        assert_eq!(identify(&[("x-auth-client", "a"), ("authorization", "Bearer eyJ.x.y")]), Ok("a".into()));
+        assert_eq!(identify(&[("x-auth-client", "nobody")]), Err(IdentityError::Invalid));
+        assert_eq!(identify(&[("x-auth-client", "off")]), Err(IdentityError::Disabled));
+    }
+
+    #[test]
+    fn a_key_that_is_shown_beats_the_header_of_the_filter() {
+        let wrong = [("x-auth-client", "a"), ("x-api-key", "fb_old_wrong")];
+        assert_eq!(identify(&wrong), Err(IdentityError::Invalid));
+    }
+
+    #[test]
+    fn the_header_of_a_filter_means_nothing_unless_it_is_configured() {
+        let config = testing::config(|_| {});
+        let head = RequestHead::from([("x-auth-client", "a")]);
+        assert_eq!(super::identify(&config, &head, testing::NOW), Err(IdentityError::Missing));
+    }
+}

@@ -1,0 +1,176 @@
+//! Decides what is written down of a request: one JSON object, the same for every request.
+//!
+//! The access log prints it, traces may carry it, and it is what a bill is checked against later. Names
+//! are those of OpenTelemetry's GenAI conventions where there are some, without their dots. Nothing of a
+//! prompt, an answer or a key is in it; what a client says of itself is bounded printable text.
+//!
+//! Does not count: metrics are made from the same [`Record`] by the filter.
+
+use crate::attribution::Attribution;
+use crate::config::Key;
+use crate::settlement::Charge;
+use crate::text::push_json_string;
+
+/// What is known of a request when it has ended, or been refused.
+#[derive(Debug, Default)]
+pub struct Record<'a> {
+    /// The caller, if it was let in.
+    pub key: Option<&'a Key>,
+    /// What the request said about itself.
+    pub said: Option<&'a Attribution>,
+    /// The endpoint's name.
+    pub endpoint: Option<&'a str>,
+    /// The model asked for.
+    pub model_requested: Option<&'a str>,
+    /// The alias or pattern that it was found under.
+    pub model: Option<&'a str>,
+    /// The model's name at the provider.
+    pub model_sent: Option<&'a str>,
+    /// The model that answered.
+    pub model_served: Option<&'a str>,
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// Whether the answer was to be streamed.
+    pub stream: bool,
+    /// What was charged.
+    pub charge: Option<&'a Charge>,
+    /// From the request's arrival to the first byte of the answer's body, in milliseconds.
+    pub ttft_ms: Option<u64>,
+    /// From the request's arrival to now, in milliseconds.
+    pub duration_ms: u64,
+    /// Status sent to the client, if any.
+    pub status: Option<u64>,
+    /// How it ended.
+    pub outcome: &'a str,
+    /// Why it was refused.
+    pub denied: Option<&'a str>,
+    /// The budget that refused it.
+    pub budget: Option<&'a str>,
+    /// Events or documents of the answer that could not be read.
+    pub unreadable: u64,
+    /// Hash of the configuration, which holds the prices.
+    pub config: u64,
+}
+
+impl Record<'_> {
+    /// The record as one line of JSON, every member present.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut line = Line(String::with_capacity(768));
+        let said = |read: fn(&Attribution) -> &Option<crate::text::Label>| {
+            self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())
+        };
+        let tokens = self.charge.map(|charge| charge.tokens);
+        line.text("key", self.key.map(|key| &*key.id));
+        line.text("team", self.key.map(|key| &*key.team));
+        line.text("agent", said(|said| &said.agent));
+        line.text("session", said(|said| &said.session));
+        line.text("workflow", said(|said| &said.workflow));
+        line.text("user", said(|said| &said.user));
+        line.labels(self.key.map(|key| key.labels.as_slice()).unwrap_or_default());
+        line.text("endpoint", self.endpoint);
+        line.text("model_requested", self.model_requested);
+        line.text("model", self.model);
+        line.text("model_sent", self.model_sent);
+        line.text("model_served", self.model_served);
+        line.text("provider", self.provider);
+        line.raw("stream", if self.stream { "true" } else { "false" });
+        line.number("input_tokens", tokens.map(|tokens| tokens.total_input()));
+        line.number("cache_read_tokens", tokens.map(|tokens| tokens.cache_read));
+        line.number("cache_write_tokens", tokens.map(|tokens| tokens.cache_write + tokens.cache_write_long));
+        line.number("output_tokens", tokens.map(|tokens| tokens.total_output()));
+        line.number("reasoning_tokens", tokens.map(|tokens| tokens.reasoning));
+        line.text(
+            "cost_usd",
+            self.charge.and_then(|charge| charge.usd).map(|usd| usd.to_string()).as_deref(),
+        );
+        line.text("usage_source", self.charge.map(|charge| charge.source.name()));
+        line.number("ttft_ms", self.ttft_ms);
+        line.number("duration_ms", Some(self.duration_ms));
+        line.number("status", self.status);
+        line.text("outcome", Some(self.outcome));
+        line.text("denied", self.denied);
+        line.text("budget", self.budget);
+        line.number("retries", self.said.and_then(|said| said.retries));
+        line.number("unreadable", Some(self.unreadable));
+        line.text("config", Some(&format!("{:016x}", self.config)));
+        line.0.push('}');
+        line.0
+    }
+}
+
+/// A JSON object being written.
+struct Line(String);
+
+impl Line {
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    fn raw(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.0.push_str(value);
+    }
+
+    fn text(&mut self, name: &str, value: Option<&str>) {
+        self.name(name);
+        match value {
+            Some(value) => push_json_string(&mut self.0, value),
+            None => self.0.push_str("null"),
+        }
+    }
+
+    fn number(&mut self, name: &str, value: Option<u64>) {
+        match value {
+            Some(value) => self.raw(name, itoa::Buffer::new().format(value)),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    fn labels(&mut self, labels: &[(Box<str>, Box<str>)]) {
+        self.name("labels");
+        self.0.push('{');
+        for (index, (name, value)) in labels.iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            push_json_string(&mut self.0, name);
+            self.0.push(':');
+            push_json_string(&mut self.0, value);
+        }
+        self.0.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::PicoUsd;
+    use crate::settlement::UsageSource;
+    use crate::tokens::Tokens;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_record_is_one_line_of_json_with_every_member() {
+        let empty: Value =
+            serde_json::from_str(&Record { outcome: "denied", ..Record::default() }.to_json()).unwrap();
+        let tokens = Tokens { input: 1, cache_read: 35, output: 7, ..Tokens::default() };
+        let charge = Charge { tokens, usd: Some(PicoUsd(2_500_000)), source: UsageSource::Provider };
+        let full = Record {
+            model_requested: Some("a\"b\n"),
+            charge: Some(&charge),
+            outcome: "ok",
+            ..Record::default()
+        };
+        let text = full.to_json();
+        assert!(!text.contains('\n'));
+        let full: Value = serde_json::from_str(&text).unwrap();
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&empty), names(&full));
+        assert_eq!((&full["input_tokens"], &full["cost_usd"]), (&json!(36), &json!("0.0000025")));
+        assert_eq!((&full["model_requested"], &empty["input_tokens"]), (&json!("a\"b\n"), &Value::Null));
+    }
+}

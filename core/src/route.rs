@@ -1,0 +1,220 @@
+//! Decides where a request goes: which model is meant and which providers serve it, first choice first.
+//!
+//! A name is looked up as an alias, then among the patterns (the longest first), then as
+//! `provider/model`. A key's allow-list is about the name that was asked for; a rule that then sends the
+//! request elsewhere is the operator's decision and needs no permission of the caller.
+//!
+//! Does not balance load and does not retry: Envoy does.
+
+use std::rc::Rc;
+
+use crate::ask::Ask;
+use crate::attribution::Attribution;
+use crate::config::{Config, Credential, Key, Model, Pattern, Provider, Rule, When};
+use crate::dialect::Dialect;
+use crate::head::RequestHead;
+
+/// What metrics call a model that was named as `provider/model` and not by the configuration.
+pub const DIRECT: &str = "other";
+
+/// Names listed in an error, so that it stays readable.
+const LISTED_NAMES: usize = 50;
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What metrics call the model: an alias or pattern of the configuration, or [`DIRECT`].
+    pub label: Box<str>,
+    /// The name that was looked up: the one asked for, the default, or the one of a rule.
+    pub model: String,
+    /// Where it is served, first choice first; never empty.
+    pub targets: Vec<Destination>,
+}
+
+/// One place to send a request to.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The provider.
+    pub provider: Rc<Provider>,
+    /// Its name for the model.
+    pub model: String,
+}
+
+/// Why a request goes nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteError {
+    /// It names no model and there is no default.
+    NoModel,
+    /// The key may not use this model.
+    NotAllowed {
+        /// The model asked for.
+        model: String,
+        /// Names the key may use.
+        allowed: Vec<String>,
+    },
+    /// There is no such model.
+    Unknown {
+        /// The model asked for.
+        model: String,
+        /// Names the key may use.
+        allowed: Vec<String>,
+    },
+    /// None of the model's providers speaks the endpoint's dialect.
+    NotServed {
+        /// The model that was looked up.
+        model: String,
+    },
+    /// The providers that could serve it have no credential.
+    Unavailable {
+        /// The model that was looked up.
+        model: String,
+    },
+}
+
+/// Finds where a request goes.
+///
+/// # Errors
+/// [`RouteError`], to be shown to the caller.
+pub fn route(
+    config: &Config,
+    key: &Key,
+    said: &Attribution,
+    head: &RequestHead,
+    ask: &Ask,
+) -> Result<Plan, RouteError> {
+    let asked = ask.model.as_deref().or(config.default_model.as_deref()).ok_or(RouteError::NoModel)?;
+    let known = find(config, asked);
+    if !may_use(key, asked) {
+        let (model, allowed) = (asked.to_owned(), allowed_names(config, key));
+        return Err(if known.is_some() {
+            RouteError::NotAllowed { model, allowed }
+        } else {
+            RouteError::Unknown { model, allowed }
+        });
+    }
+    let rule = config.rules.iter().find(|rule| applies(rule, key, said, head, ask, asked));
+    let model = rule.map_or(asked, |rule| &*rule.model);
+    let found = if rule.is_some() { find(config, model) } else { known };
+    let Some(found) = found else {
+        return Err(RouteError::Unknown { model: model.to_owned(), allowed: allowed_names(config, key) });
+    };
+    let (label, served) = found.destinations(model);
+    let dialect = ask.endpoint.dialect();
+    let mut targets: Vec<Destination> =
+        served.into_iter().filter(|target| speaks(&target.provider, dialect)).collect();
+    if targets.is_empty() {
+        return Err(RouteError::NotServed { model: model.to_owned() });
+    }
+    targets.retain(|target| is_available(&target.provider));
+    if targets.is_empty() {
+        return Err(RouteError::Unavailable { model: model.to_owned() });
+    }
+    Ok(Plan { label, model: model.to_owned(), targets })
+}
+
+/// The aliases that `key` may ask for and that some available provider serves, sorted.
+#[must_use]
+pub fn usable_models(config: &Config, key: &Key) -> Vec<String> {
+    let served = |model: &Model| model.targets.iter().any(|target| is_available(&target.provider));
+    let mut names: Vec<String> = config
+        .aliases
+        .values()
+        .filter(|model| may_use(key, &model.name) && served(model))
+        .map(|model| model.name.to_string())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Whether `name` means anything: what the configuration checks of the names it uses itself.
+#[must_use]
+pub fn is_known(config: &Config, name: &str) -> bool {
+    find(config, name).is_some()
+}
+
+/// What a name means.
+enum Found<'c, 'n> {
+    Configured(&'c Rc<Model>),
+    Direct(&'c Rc<Provider>, &'n str),
+}
+
+impl Found<'_, '_> {
+    fn destinations(&self, asked: &str) -> (Box<str>, Vec<Destination>) {
+        match self {
+            Found::Configured(model) => {
+                let destination = |target: &crate::config::Target| Destination {
+                    provider: Rc::clone(&target.provider),
+                    model: target.model.as_deref().unwrap_or(asked).to_owned(),
+                };
+                (model.name.clone(), model.targets.iter().map(destination).collect())
+            }
+            Found::Direct(provider, model) => {
+                let destination = Destination { provider: Rc::clone(provider), model: (*model).to_owned() };
+                (DIRECT.into(), vec![destination])
+            }
+        }
+    }
+}
+
+fn find<'c, 'n>(config: &'c Config, name: &'n str) -> Option<Found<'c, 'n>> {
+    if let Some(model) = config.aliases.get(name) {
+        return Some(Found::Configured(model));
+    }
+    if let Some((_, model)) = config.patterns.iter().find(|(pattern, _)| pattern.matches(name)) {
+        return Some(Found::Configured(model));
+    }
+    let (provider, model) = name.split_once('/')?;
+    config
+        .providers
+        .get(provider)
+        .filter(|_| !model.is_empty())
+        .map(|provider| Found::Direct(provider, model))
+}
+
+fn may_use(key: &Key, model: &str) -> bool {
+    key.models.is_empty() || key.models.iter().any(|pattern| pattern.matches(model))
+}
+
+/// The names a key may ask for, for an error message: aliases, then patterns.
+fn allowed_names(config: &Config, key: &Key) -> Vec<String> {
+    let mut names = usable_models(config, key);
+    let mut patterns: Vec<String> = config.patterns.iter().map(|(_, model)| model.name.to_string()).collect();
+    patterns.retain(|pattern| may_use(key, pattern));
+    names.append(&mut patterns);
+    names.truncate(LISTED_NAMES);
+    names
+}
+
+fn speaks(provider: &Provider, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::OpenAi => provider.openai,
+        Dialect::Anthropic => provider.anthropic,
+    }
+}
+
+fn is_available(provider: &Provider) -> bool {
+    !matches!(provider.credential, Credential::Missing(_))
+}
+
+fn applies(rule: &Rule, key: &Key, said: &Attribution, head: &RequestHead, ask: &Ask, model: &str) -> bool {
+    let When { agent, team, key: id, model: asked, path, headers, prompt_tokens_over } = &rule.when;
+    let fits = |pattern: &Option<Pattern>, text: Option<&str>| match pattern {
+        Some(pattern) => text.is_some_and(|text| pattern.matches(text)),
+        None => true,
+    };
+    fits(agent, said.agent.as_ref().map(|agent| agent.as_str()))
+        && fits(team, Some(&key.team))
+        && fits(id, Some(&key.id))
+        && fits(asked, Some(model))
+        && fits(path, core::str::from_utf8(head.path()).ok())
+        && prompt_tokens_over.is_none_or(|limit| ask.input_tokens > limit)
+        && headers.iter().all(|(name, pattern)| {
+            head.iter().any(|(candidate, value)| {
+                candidate == name.as_bytes()
+                    && core::str::from_utf8(value).is_ok_and(|value| pattern.matches(value))
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The charge for every ending.
+
+use super::*;
+use crate::dialect::{Field, Reported};
+
+fn estimate() -> Estimate {
+    let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
+    Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), tokens: 1_100, requests: 1 } }
+}
+
+fn reading(fields: &[(Field, u64)]) -> Reading {
+    let mut reported = Reported::default();
+    fields.iter().for_each(|&(field, count)| reported.set(field, count));
+    Reading { reported, deltas: 3, text_bytes: 40, ..Reading::default() }
+}
+
+fn charge(reading: &Reading, ending: Ending, policy: OnDisconnect) -> (u64, u64, Option<u64>, UsageSource) {
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let bill =
+        Bill { estimate: &estimate, reading, price: Some(&price), policy, generates: true, charged: true };
+    let charge = bill.charge(ending);
+    (charge.tokens.total_input(), charge.tokens.total_output(), charge.usd.map(|usd| usd.0), charge.source)
+}
+
+const REPORTED: [(Field, u64); 2] = [(Field::InputWithCache, 36), (Field::Output, 7)];
+const SEEN: OnDisconnect = OnDisconnect::BillSeen;
+
+#[test]
+fn what_the_provider_reported_is_charged_on_every_ending_and_policy() {
+    for ending in [Ending::Answered, Ending::ClientGone, Ending::Cut, Ending::Refused, Ending::NotAnswered] {
+        for (_, policy) in OnDisconnect::NAMES {
+            let expected = (36, 7, Some(106), UsageSource::Provider);
+            assert_eq!(charge(&reading(&REPORTED), ending, policy), expected, "{ending:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_is_charged_by_policy() {
+    let gone = |policy| charge(&reading(&[]), Ending::ClientGone, policy);
+    assert_eq!(gone(SEEN), (100, 10, Some(200), UsageSource::Estimated));
+    assert_eq!(gone(OnDisconnect::BillHold), (100, 1_000, Some(777), UsageSource::Estimated));
+    assert_eq!(gone(OnDisconnect::BillInputOnly), (100, 0, Some(100), UsageSource::Estimated));
+}
+
+#[test]
+fn an_input_that_was_reported_before_the_stream_ended_is_used() {
+    let partial = charge(&reading(&[(Field::InputFresh, 41)]), Ending::Cut, SEEN);
+    assert_eq!(partial, (41, 10, Some(141), UsageSource::ProviderPartial));
+}
+
+#[test]
+fn an_answer_without_usage_is_estimated_and_says_so() {
+    assert_eq!(charge(&reading(&[]), Ending::Answered, SEEN), (100, 10, Some(200), UsageSource::Estimated));
+}
+
+#[test]
+fn an_explicit_zero_is_a_number_and_not_a_gap() {
+    let zero = charge(&reading(&[(Field::InputWithCache, 36), (Field::Output, 0)]), Ending::Answered, SEEN);
+    assert_eq!(zero, (36, 0, Some(36), UsageSource::Provider));
+}
+
+#[test]
+fn nothing_is_charged_for_what_no_model_did() {
+    for ending in [Ending::Refused, Ending::NotAnswered] {
+        assert_eq!(charge(&reading(&[]), ending, OnDisconnect::BillHold), (0, 0, Some(0), UsageSource::None));
+    }
+}
+
+#[test]
+fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
+    let (estimate, reading) = (estimate(), reading(&REPORTED));
+    let bill = Bill {
+        estimate: &estimate,
+        reading: &reading,
+        price: None,
+        policy: SEEN,
+        generates: true,
+        charged: true,
+    };
+    let charge = bill.charge(Ending::Answered);
+    assert_eq!((charge.usd, charge.amounts().tokens, charge.amounts().usd), (None, 43, PicoUsd::ZERO));
+}
+
+#[test]
+fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
+    let (estimate, price, reading) = (estimate(), Price::flat(1, 10), reading(&[(Field::InputWithCache, 8)]));
+    let bill = Bill {
+        estimate: &estimate,
+        reading: &reading,
+        price: Some(&price),
+        policy: SEEN,
+        generates: false,
+        charged: true,
+    };
+    assert_eq!(bill.charge(Ending::Answered).source, UsageSource::Provider);
+    let free = Bill { charged: false, ..bill }.charge(Ending::Answered);
+    assert_eq!(
+        (free.usd, free.tokens, free.source),
+        (Some(PicoUsd(0)), Tokens::default(), UsageSource::None)
+    );
+}
