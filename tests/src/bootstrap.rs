@@ -73,6 +73,7 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     let Some(plugin) = &variations.plugin else {
         filters.remove(at);
+        manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"] = json!({"cluster": "local"});
         return (bootstrap, None);
     };
     let filter = &mut filters[at]["typed_config"];

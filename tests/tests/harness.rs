@@ -11,7 +11,7 @@ use serde_json::json;
 async fn envoy_without_the_filter_passes_everything_through() {
     let provider = Provider::start().await;
     let envoy = Setup::without_filter().start(&provider).await;
-    let client = Client::anonymous(&envoy).with("x-farebox-cluster", "local");
+    let client = Client::anonymous(&envoy);
 
     let answer = client.chat("any").await;
     assert_eq!((answer.status, answer.json()), (200, Answers::default().chat()));
