@@ -65,6 +65,7 @@ impl Answers {
             "/responses" => Reply::json(200, &self.response()),
             "/messages" if streamed => Reply::events(&self.message_events()),
             "/messages" => Reply::json(200, &self.message()),
+            "/models" => Reply::json(200, &json!({"object": "list", "data": []})),
             "/messages/count_tokens" => Reply::json(200, &json!({"input_tokens": self.prompt})),
             _ => Reply::json(404, &json!({"error": {"message": "no such path", "type": "not_found"}})),
         }

@@ -136,6 +136,7 @@ fn point_at(cluster: &mut Value, provider: SocketAddr) {
         cluster.remove("typed_extension_protocol_options"); // ALPN and SNI, which need TLS
     }
     cluster.insert("type".into(), json!("STATIC"));
+    cluster.insert("connect_timeout".into(), json!("10s")); // a thousand connections at once on two cores
     let endpoint = json!({"endpoint": {"address": address(provider)}});
     cluster.insert(
         "load_assignment".into(),

@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
@@ -55,26 +56,39 @@ struct Shared {
     hang_ups: Mutex<usize>,
 }
 
-/// A provider on a free port of the loopback interface; it ends with its value.
+/// A provider on a free port of the loopback interface; it ends with its value. It has a thread of its
+/// own, so that a test that keeps its own threads busy does not slow it down.
 pub struct Provider {
     address: SocketAddr,
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
+    _ends_when_dropped: oneshot::Sender<()>,
 }
 
 impl Provider {
     /// Starts a provider that gives the default [`Answers`].
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             script: Mutex::new(Answers::default().script()),
             requests: Mutex::default(),
             wire: Mutex::default(),
             hang_ups: Mutex::default(),
         });
-        let task = tokio::spawn(accept(listener, shared.clone()));
-        Self { address, shared, task }
+        let (ends, ended) = oneshot::channel::<()>();
+        let (bound, address) = oneshot::channel();
+        let served = shared.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                let _ = bound.send(listener.local_addr().expect("a bound socket has an address"));
+                tokio::select! {
+                    () = accept(listener, served) => {}
+                    _ = ended => {}
+                }
+            });
+        });
+        let address = address.await.expect("the provider listens");
+        Self { address, shared, _ends_when_dropped: ends }
     }
 
     /// Where it listens.
@@ -130,12 +144,6 @@ impl Provider {
     pub async fn hung_up_on(&self, count: usize) {
         let look = async || (*self.shared.hang_ups.lock().unwrap() >= count).then_some(());
         until(&format!("{count} unfinished replies"), look).await;
-    }
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

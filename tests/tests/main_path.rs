@@ -48,7 +48,8 @@ async fn a_plain_chat_is_answered_metered_and_recorded() {
         ("user", json!("u-17")),
         ("endpoint", json!("chat_completions")),
         ("model_requested", json!("fast")),
-        ("model", json!(UPSTREAM_MODEL)),
+        ("model", json!("fast")),
+        ("model_sent", json!(UPSTREAM_MODEL)),
         ("model_served", json!("served-model")),
         ("provider", json!("local")),
         ("stream", json!(false)),
@@ -62,7 +63,8 @@ async fn a_plain_chat_is_answered_metered_and_recorded() {
         ("outcome", json!("ok")),
         ("denied", Value::Null),
         ("budget", Value::Null),
-        ("retry_count", json!(1)),
+        ("unreadable", json!(0)),
+        ("retries", json!(1)),
     ] {
         assert_eq!(record[member], expected, "{member} of {record}");
     }
@@ -86,12 +88,12 @@ async fn metrics_carry_team_model_and_provider_as_labels() {
     gateway.envoy.records(4).await;
 
     let metrics = gateway.envoy.metrics().await;
-    let labels = [("team", "search"), ("provider", "local")];
-    let ok = [("team", "search"), ("provider", "local"), ("outcome", "ok")];
+    let labels = [("team", "search"), ("model", "fast"), ("provider", "local")];
+    let ok = [("team", "search"), ("model", "fast"), ("provider", "local"), ("outcome", "ok")];
     assert_eq!(metrics.sum("farebox_requests_total", &ok), 3.0);
     assert_eq!(metrics.sum("farebox_cost_nano_usd_total", &labels), 3.0 * COST_NANO);
     for (kind, tokens) in [("input", 33.0), ("output", 15.0)] {
-        let labels = [("team", "search"), ("provider", "local"), ("type", kind)];
+        let labels = [("team", "search"), ("model", "fast"), ("provider", "local"), ("type", kind)];
         assert_eq!(metrics.sum("farebox_tokens_total", &labels), tokens, "{kind}");
     }
     assert_eq!(metrics.sum("farebox_denied_total", &[("reason", "model_not_found")]), 1.0);
@@ -268,4 +270,41 @@ async fn every_endpoint_reaches_the_provider_and_others_only_by_configuration() 
         assert_eq!((answer.status, denied), (405, Some("method_not_allowed")), "{method} {path}");
     }
     assert_eq!(gateway.provider.count(), reached);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_usage_costs_the_same_in_every_dialect() {
+    let gateway = Gateway::new(one_of_everything()).await;
+    let answers = Answers { prompt: 1000, cached: 400, completion: 50, ..Answers::default() };
+    gateway.answers(answers);
+    let mut count = 0;
+    for path in ["/v1/chat/completions", "/v1/responses", "/v1/messages"] {
+        for stream in [false, true] {
+            let mut body = chat_body("fast");
+            body["stream"] = json!(stream);
+            let mut events = gateway.client.stream(path, &body).await;
+            events.all().await;
+            assert_eq!((events.status, events.broken), (200, false), "{path}");
+            count += 1;
+            let record = gateway.envoy.record(count).await;
+            let tokens = [&record["input_tokens"], &record["cache_read_tokens"], &record["output_tokens"]];
+            assert_eq!(tokens, [&json!(1000), &json!(400), &json!(50)], "{path}: {record}");
+            assert_eq!(
+                (&record["cost_usd"], &record["usage_source"]),
+                (&json!("0.0013"), &json!("provider"))
+            );
+            assert_eq!(
+                (&record["stream"], &record["model_served"]),
+                (&json!(stream), &json!("served-model"))
+            );
+        }
+    }
+    let answer = gateway.client.post("/v1/embeddings", &chat_body("fast")).await;
+    assert_eq!(answer.status, 200);
+    let record = gateway.envoy.record(count + 1).await;
+    assert_eq!((&record["input_tokens"], &record["cost_usd"]), (&json!(1000), &json!("0.001")), "{record}");
+    let answer = gateway.client.post("/v1/messages/count_tokens", &chat_body("fast")).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"input_tokens": 1000})));
+    let record = gateway.envoy.record(count + 2).await;
+    assert_eq!((&record["cost_usd"], &record["usage_source"]), (&json!("0.00"), &json!("none")), "{record}");
 }

@@ -3,6 +3,7 @@
 use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config::{self, DEMO, OTHER, UPSTREAM_MODEL};
 use farebox_tests::gateway::Gateway;
+use farebox_tests::patience;
 use serde_json::{Value, json};
 
 async fn model_asked(gateway: &Gateway, client: &Client, body: &Value) -> Value {
@@ -230,4 +231,10 @@ async fn own_endpoints_answer_without_a_provider() {
     );
     assert_eq!(gateway.client.send("HEAD", "/farebox/usage", "").await.status, 200);
     assert_eq!(gateway.provider.count(), 0);
+    let local = patience::until("local records", async || {
+        let lines = gateway.envoy.log_lines();
+        let local = lines.iter().filter(|line| line["farebox"]["outcome"] == "local").count();
+        (local >= 5).then_some(local)
+    });
+    assert_eq!(local.await, 5, "two for health, three for usage");
 }

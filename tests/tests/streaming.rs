@@ -1,7 +1,7 @@
 //! Streams: however they are cut into pieces, and wherever they break off, they are metered and charged.
 
 use farebox_tests::answers::Answers;
-use farebox_tests::client::chat_body;
+use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config::{self, DEMO};
 use farebox_tests::envoy::Setup;
 use farebox_tests::gateway::Gateway;
@@ -191,7 +191,11 @@ async fn a_provider_that_breaks_off_is_paid_for_what_it_sent() {
     let answer = gateway.client.chat("fast").await;
     assert_eq!(answer.status, 503);
     let record = gateway.envoy.record(4).await;
-    assert!(record["outcome"] == "upstream_reset" || record["outcome"] == "upstream_error", "{record}");
+    assert_eq!(
+        (&record["outcome"], &record["cost_usd"]),
+        (&json!("not_answered"), &json!("0.00")),
+        "{record}"
+    );
     assert_eq!(gateway.client.usage("org").await["held"], nothing());
 }
 
@@ -250,4 +254,36 @@ async fn a_stream_is_passed_on_event_by_event() {
     }
     gates.iter().for_each(Gate::open);
     assert_eq!(stream.all().await, ["[DONE]"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_reset_over_http_2_is_charged_and_ends_nobody_elses() {
+    let gateway = Gateway::new(counted()).await;
+    let events = Answers::default().chat_events(true);
+    let gate = Gate::closed();
+    let begun = events[..4].iter().fold(Reply::event_stream(), |reply, event| reply.chunk(event));
+    let reply = begun.then(Step::Await(gate.clone()));
+    gateway.provider.reply(events[4..].iter().fold(reply, |reply, event| reply.chunk(event)).end());
+    let client = Client::http2(&gateway.envoy, DEMO);
+    let mut leaving = client.stream_chat("fast", json!({})).await;
+    let mut staying = client.stream_chat("fast", json!({})).await;
+    for stream in [&mut leaving, &mut staying] {
+        for _ in 0..4 {
+            stream.next().await.unwrap();
+        }
+    }
+    drop(leaving);
+    let record = gateway.envoy.record(1).await;
+    assert_eq!(
+        (&record["outcome"], &record["usage_source"]),
+        (&json!("client_disconnect"), &json!("estimated"))
+    );
+    assert!(record["output_tokens"].as_u64() > Some(0), "{record}");
+
+    gate.open();
+    staying.all().await;
+    assert!(!staying.broken);
+    let record = gateway.envoy.record(2).await;
+    assert_eq!((&record["outcome"], &record["cost_usd"]), (&json!("ok"), &json!("0.000061")));
+    assert_eq!(gateway.client.usage("org").await["held"], nothing());
 }
