@@ -24,6 +24,7 @@ pub mod window;
 pub mod config;
 
 // The pipeline, in reading order: the request ...
+pub mod place;
 pub mod identity;
 pub mod attribution;
 pub mod dialect;

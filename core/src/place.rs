@@ -1,0 +1,88 @@
+//! Decides what is at a path: an endpoint that a provider serves, a page of the gateway's own, or nothing.
+//!
+//! Only what is listed here or in the configuration is let through. A provider's other paths (files,
+//! fine-tuning, administration) would be reached with the gateway's credential and without any metering.
+
+use crate::config::Config;
+use crate::denial::Denial;
+use crate::dialect::{Dialect, Endpoint};
+use crate::head::RequestHead;
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A provider serves it.
+    Endpoint(Endpoint),
+    /// `/v1/models`: the models that this key may use.
+    Models,
+    /// `/farebox/usage`: what this key's budgets stand at.
+    Usage,
+    /// `/farebox/health`: whether the filter runs. Needs no key.
+    Health,
+}
+
+impl Place {
+    /// What is at the path of `head`, if it may be asked for with its method.
+    ///
+    /// # Errors
+    /// [`Denial::UnknownEndpoint`] or [`Denial::Method`].
+    pub fn find(config: &Config, head: &RequestHead) -> Result<Self, Denial> {
+        let path = head.path();
+        let place = match path {
+            b"/v1/models" => Self::Models,
+            b"/farebox/usage" => Self::Usage,
+            b"/farebox/health" => Self::Health,
+            _ => Self::Endpoint(endpoint(config, path).ok_or(Denial::UnknownEndpoint)?),
+        };
+        let allowed = match place {
+            Self::Endpoint(_) => "POST",
+            Self::Models | Self::Usage | Self::Health => "GET, HEAD",
+        };
+        let method = head.first(":method").unwrap_or_default();
+        if allowed.split(", ").any(|allowed| allowed.as_bytes() == method) {
+            Ok(place)
+        } else {
+            Err(Denial::Method(allowed))
+        }
+    }
+}
+
+/// The dialect in which whoever asks for `path` expects to be refused.
+#[must_use]
+pub fn dialect_of(path: &[u8]) -> Dialect {
+    if path.starts_with(b"/v1/messages") { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+fn endpoint(config: &Config, path: &[u8]) -> Option<Endpoint> {
+    let configured = |path: &str| config.endpoints.iter().any(|pattern| pattern.matches(path));
+    Endpoint::at(path).or_else(|| {
+        core::str::from_utf8(path).ok().filter(|path| configured(path)).map(|_| Endpoint::Configured)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing;
+
+    fn find(method: &str, path: &str) -> Result<Place, Denial> {
+        let config = testing::config(|json| json["endpoints"] = serde_json::json!(["/v1/rerank"]));
+        Place::find(&config, &RequestHead::from([(":method", method), (":path", path)]))
+    }
+
+    #[test]
+    fn only_listed_and_configured_paths_are_served() {
+        assert_eq!(find("POST", "/v1/chat/completions?x=1"), Ok(Place::Endpoint(Endpoint::ChatCompletions)));
+        assert_eq!(find("POST", "/v1/rerank"), Ok(Place::Endpoint(Endpoint::Configured)));
+        assert_eq!(find("HEAD", "/farebox/usage"), Ok(Place::Usage));
+        for path in ["/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/rerank/x", "*"] {
+            assert_eq!(find("POST", path), Err(Denial::UnknownEndpoint), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_answered_with_the_right_ones() {
+        assert_eq!(find("GET", "/v1/chat/completions"), Err(Denial::Method("POST")));
+        assert_eq!(find("DELETE", "/v1/models"), Err(Denial::Method("GET, HEAD")));
+    }
+}

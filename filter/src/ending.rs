@@ -1,0 +1,158 @@
+//! Ends a request: finds out how it ended, settles what it held and writes its record.
+//!
+//! Runs in `on_log`, which Envoy calls once for every stream, however it ended. The record goes into the
+//! filter state there; Envoy 1.40 writes its access log after that.
+
+use farebox_core::denial::Denial;
+use farebox_core::record::Record;
+use farebox_core::settlement::{Bill, Charge, Ending};
+use farebox_core::window::Millis;
+
+use crate::gateway::{Admitted, Gateway, State};
+use crate::host;
+use crate::metrics::Measured;
+use crate::worker::Worker;
+
+/// Filter state that holds the record, for access logs and traces.
+const RECORD_PROPERTY: &str = "farebox.record";
+
+/// Bits of `response.flags` that say the provider, or the way to it, broke: UT, UR, UF, UC, SI, UMSDR, DT, UPE.
+/// Source: Envoy's `CoreResponseFlag`, of which each value is a bit here.
+const BROKEN: u64 = 0x4 | 0x10 | 0x20 | 0x40 | 0x1_0000 | 0x8_0000 | 0x40_0000 | 0x80_0000;
+/// Of those, the ones that say a provider was at work when it was given up on: UT, SI, UMSDR, DT.
+const GIVEN_UP: u64 = 0x4 | 0x1_0000 | 0x8_0000 | 0x40_0000;
+
+impl Gateway {
+    /// Ends the request at `now`.
+    pub(crate) fn end(&mut self, now: Millis) {
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Admitted(admitted) => self.settle(*admitted, now),
+            State::Replied(denial) => self.replied(denial.as_ref(), now),
+            State::Reading(reading) => {
+                let given_up = reading.waiting.given_up.borrow();
+                match &*given_up {
+                    Some(denial) => self.replied(Some(denial), now),
+                    None => self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) }),
+                }
+            }
+            State::New | State::Ended => {
+                self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) })
+            }
+        }
+    }
+
+    fn settle(&self, admitted: Admitted, now: Millis) {
+        let ending = how_it_ended(&admitted, self.seen.status);
+        let reading = admitted.meter.reading();
+        let bill = Bill {
+            estimate: &admitted.estimate,
+            reading,
+            price: admitted.price.as_ref(),
+            policy: admitted.config.on_disconnect,
+            generates: admitted.endpoint.generates(),
+            charged: admitted.endpoint.is_charged(),
+        };
+        let charge = bill.charge(ending);
+        let ttft_ms = admitted.first_byte.map(|first| first.since(self.seen.arrived));
+        self.write(&Record {
+            model: Some(&admitted.plan.label),
+            model_sent: Some(&admitted.target.model),
+            model_served: reading.model.as_ref().map(|model| model.as_str()),
+            provider: Some(&admitted.target.provider.name),
+            charge: Some(&charge),
+            ttft_ms,
+            outcome: ending.outcome(),
+            unreadable: reading.unreadable,
+            ..self.record(now)
+        });
+        self.measure(&admitted, &charge, ending, ttft_ms, now);
+        let ledger = Worker::ledger(&admitted.config);
+        if let Err(unsettled) = admitted.hold.settle(&ledger, charge.amounts(), now) {
+            log::error!("a charge could not be written and is kept");
+            self.worker.keep(unsettled);
+        }
+    }
+
+    fn measure(
+        &self,
+        admitted: &Admitted,
+        charge: &Charge,
+        ending: Ending,
+        ttft_ms: Option<u64>,
+        now: Millis,
+    ) {
+        self.worker.metrics.measured(&Measured {
+            team: self.seen.key.as_ref().map_or("", |key| &key.team),
+            model: &admitted.plan.label,
+            provider: &admitted.target.provider.name,
+            outcome: ending.outcome(),
+            charge,
+            duration_ms: now.since(self.seen.arrived),
+            ttft_ms,
+        });
+    }
+
+    fn replied(&self, denial: Option<&Denial>, now: Millis) {
+        if let Some(denial) = denial {
+            self.worker.metrics.denied(denial.reason());
+        }
+        self.write(&Record {
+            outcome: if denial.is_some() { "denied" } else { "local" },
+            denied: denial.map(Denial::reason),
+            budget: denial.and_then(Denial::budget_name),
+            status: denial.map(|denial| u64::from(denial.status())).or(self.seen.status),
+            ..self.record(now)
+        });
+    }
+
+    /// How a request ended that was neither sent nor answered here.
+    fn unsent(&self) -> Ending {
+        if self.seen.status.is_some() { Ending::NotAnswered } else { Ending::ClientGone }
+    }
+
+    fn record(&self, now: Millis) -> Record<'_> {
+        Record {
+            key: self.seen.key.as_deref(),
+            said: Some(&self.seen.said),
+            endpoint: self.seen.endpoint.map(|endpoint| endpoint.name()),
+            model_requested: self.seen.model.as_deref(),
+            stream: self.seen.stream,
+            duration_ms: now.since(self.seen.arrived),
+            status: self.seen.status,
+            config: self.config.as_ref().map_or(0, |config| config.hash),
+            ..Record::default()
+        }
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        if let Err(error) = host::set_property(RECORD_PROPERTY, record.to_json().as_bytes()) {
+            log::error!("a record could not be written: {error}");
+        }
+    }
+}
+
+/// How a request ended that was sent to a provider.
+fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
+    let reading = admitted.meter.reading();
+    let flags = || host::number_property("response\0flags").unwrap_or(0);
+    match status {
+        Some(_) if admitted.local => {
+            if flags() & GIVEN_UP != 0 {
+                Ending::Cut
+            } else {
+                Ending::NotAnswered
+            }
+        }
+        Some(status) if status >= 400 => Ending::Refused,
+        Some(_) if admitted.complete && !reading.error => Ending::Answered,
+        Some(_) if admitted.complete => {
+            if reading.deltas == 0 {
+                Ending::Refused
+            } else {
+                Ending::Cut
+            }
+        }
+        _ if flags() & BROKEN != 0 => Ending::Cut,
+        _ => Ending::ClientGone,
+    }
+}

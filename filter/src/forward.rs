@@ -1,0 +1,77 @@
+//! Decides how an admitted request goes on: to which cluster, under which name, with whose credential.
+//!
+//! Everything that a provider must not see is taken out first: every header that may carry a credential,
+//! the header that names the caller, and all of `x-farebox-*`, which a client could otherwise use to
+//! choose a route. A body is passed on as it is unless the model's name or the wish for usage differs.
+
+use farebox_core::ask::Ask;
+use farebox_core::config::{Config, Credential};
+use farebox_core::dialect::Dialect;
+use farebox_core::head::RequestHead;
+use farebox_core::identity::CREDENTIAL_HEADERS;
+use farebox_core::route::Destination;
+use farebox_core::splice;
+
+use crate::host::{self, Buffer, HostError, Map};
+
+/// Filter state and request header that name the cluster. The filter state is the one to route by: clients
+/// cannot set it.
+const CLUSTER_PROPERTY: &str = "farebox.cluster";
+const CLUSTER_HEADER: &str = "x-farebox-cluster";
+const OWN_HEADERS: &[u8] = b"x-farebox-";
+
+/// Sends a request to `target`. `asks_for_usage`: a stream is made to report usage.
+pub(crate) fn send(
+    config: &Config,
+    head: &RequestHead,
+    ask: &Ask,
+    target: &Destination,
+    body: &[u8],
+    asks_for_usage: bool,
+) -> Result<(), HostError> {
+    let provider = &target.provider;
+    host::set_property(CLUSTER_PROPERTY, provider.cluster.as_bytes())?;
+    // From here on every change of a header makes Envoy pick the route again, when it next needs it.
+    for (name, _) in head.iter().filter(|(name, _)| is_internal(config, name)) {
+        host::remove_header(Map::Request, name)?;
+    }
+    host::set_header(Map::Request, CLUSTER_HEADER, provider.cluster.as_bytes())?;
+    // What is compressed cannot be metered.
+    host::set_header(Map::Request, "accept-encoding", b"identity")?;
+    if let Some(host_name) = &provider.host {
+        host::set_header(Map::Request, ":authority", host_name.as_bytes())?;
+    }
+    if *provider.base_path != *"/v1" {
+        let rest = head.target().strip_prefix(b"/v1").unwrap_or_default();
+        host::set_header(Map::Request, ":path", &[provider.base_path.as_bytes(), rest].concat())?;
+    }
+    if let Credential::Secret(secret) = &provider.credential {
+        match ask.endpoint.dialect() {
+            Dialect::OpenAi => {
+                let bearer = ["Bearer ", secret.expose()].concat();
+                host::set_header(Map::Request, "authorization", bearer.as_bytes())?;
+            }
+            Dialect::Anthropic => host::set_header(Map::Request, "x-api-key", secret.expose().as_bytes())?,
+        }
+    }
+    let mut edits = Vec::new();
+    edits.extend(ask.name_model(&target.model));
+    if asks_for_usage {
+        edits.push(ask.ask_for_usage());
+    }
+    if !edits.is_empty() {
+        let changed = splice::apply(body, edits);
+        // A length that does not fit the body lets its end be read as another request.
+        if head.first("content-length").is_some() {
+            host::set_header(Map::Request, "content-length", changed.len().to_string().as_bytes())?;
+        }
+        host::set_buffer(Buffer::RequestBody, &changed)?;
+    }
+    Ok(())
+}
+
+fn is_internal(config: &Config, name: &[u8]) -> bool {
+    CREDENTIAL_HEADERS.iter().any(|credential| credential.as_bytes() == name)
+        || name.starts_with(OWN_HEADERS)
+        || config.identity_header.as_ref().is_some_and(|header| header.as_bytes() == name)
+}

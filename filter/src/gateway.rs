@@ -1,0 +1,347 @@
+//! Follows one request through its callbacks: each asks the host, names the stages in order and tells the
+//! host what came of them.
+//!
+//! ```text
+//! ## New      => Reading (headers held) | Replied
+//! ## Reading  => Admitted (forwarded) | Replied
+//! ## Admitted => Ended (in `on_log`, which takes the hold: it cannot be settled twice)
+//! ```
+
+use std::rc::Rc;
+
+use farebox_core::admission::{self, Hold, Refusal};
+use farebox_core::ask::Ask;
+use farebox_core::attribution::Attribution;
+use farebox_core::config::{Config, Key, Unpriced};
+use farebox_core::denial::{Denial, Reply};
+use farebox_core::dialect::{Dialect, Endpoint};
+use farebox_core::estimate::Estimate;
+use farebox_core::head::RequestHead;
+use farebox_core::identity::identify;
+use farebox_core::meter::{Framing, Meter, Passed};
+use farebox_core::place::{Place, dialect_of};
+use farebox_core::price::Price;
+use farebox_core::route::{Destination, Plan, route};
+use farebox_core::text::Label;
+use farebox_core::window::Millis;
+use farebox_core::{json, pages};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::forward;
+use crate::host::{self, Buffer, HostError, Map};
+use crate::worker::{Waiting, Worker};
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    context: u32,
+    pub(crate) config: Option<Rc<Config>>,
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) seen: Seen,
+    pub(crate) state: State,
+}
+
+/// What is known of a request, whatever became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) arrived: Millis,
+    pub(crate) request_id: String,
+    pub(crate) key: Option<Rc<Key>>,
+    pub(crate) said: Attribution,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) model: Option<String>,
+    pub(crate) stream: bool,
+    pub(crate) status: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum State {
+    New,
+    Reading(Reading),
+    Admitted(Box<Admitted>),
+    /// The gateway answered; why, if it was a refusal.
+    Replied(Option<Denial>),
+    Ended,
+}
+
+/// A request whose headers are held until its body is here.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    config: Rc<Config>,
+    key: Rc<Key>,
+    endpoint: Endpoint,
+    head: RequestHead,
+    pub(crate) waiting: Rc<Waiting>,
+}
+
+/// A request that was sent to a provider.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) config: Rc<Config>,
+    pub(crate) hold: Hold,
+    pub(crate) plan: Plan,
+    pub(crate) target: Destination,
+    pub(crate) price: Option<Price>,
+    pub(crate) estimate: Estimate,
+    pub(crate) endpoint: Endpoint,
+    hides_usage: bool,
+    pub(crate) meter: Meter,
+    /// The answer is Envoy's own.
+    pub(crate) local: bool,
+    pub(crate) first_byte: Option<Millis>,
+    pub(crate) complete: bool,
+}
+
+impl Gateway {
+    pub(crate) fn new(context: u32, config: Option<Rc<Config>>, worker: Rc<Worker>) -> Self {
+        Self { context, config, worker, seen: Seen::default(), state: State::New }
+    }
+
+    /// Request headers: who calls, and what for.
+    fn arrive(&mut self, bodiless: bool) -> Result<Next, Denial> {
+        let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
+        let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
+        let now = self.seen.arrived;
+        self.seen.request_id = request_id(&head);
+        self.seen.said = Attribution::read(&head);
+        let place = Place::find(&config, &head);
+        if place == Ok(Place::Health) {
+            return Ok(Next::Page("{\"status\":\"ok\"}".into()));
+        }
+        let key = identify(&config, &head, now)?;
+        self.seen.key = Some(Rc::clone(&key));
+        match place? {
+            Place::Health => Ok(Next::Page(String::new())),
+            Place::Models => Ok(Next::Page(pages::models(&config, &key))),
+            Place::Usage => {
+                let page = pages::usage(&Worker::ledger(&config), &key, now)
+                    .map_err(|error| self.store_lost(error))?;
+                Ok(Next::Page(page))
+            }
+            Place::Endpoint(endpoint) => {
+                self.seen.endpoint = Some(endpoint);
+                let length = head.first("content-length").and_then(json::count).unwrap_or(0);
+                if length > config.request_body_bytes as u64 {
+                    return Err(Denial::TooLarge(config.request_body_bytes));
+                }
+                if bodiless {
+                    return Err(Denial::Body(farebox_core::ask::AskError::Empty));
+                }
+                let waiting =
+                    self.worker.wait(self.context, &config, endpoint.dialect(), &self.seen.request_id, now);
+                Ok(Next::Wait(Reading { config, key, endpoint, head, waiting }))
+            }
+        }
+    }
+
+    /// The whole body is here: what is asked, where it goes, whether there is money for it.
+    fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
+        let Reading { config, key, endpoint, head, .. } = reading;
+        let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
+        let ask = Ask::read(endpoint, &body)?;
+        self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
+        self.seen.model.clone_from(&ask.model);
+        self.seen.stream = ask.stream;
+        let plan = route(&config, &key, &self.seen.said, &head, &ask)?;
+        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
+        let price = config.prices.price(&target.provider.name, &target.model);
+        if price.is_none() && config.unpriced == Unpriced::Deny && endpoint.is_charged() {
+            return Err(Denial::Unpriced(plan.model));
+        }
+        let estimate = Estimate::of(&ask, price.as_ref(), &config.hold);
+        let (ledger, now) = (Worker::ledger(&config), host::now());
+        let hold =
+            admission::admit(&ledger, &key, estimate.amounts, now).map_err(|refusal| match refusal {
+                Refusal::Budget(account) => Denial::budget(&config, account, now),
+                Refusal::Store(error) => self.store_lost(error),
+            })?;
+        let can_ask = ask.stream && endpoint.reports_usage_on_request() && target.provider.include_usage;
+        let hides_usage = can_ask && !ask.wants_usage;
+        if let Err(error) = forward::send(&config, &head, &ask, &target, &body, hides_usage) {
+            if let Err(unsettled) = hold.settle(&ledger, Default::default(), now) {
+                self.worker.keep(unsettled);
+            }
+            return Err(self.unsupported(error));
+        }
+        let meter = Meter::new(endpoint, Framing::Opaque, false);
+        Ok(Admitted {
+            config,
+            hold,
+            plan,
+            target,
+            price,
+            estimate,
+            endpoint,
+            hides_usage,
+            meter,
+            local: false,
+            first_byte: None,
+            complete: false,
+        })
+    }
+
+    /// Takes the next state out of a request whose body is complete.
+    fn body_complete(&mut self, size: usize) -> Action {
+        let State::Reading(reading) = core::mem::replace(&mut self.state, State::Ended) else {
+            return Action::Pause;
+        };
+        self.worker.stop_waiting(self.context);
+        match self.decide(reading, size) {
+            Ok(admitted) => {
+                self.state = State::Admitted(Box::new(admitted));
+                Action::Continue
+            }
+            Err(denial) => self.deny(denial),
+        }
+    }
+
+    fn deny(&mut self, denial: Denial) -> Action {
+        let path = self.seen.endpoint.map(Endpoint::dialect);
+        let dialect = path.unwrap_or_else(|| {
+            host::headers(Map::Request).map_or(Dialect::OpenAi, |head| dialect_of(head.path()))
+        });
+        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
+        let details = ["farebox_denied_", denial.reason()].concat();
+        self.state = State::Replied(Some(denial));
+        self.reply(&reply, &details)
+    }
+
+    fn reply(&mut self, reply: &Reply, details: &str) -> Action {
+        self.worker.stop_waiting(self.context);
+        self.seen.status = Some(u64::from(reply.status));
+        if let Err(error) = host::reply(reply.status, details, &reply.headers, &reply.body) {
+            log::error!("a reply could not be sent: {error}");
+        }
+        // What was answered must not go on to a provider.
+        Action::Pause
+    }
+
+    fn unsupported(&self, error: HostError) -> Denial {
+        self.worker.host_unsupported(&error.to_string());
+        Denial::HostUnsupported
+    }
+
+    fn store_lost(&self, error: farebox_core::ledger::StoreError) -> Denial {
+        log::error!("a request was refused because budgets cannot be checked: {error}");
+        Denial::Store
+    }
+}
+
+/// What follows on the request's headers.
+enum Next {
+    Page(String),
+    Wait(Reading),
+}
+
+impl Context for Gateway {}
+
+impl HttpContext for Gateway {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.seen.arrived = host::now();
+        match self.arrive(end_of_stream) {
+            Ok(Next::Wait(reading)) => {
+                self.state = State::Reading(reading);
+                Action::Pause
+            }
+            Ok(Next::Page(body)) => {
+                self.state = State::Replied(None);
+                let headers = vec![
+                    ("content-type", "application/json".to_owned()),
+                    ("cache-control", "no-store".to_owned()),
+                ];
+                self.reply(&Reply { status: 200, headers, body }, "farebox_page")
+            }
+            Err(denial) => self.deny(denial),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let State::Reading(reading) = &self.state else {
+            return if matches!(self.state, State::Admitted(_)) { Action::Continue } else { Action::Pause };
+        };
+        self.worker.body_seen.set(true);
+        let limit = reading.config.request_body_bytes;
+        if size > limit {
+            return self.deny(Denial::TooLarge(limit));
+        }
+        if end_of_stream { self.body_complete(size) } else { Action::Pause }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        match &self.state {
+            // The body's callback is not told that the body ended when trailers follow.
+            State::Reading(reading) => {
+                let limit = reading.config.request_body_bytes;
+                self.body_complete(limit)
+            }
+            State::Admitted(_) => Action::Continue,
+            State::New | State::Replied(_) | State::Ended => Action::Pause,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let head = host::headers(Map::Response).unwrap_or_default();
+        let status = head.first(":status").and_then(json::count);
+        self.seen.status = status.or(self.seen.status);
+        match &mut self.state {
+            State::Admitted(admitted) => {
+                let framing = Framing::of(head.first("content-type"), head.first("content-encoding"));
+                let succeeded = status.is_some_and(|status| status < 400);
+                admitted.local = !succeeded && !is_via_upstream();
+                admitted.meter = Meter::new(admitted.endpoint, framing, admitted.hides_usage && succeeded);
+                admitted.complete = end_of_stream;
+                if admitted.meter.hides() && head.first("content-length").is_some() {
+                    let _ = host::remove_header(Map::Response, b"content-length");
+                }
+            }
+            // An answer of a provider to a request that was never let through.
+            State::New | State::Reading(_) if is_via_upstream() => {
+                self.worker.host_unsupported("a request was sent on while it was held");
+                return self.deny(Denial::HostUnsupported);
+            }
+            State::New | State::Reading(_) | State::Replied(_) | State::Ended => {}
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
+        let piece = if size > 0 {
+            host::buffer(Buffer::ResponseBody, 0, size).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        if !piece.is_empty() && admitted.first_byte.is_none() {
+            admitted.first_byte = Some(host::now());
+        }
+        if let Passed::Replaced(bytes) = admitted.meter.feed(&piece, end_of_stream)
+            && host::set_buffer(Buffer::ResponseBody, &bytes).is_err()
+        {
+            log::error!("a usage chunk could not be hidden from a client that had not asked for it");
+        }
+        admitted.complete |= end_of_stream;
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if let State::Admitted(admitted) = &mut self.state {
+            admitted.complete = true;
+        }
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.worker.stop_waiting(self.context);
+        self.end(host::now());
+    }
+}
+
+/// Whether the answer comes from a provider. Envoy's own answers pass the filter too.
+fn is_via_upstream() -> bool {
+    host::property("response\0code_details").is_ok_and(|details| details == b"via_upstream")
+}
+
+fn request_id(head: &RequestHead) -> String {
+    head.first("x-request-id").and_then(Label::from_bytes).map(|id| id.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+//! Farebox inside Envoy: one HTTP filter that checks who calls, picks the route, holds the money and meters
+//! the answer. The life of a request, callback by callback:
+//!
+//! ```text
+//! request headers   gateway   place ▸ identity ▸ attribution; the headers are held          (Pause)
+//! request body      gateway   ask ▸ route ▸ estimate ▸ admission, then forward               (Continue)
+//! response headers  gateway   what kind of answer it is
+//! response body     gateway   meter, on every piece as it passes
+//! log               ending    settlement ▸ record ▸ metrics, once, whatever way the stream ended
+//! ```
+//!
+//! Every rule is in `farebox-core`; what is here only asks Envoy and tells Envoy.
+
+mod ending;
+mod forward;
+mod gateway;
+mod host;
+mod metrics;
+mod root;
+mod shared_store;
+mod worker;
+
+#[cfg(target_arch = "wasm32")]
+#[allow(missing_docs, unsafe_code, reason = "the SDK's macro exports the ABI's entry point")]
+mod entry {
+    use proxy_wasm::traits::RootContext;
+    use proxy_wasm::types::LogLevel;
+
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(LogLevel::Info);
+        proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(super::root::Root::default()) });
+    }}
+}

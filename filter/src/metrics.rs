@@ -1,0 +1,144 @@
+//! Decides what is counted and under which names.
+//!
+//! Envoy's statistics have neither labels nor an end, so labels are written into the name
+//! (`…{team:search}`) for the bootstrap's `stats_tags` to take out again, and their values come from the
+//! configuration alone: its teams, models and providers, and closed lists of this program. A metric is
+//! defined when it is first needed and its id kept.
+//!
+//! Does not know what a request was: it is told in a [`Measured`].
+
+use core::cell::RefCell;
+
+use farebox_core::settlement::Charge;
+use hashbrown::{Equivalent, HashMap};
+
+use crate::host::{self, MetricKind};
+
+/// What is counted of a request that was admitted.
+#[derive(Debug)]
+pub(crate) struct Measured<'a> {
+    pub(crate) team: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) provider: &'a str,
+    pub(crate) outcome: &'static str,
+    pub(crate) charge: &'a Charge,
+    pub(crate) duration_ms: u64,
+    pub(crate) ttft_ms: Option<u64>,
+}
+
+/// The metrics of one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    ids: RefCell<HashMap<String, Option<u32>>>,
+    series: RefCell<HashMap<SeriesKey, Series>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SeriesKey {
+    team: Box<str>,
+    model: Box<str>,
+    provider: Box<str>,
+}
+
+#[derive(Hash)]
+struct SeriesRef<'a> {
+    team: &'a str,
+    model: &'a str,
+    provider: &'a str,
+}
+
+impl Equivalent<SeriesKey> for SeriesRef<'_> {
+    fn equivalent(&self, key: &SeriesKey) -> bool {
+        *key.team == *self.team && *key.model == *self.model && *key.provider == *self.provider
+    }
+}
+
+/// The ids of everything that is counted for one team, model and provider.
+#[derive(Clone, Copy, Debug)]
+struct Series {
+    tokens: [Option<u32>; 5],
+    cost: Option<u32>,
+    duration: Option<u32>,
+    ttft: Option<u32>,
+}
+
+impl Metrics {
+    /// Counts a request that was admitted and has ended.
+    pub(crate) fn measured(&self, request: &Measured<'_>) {
+        let Measured { team, model, provider, outcome, charge, duration_ms, ttft_ms } = *request;
+        let labels =
+            format!("{{team:{team}}}{{model:{}}}{{provider:{provider}}}{{outcome:{outcome}}}", label(model));
+        self.count(&format!("farebox_requests_total{labels}"), 1);
+        self.count(&format!("farebox_usage_source_total{{source:{}}}", charge.source.name()), 1);
+        let series = self.series(SeriesRef { team, model, provider });
+        let tokens = &charge.tokens;
+        let buckets = [
+            tokens.input.saturating_add(tokens.input_audio),
+            tokens.cache_read,
+            tokens.cache_write.saturating_add(tokens.cache_write_long),
+            tokens.output.saturating_add(tokens.output_audio),
+            tokens.reasoning,
+        ];
+        for (id, count) in series.tokens.into_iter().zip(buckets) {
+            id.into_iter().for_each(|id| host::increment(id, count));
+        }
+        match charge.usd {
+            Some(usd) => series.cost.into_iter().for_each(|id| host::increment(id, usd.to_nano())),
+            None => self.count("farebox_unpriced_total", 1),
+        }
+        series.duration.into_iter().for_each(|id| host::record(id, duration_ms));
+        if let (Some(id), Some(ttft_ms)) = (series.ttft, ttft_ms) {
+            host::record(id, ttft_ms);
+        }
+    }
+
+    /// Counts a request that was refused.
+    pub(crate) fn denied(&self, reason: &str) {
+        self.count(&format!("farebox_denied_total{{reason:{reason}}}"), 1);
+    }
+
+    /// Counts something without labels of its own, or with labels in its name already.
+    pub(crate) fn count(&self, name: &str, by: u64) {
+        if let Some(id) = self.id(MetricKind::Counter, name) {
+            host::increment(id, by);
+        }
+    }
+
+    fn series(&self, key: SeriesRef<'_>) -> Series {
+        if let Some(series) = self.series.borrow().get(&key) {
+            return *series;
+        }
+        let SeriesRef { team, model, provider } = key;
+        let model = label(model);
+        let labels = format!("{{team:{team}}}{{model:{model}}}{{provider:{provider}}}");
+        let tokens =
+            |kind| self.id(MetricKind::Counter, &format!("farebox_tokens_total{labels}{{type:{kind}}}"));
+        let histogram =
+            |name| self.id(MetricKind::Histogram, &format!("{name}{{model:{model}}}{{provider:{provider}}}"));
+        let series = Series {
+            tokens: ["input", "cache_read", "cache_write", "output", "reasoning"].map(tokens),
+            cost: self.id(MetricKind::Counter, &format!("farebox_cost_nano_usd_total{labels}")),
+            duration: histogram("farebox_request_duration_ms"),
+            ttft: histogram("farebox_time_to_first_token_ms"),
+        };
+        let owned =
+            SeriesKey { team: key.team.into(), model: key.model.into(), provider: key.provider.into() };
+        self.series.borrow_mut().insert(owned, series);
+        series
+    }
+
+    fn id(&self, kind: MetricKind, name: &str) -> Option<u32> {
+        if let Some(id) = self.ids.borrow().get(name) {
+            return *id;
+        }
+        let id = host::define_metric(kind, name).ok();
+        self.ids.borrow_mut().insert(name.to_owned(), id);
+        id
+    }
+}
+
+/// A value that does not end its label early. Teams and providers cannot have braces in their names;
+/// models can.
+fn label(value: &str) -> String {
+    value.replace(['{', '}'], "_")
+}

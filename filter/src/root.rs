@@ -1,0 +1,70 @@
+//! Decides which configuration the streams of a VM use.
+//!
+//! `on_configure` runs in every worker, on the main thread and in a trial VM besides, for every push, so it
+//! touches nothing that is shared. A configuration with a mistake is refused as a whole: Envoy then does
+//! not start, or keeps serving with the one before.
+
+use std::rc::Rc;
+
+use farebox_core::config::Config;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use crate::gateway::Gateway;
+use crate::host::{self, Buffer};
+use crate::worker::Worker;
+
+/// How often waiting streams and kept charges are looked at, in milliseconds.
+const TICK_MS: u32 = 500;
+
+/// The root context of one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Root {
+    config: Option<Rc<Config>>,
+    worker: Rc<Worker>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let json = host::buffer(Buffer::PluginConfiguration, 0, size).unwrap_or_default();
+        #[allow(clippy::disallowed_methods, reason = "this is where secrets are resolved")]
+        let parsed = Config::parse(&json, |name| std::env::var(name).ok());
+        match parsed {
+            Ok(config) => {
+                log::info!(
+                    "configuration {:016x}: {} keys, {} providers, {} models, {} budgets",
+                    config.hash,
+                    config.keys.len(),
+                    config.providers.len(),
+                    config.aliases.len() + config.patterns.len(),
+                    config.budgets.len()
+                );
+                self.config = Some(Rc::new(config));
+                host::tick_every(TICK_MS).is_ok()
+            }
+            Err(errors) => {
+                for error in &errors.0 {
+                    log::error!("configuration refused: {error}");
+                }
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(config) = &self.config {
+            self.worker.tick(config, host::now());
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        // Envoy makes no stream before it has a configuration; were there one, it must not pass unchecked.
+        Some(Box::new(Gateway::new(context, self.config.clone(), Rc::clone(&self.worker))))
+    }
+}

@@ -1,0 +1,119 @@
+//! What the streams of one VM share: the configuration, the metrics, charges that could not be written
+//! yet, and the streams whose body is still on its way.
+//!
+//! Counters are not here: they are shared by all workers, in shared data.
+
+use core::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use farebox_core::admission::Unsettled;
+use farebox_core::config::Config;
+use farebox_core::denial::Denial;
+use farebox_core::dialect::Dialect;
+use farebox_core::ledger::Ledger;
+use farebox_core::window::Millis;
+use hashbrown::HashMap;
+
+use crate::host;
+use crate::metrics::Metrics;
+use crate::shared_store::SharedStore;
+
+/// How long a stream may be held before it is doubted that this Envoy lets a held stream see its body.
+/// Doubt ends with the first body that is seen.
+const DOUBT_MS: u64 = 5_000;
+
+/// Shared by the streams of one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) metrics: Metrics,
+    /// Whether a held stream has ever seen its body here.
+    pub(crate) body_seen: Cell<bool>,
+    waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
+    unsettled: RefCell<Vec<Unsettled>>,
+}
+
+/// A stream whose body is still on its way.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    since: Millis,
+    limit_ms: u64,
+    dialect: Dialect,
+    request_id: String,
+    /// Why it was given up, if it was.
+    pub(crate) given_up: RefCell<Option<Denial>>,
+}
+
+impl Worker {
+    /// The counters, with holds kept as long as `config` says.
+    pub(crate) fn ledger(config: &Config) -> Ledger<'static, SharedStore> {
+        Ledger::new(&SharedStore, config.hold.epoch_ms)
+    }
+
+    /// Waits for the body of the stream `context`.
+    pub(crate) fn wait(
+        &self,
+        context: u32,
+        config: &Config,
+        dialect: Dialect,
+        request_id: &str,
+        now: Millis,
+    ) -> Rc<Waiting> {
+        let waiting = Rc::new(Waiting {
+            since: now,
+            limit_ms: config.request_body_ms,
+            dialect,
+            request_id: request_id.to_owned(),
+            given_up: RefCell::new(None),
+        });
+        self.waiting.borrow_mut().insert(context, Rc::clone(&waiting));
+        waiting
+    }
+
+    /// The stream `context` waits no longer.
+    pub(crate) fn stop_waiting(&self, context: u32) {
+        self.waiting.borrow_mut().remove(&context);
+    }
+
+    /// Keeps a charge that could not be written.
+    pub(crate) fn keep(&self, unsettled: Unsettled) {
+        self.metrics.count("farebox_unsettled_total", 1);
+        self.unsettled.borrow_mut().push(unsettled);
+    }
+
+    /// Writes kept charges, and gives up on streams that wait for too long.
+    pub(crate) fn tick(&self, config: &Config, now: Millis) {
+        if !self.unsettled.borrow().is_empty() {
+            let ledger = Self::ledger(config);
+            self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
+        }
+        self.waiting.borrow_mut().retain(|&context, waiting| {
+            let waited = now.since(waiting.since);
+            let doubtful = !self.body_seen.get() && waited >= DOUBT_MS;
+            if waited < waiting.limit_ms && !doubtful {
+                return true;
+            }
+            let denial = if self.body_seen.get() { Denial::TooSlow } else { Denial::HostUnsupported };
+            if denial == Denial::HostUnsupported {
+                self.host_unsupported(
+                    "a held request did not get its body: is `allow_on_headers_stop_iteration` set?",
+                );
+            }
+            self.give_up(context, waiting, denial, now);
+            false
+        });
+    }
+
+    /// Says that this Envoy does not do what the filter needs.
+    pub(crate) fn host_unsupported(&self, why: &str) {
+        self.metrics.count("farebox_host_unsupported_total", 1);
+        log::error!("this Envoy does not do what the filter needs, so the request was refused: {why}");
+    }
+
+    fn give_up(&self, context: u32, waiting: &Waiting, denial: Denial, now: Millis) {
+        let reply = denial.reply(waiting.dialect, &waiting.request_id, now);
+        waiting.given_up.replace(Some(denial));
+        if host::enter(context).is_ok() {
+            let _ = host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body);
+        }
+    }
+}
