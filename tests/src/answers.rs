@@ -11,6 +11,17 @@ use crate::script::Reply;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// What is served, under whatever base path; a name comes before those that are its ending.
+const ENDPOINTS: [&str; 7] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/messages",
+    "/messages/count_tokens",
+    "/models",
+];
+
 /// Answers with chosen token counts.
 #[derive(Clone, Debug)]
 pub struct Answers {
@@ -54,7 +65,7 @@ impl Answers {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let streamed = body["stream"] == true;
         let path = request.path.split('?').next().unwrap_or_default();
-        match path.trim_start_matches("/v1") {
+        match ENDPOINTS.into_iter().find(|endpoint| path.ends_with(endpoint)).unwrap_or_default() {
             "/chat/completions" if streamed => {
                 Reply::events(&self.chat_events(body["stream_options"]["include_usage"] == true))
             }

@@ -116,6 +116,7 @@ impl Setup {
         let mut command = Command::new(workspace::tool("envoy"));
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(admin_path(folder.path()));
         command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
+        command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
         command.args(["--file-flush-interval-msec", "10"]);
         for name in SECRETS {

@@ -14,8 +14,8 @@ const COST_NANO: f64 = 61_000.0;
 fn one_of_everything() -> Value {
     config::with_budgets(json!([
         {"name": "org", "window": "lifetime", "limit_usd": 5},
-        {"name": "team", "per": "team", "window": "day", "limit_tokens": 1000},
-        {"name": "key", "per": "key", "window": "month", "limit_requests": 10},
+        {"name": "team", "per": "team", "window": "day", "limit_tokens": 1000000},
+        {"name": "key", "per": "key", "window": "month", "limit_requests": 100},
     ]))
 }
 
