@@ -22,7 +22,7 @@ BROKEN = """{
   "models": {"small": [{"provider": "lokal"}]}
 }
 """ % ("0" * 64)
-PLACES = ("keys[0]", "models")
+PLACES = ("keys[0].teem", "models.small[0].provider")
 
 
 def validate(config: pathlib.Path) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,10 @@ impl core::error::Error for StoreError {}
 
 /// A store in memory with the semantics of shared data: for tests and for trying things out.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Rc<RefCell<HashMap<String, (Vec<u8>, u32)>>>);
+pub struct MemoryStore(Rc<RefCell<HashMap<String, Versioned>>>);
+
+/// A value and which of its key's values it is.
+type Versioned = (Vec<u8>, u32);
 
 impl Store for MemoryStore {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
