@@ -193,6 +193,24 @@ async fn a_request_may_end_with_trailers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+    let gateway = Gateway::basic().await;
+    let body = chat_body("fast").to_string();
+    let mut raw = Raw::connect(&gateway.envoy).await;
+    raw.chat(format!("authorization: {}\r\nexpect: 100-continue\r\n", bearer()).as_bytes(), b"").await;
+    raw.sees(b"400 Bad Request").await; // there is no body to wait for
+
+    let mut raw = Raw::connect(&gateway.envoy).await;
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n", bearer());
+    raw.send(format!("{head}expect: 100-continue\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes())
+        .await;
+    raw.sees(b"100 Continue").await;
+    raw.send(body.as_bytes()).await;
+    raw.sees(b"200 OK").await;
+    raw.sees(b"chat.completion").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_in_many_small_pieces_is_read_as_one() {
     let gateway = Gateway::basic().await;
     let body = chat_body("fast").to_string();

@@ -84,7 +84,10 @@ async fn a_bad_push_is_refused_and_the_old_configuration_keeps_serving() {
     }
     let log = gateway.envoy.log();
     assert!(log.contains("modles") && log.contains("models"), "the log says what is wrong");
-    assert!(log.contains("locl") && log.contains("local"), "and what was meant");
+    assert!(
+        log.contains("models.fast[0].provider") && log.contains("\"local\""),
+        "where, and what was meant"
+    );
     gateway.envoy.records(5).await;
     assert_eq!(gateway.client.usage("org").await["spent"]["requests"], 5);
 
@@ -120,16 +123,15 @@ async fn envoy_does_not_start_with_a_bad_configuration_and_says_all_that_is_wron
 async fn a_host_that_does_not_hold_headers_gets_503_and_the_provider_nothing() {
     let gateway = Gateway::run(Setup::new(&config::basic()).without_header_stop()).await;
     let http2 = Client::http2(&gateway.envoy, DEMO);
-    let (answer, over_http2) = tokio::join!(gateway.client.chat("fast"), http2.chat("fast"));
+    let raw = async {
+        let (headers, body) = (format!("authorization: Bearer {DEMO}\r\n"), chat_body("fast").to_string());
+        let mut raw = Raw::connect(&gateway.envoy).await;
+        raw.chat(headers.as_bytes(), body.as_bytes()).await;
+        raw.status().await
+    };
+    let (answer, over_http2, raw) = tokio::join!(gateway.client.chat("fast"), http2.chat("fast"), raw);
     assert_eq!((answer.status, answer.header("x-farebox-denied")), (503, Some("host_unsupported")));
-    assert_eq!(over_http2.status, 503);
-    let mut raw = Raw::connect(&gateway.envoy).await;
-    raw.chat(
-        format!("authorization: Bearer {DEMO}\r\n").as_bytes(),
-        chat_body("fast").to_string().as_bytes(),
-    )
-    .await;
-    assert_eq!(raw.status().await, 503);
+    assert_eq!((over_http2.status, raw), (503, 503));
     assert_eq!(gateway.provider.count(), 0);
     assert!(gateway.provider.wire().is_empty());
     assert!(gateway.envoy.metrics().await.sum("farebox_host_unsupported_total", &[]) > 0.0);

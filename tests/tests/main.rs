@@ -1,5 +1,6 @@
 //! All end-to-end tests, one topic a file.
 
+mod answers;
 mod bodies;
 mod budgets;
 mod configuration;

@@ -4,6 +4,7 @@ use farebox_tests::answers::Answers;
 use farebox_tests::client::chat_body;
 use farebox_tests::config::{self, UPSTREAM_MODEL};
 use farebox_tests::gateway::Gateway;
+use farebox_tests::patience::until;
 use farebox_tests::script::Reply;
 use serde_json::{Value, json};
 
@@ -85,7 +86,8 @@ async fn metrics_carry_team_model_and_provider_as_labels() {
         assert_eq!(gateway.client.chat("fast").await.status, 200);
     }
     assert_eq!(gateway.client.chat("nonsense").await.status, 404);
-    gateway.envoy.records(4).await;
+    assert_eq!(gateway.client.chat("local/not-configured").await.status, 200);
+    gateway.envoy.records(5).await;
 
     let metrics = gateway.envoy.metrics().await;
     let labels = [("team", "search"), ("model", "fast"), ("provider", "local")];
@@ -96,21 +98,23 @@ async fn metrics_carry_team_model_and_provider_as_labels() {
         let labels = [("team", "search"), ("model", "fast"), ("provider", "local"), ("type", kind)];
         assert_eq!(metrics.sum("farebox_tokens_total", &labels), tokens, "{kind}");
     }
+    assert_eq!(metrics.sum("farebox_requests_total", &[("model", "other"), ("outcome", "ok")]), 1.0);
     assert_eq!(metrics.sum("farebox_denied_total", &[("reason", "model_not_found")]), 1.0);
-    assert_eq!(metrics.sum("farebox_usage_source_total", &[("source", "provider")]), 3.0);
+    assert_eq!(metrics.sum("farebox_usage_source_total", &[("source", "provider")]), 4.0);
     assert_eq!(metrics.sum("farebox_host_unsupported_total", &[]), 0.0);
     for sample in &metrics.0 {
         assert!(!sample.name.contains(':'), "a label stayed in the name of {sample:?}");
         let model = sample.labels.get("model").map_or("", String::as_str);
-        assert!(!model.contains("nonsense") && !model.contains("served"), "not configured: {sample:?}");
+        assert!(["", "fast", "other"].contains(&model), "not configured: {sample:?}");
     }
 
-    let metrics = farebox_tests::patience::until("the histograms to be merged", async || {
+    let labels = [("model", "fast"), ("provider", "local")];
+    let metrics = until("the histograms to be merged", async || {
         let metrics = gateway.envoy.metrics().await;
-        let timed = metrics.sum("farebox_request_duration_ms_count", &[("provider", "local")]);
+        let timed = metrics.sum("farebox_request_duration_ms_count", &labels);
         (timed >= 3.0).then_some(metrics)
     });
-    let timed = metrics.await.sum("farebox_time_to_first_token_ms_count", &[("provider", "local")]);
+    let timed = metrics.await.sum("farebox_time_to_first_token_ms_count", &labels);
     assert_eq!(timed, 3.0);
 }
 
