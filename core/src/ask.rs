@@ -6,16 +6,20 @@
 //!
 //! Does not check anything else of the body: that is the provider's business.
 
+mod form;
+
 use core::fmt;
 use core::ops::Range;
 
-use crate::dialect::Endpoint;
+use crate::dialect::{BodyForm, Endpoint, Served, Streams};
 use crate::json::{Scanner, Shape, Sink, SyntaxError, Value, count, unescape};
 use crate::splice::Edit;
-use crate::text::{Label, push_json_string};
+use crate::text::{Label, percent_decode, push_json_string};
 
 /// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
 const BYTES_PER_TOKEN: u64 = 4;
+/// The same for a form, which is mostly audio or pictures.
+const FORM_BYTES_PER_TOKEN: u64 = 1_000;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +40,21 @@ pub struct Ask {
     pub user: Option<Label>,
     /// Input tokens, estimated from the body's size.
     pub input_tokens: u64,
-    model_at: Option<Range<usize>>,
+    model_at: Option<ModelAt>,
     usage_at: UsageAt,
     /// After the opening brace, and what must follow a member put there.
     first: (usize, &'static str),
+}
+
+/// Where the model's name stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ModelAt {
+    /// In the path, percent-encoded.
+    Path(Range<usize>),
+    /// In the body, as a JSON string.
+    Body(Range<usize>),
+    /// In the body, as the part of a form.
+    Form(Range<usize>),
 }
 
 /// Where the wish for usage stands in the body, or would.
@@ -63,6 +78,8 @@ pub enum AskError {
     Syntax(SyntaxError),
     /// It is JSON, but not an object.
     NotAnObject,
+    /// It is no form.
+    NotAForm,
     /// This member comes twice.
     Duplicate(&'static str),
     /// This member is not of this kind.
@@ -75,6 +92,7 @@ impl fmt::Display for AskError {
             Self::Empty => f.write_str("The request has no body."),
             Self::Syntax(error) => write!(f, "The request body {error}."),
             Self::NotAnObject => f.write_str("The request body must be a JSON object."),
+            Self::NotAForm => f.write_str("The request body must be a complete multipart form."),
             Self::Duplicate(name) => write!(f, "The request body has '{name}' more than once."),
             Self::WrongKind(name, kind) => write!(f, "'{name}' must be {kind}."),
         }
@@ -98,6 +116,10 @@ enum Member {
     User,
     SafetyIdentifier,
     UserId,
+    MaxOutput,
+    MaxInference,
+    NumPredict,
+    Candidates,
 }
 
 static BODY: Shape<Member> = Shape::both(
@@ -118,6 +140,18 @@ static BODY: Shape<Member> = Shape::both(
         Shape::value("user", Member::User),
         Shape::value("safety_identifier", Member::SafetyIdentifier),
         Shape::inside("metadata", &[Shape::value("user_id", Member::UserId)]),
+        // Gemini.
+        Shape::inside(
+            "generationConfig",
+            &[
+                Shape::value("maxOutputTokens", Member::MaxOutput),
+                Shape::value("candidateCount", Member::Candidates),
+            ],
+        ),
+        // Bedrock's Converse.
+        Shape::inside("inferenceConfig", &[Shape::value("maxTokens", Member::MaxInference)]),
+        // Ollama.
+        Shape::inside("options", &[Shape::value("num_predict", Member::NumPredict)]),
     ],
 );
 
@@ -136,19 +170,39 @@ impl Member {
             Self::User => "user",
             Self::SafetyIdentifier => "safety_identifier",
             Self::UserId => "metadata.user_id",
+            Self::MaxOutput => "generationConfig.maxOutputTokens",
+            Self::MaxInference => "inferenceConfig.maxTokens",
+            Self::NumPredict => "options.num_predict",
+            Self::Candidates => "generationConfig.candidateCount",
         }
     }
 }
 
 impl Ask {
-    /// Reads the body of a request to `endpoint`.
+    /// Reads a request to `served` at `path`, of which the body is of `content_type`.
     ///
     /// # Errors
     /// [`AskError`], to be shown to the caller.
-    pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Self, AskError> {
+    pub fn read(served: &Served, path: &[u8], content_type: &[u8], body: &[u8]) -> Result<Self, AskError> {
         if body.trim_ascii().is_empty() {
             return Err(AskError::Empty);
         }
+        let mut ask = match served.endpoint.body() {
+            BodyForm::Json => Self::read_json(served.endpoint, body)?,
+            BodyForm::Multipart => Self::read_form(served.endpoint, content_type, body)?,
+        };
+        if let Some(at) = served.model_at.clone() {
+            ask.model =
+                path.get(at.clone()).map(percent_decode).and_then(|name| String::from_utf8(name).ok());
+            ask.model_at = Some(ModelAt::Path(at));
+            if ask.model.is_none() {
+                return Err(AskError::WrongKind("model", "UTF-8 in the path"));
+            }
+        }
+        Ok(ask)
+    }
+
+    fn read_json(endpoint: Endpoint, body: &[u8]) -> Result<Self, AskError> {
         let mut members = Members { body, ..Members::default() };
         let mut scanner = Scanner::new(&BODY);
         scanner
@@ -161,22 +215,48 @@ impl Ask {
         if let Some(error) = members.error {
             return Err(error);
         }
+        let stream = match endpoint.streams() {
+            Streams::IfAsked => members.stream.unwrap_or(false),
+            Streams::UnlessDeclined => members.stream.unwrap_or(true),
+            Streams::Always => true,
+            Streams::Never => false,
+        };
         Ok(Self {
             endpoint,
             model: members.model,
-            stream: members.stream,
+            stream,
             wants_usage: members.include_usage,
             output_limit: members.output_limit,
             choices: members.choices.unwrap_or(1).max(1),
             user: members.safety_identifier.or(members.user).or(members.user_id),
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
-            model_at: members.model_at,
+            model_at: members.model_at.map(ModelAt::Body),
             usage_at: members.usage_at,
             first: after_brace(body, members.start),
         })
     }
 
-    /// The change that makes the body ask for `model`. `None` if it does already.
+    fn read_form(endpoint: Endpoint, content_type: &[u8], body: &[u8]) -> Result<Self, AskError> {
+        let form = form::read(content_type, body)?;
+        let (model, model_at) = form.model.unzip();
+        Ok(Self {
+            endpoint,
+            model,
+            stream: form.stream,
+            wants_usage: false,
+            output_limit: None,
+            choices: form.choices.unwrap_or(1).max(1),
+            user: None,
+            input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
+            model_at: model_at.map(ModelAt::Form),
+            usage_at: UsageAt::Absent,
+            first: (0, ""),
+        })
+    }
+
+    /// The change that makes the body ask for `model`. `None` if it does already, or if the path does.
+    ///
+    /// A form without a model stays without: the provider then says what it misses.
     #[must_use]
     pub fn name_model(&self, model: &str) -> Option<Edit> {
         if self.model.as_deref() == Some(model) {
@@ -184,10 +264,32 @@ impl Ask {
         }
         let mut text = String::new();
         push_json_string(&mut text, model);
-        Some(match self.model_at.clone() {
-            Some(at) => Edit { at, text },
-            None => self.insert(format!("\"model\":{text}")),
-        })
+        match self.model_at.clone() {
+            Some(ModelAt::Path(_)) => None,
+            Some(ModelAt::Body(at)) => Some(Edit { at, text }),
+            Some(ModelAt::Form(at)) => Some(Edit { at, text: model.to_owned() }),
+            None if self.endpoint.body() == BodyForm::Multipart => None,
+            None => Some(self.insert(format!("\"model\":{text}"))),
+        }
+    }
+
+    /// The path that asks for `model`, if the path names one and it is another.
+    #[must_use]
+    pub fn path_naming(&self, path: &[u8], model: &str) -> Option<Vec<u8>> {
+        let Some(ModelAt::Path(at)) = self.model_at.clone() else { return None };
+        if self.model.as_deref() == Some(model) {
+            return None;
+        }
+        let mut changed = path.get(..at.start)?.to_vec();
+        for byte in model.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'@') {
+                changed.push(byte);
+            } else {
+                changed.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            }
+        }
+        changed.extend_from_slice(path.get(at.end..)?);
+        Some(changed)
     }
 
     /// The change that makes a stream report usage.
@@ -224,7 +326,7 @@ struct Members<'b> {
     start: usize,
     model: Option<String>,
     model_at: Option<Range<usize>>,
-    stream: bool,
+    stream: Option<bool>,
     include_usage: bool,
     usage_at: UsageAt,
     output_limit: Option<u64>,
@@ -275,7 +377,7 @@ impl Sink<Member> for Members<'_> {
                 _ => self.wrong(member, "the name of a model"),
             },
             (Member::Model, _) => self.wrong(member, "a string of at most 256 bytes"),
-            (Member::Stream, Value::Bool(stream)) => self.stream = stream,
+            (Member::Stream, Value::Bool(stream)) => self.stream = Some(stream),
             (Member::Stream, Value::Null) => {}
             (Member::Stream, _) => self.wrong(member, "true or false"),
             (Member::IncludeUsage, Value::Bool(true)) => {
@@ -296,10 +398,22 @@ impl Sink<Member> for Members<'_> {
                 self.usage_at = UsageAt::Value(at, "{\"include_usage\":true}")
             }
             (Member::StreamOptions, _) => self.wrong(member, "an object"),
-            (Member::MaxTokens | Member::MaxCompletionTokens | Member::MaxOutputTokens, value) => {
+            // Minus one means without limit there.
+            (Member::NumPredict, Value::Number(number)) => {
+                self.output_limit = count(number).max(self.output_limit)
+            }
+            (Member::NumPredict, _) => {}
+            (
+                Member::MaxTokens
+                | Member::MaxCompletionTokens
+                | Member::MaxOutputTokens
+                | Member::MaxOutput
+                | Member::MaxInference,
+                value,
+            ) => {
                 self.output_limit = self.count(member, value).max(self.output_limit);
             }
-            (Member::N, value) => self.choices = self.count(member, value),
+            (Member::N | Member::Candidates, value) => self.choices = self.count(member, value),
             (Member::User | Member::SafetyIdentifier | Member::UserId, Value::Text { raw, .. }) => {
                 let label = Label::from_bytes(raw);
                 match member {

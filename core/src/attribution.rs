@@ -14,7 +14,7 @@
 //! spent: see `identity.rs`.
 
 use crate::head::RequestHead;
-use crate::text::Label;
+use crate::text::{Label, percent_decode};
 
 /// What a request says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,23 +83,6 @@ fn baggage(head: &RequestHead, key: &str) -> Option<Label> {
         }
         Label::from_bytes(&percent_decode(value))
     })
-}
-
-fn percent_decode(encoded: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        let hex = tail.get(..2).and_then(|pair| core::str::from_utf8(pair).ok());
-        match hex.filter(|_| byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => decoded.push(byte),
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]

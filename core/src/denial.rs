@@ -173,6 +173,13 @@ impl Denial {
         let body = match dialect {
             Dialect::OpenAi => self.openai_body(),
             Dialect::Anthropic => self.anthropic_body(request_id),
+            Dialect::Gemini => self.gemini_body(),
+            Dialect::Bedrock => {
+                headers.push(("x-amzn-errortype", self.bedrock_kind().to_owned()));
+                format!("{{\"message\":{}}}", quoted(&self.message()))
+            }
+            Dialect::Cohere => format!("{{\"message\":{}}}", quoted(&self.message())),
+            Dialect::Ollama => format!("{{\"error\":{}}}", quoted(&self.message())),
         };
         Reply { status: self.status(), headers, body }
     }
@@ -223,6 +230,33 @@ impl Denial {
         body
     }
 
+    /// Source: Google's API design guide, error model.
+    fn gemini_body(&self) -> String {
+        let status = self.status();
+        let kind = match status {
+            401 => "UNAUTHENTICATED",
+            403 => "PERMISSION_DENIED",
+            404 => "NOT_FOUND",
+            402 | 429 => "RESOURCE_EXHAUSTED",
+            503 => "UNAVAILABLE",
+            _ => "INVALID_ARGUMENT",
+        };
+        let message = quoted(&self.message());
+        format!("{{\"error\":{{\"code\":{status},\"message\":{message},\"status\":\"{kind}\"}}}}")
+    }
+
+    /// Source: Amazon Bedrock API reference, common errors.
+    fn bedrock_kind(&self) -> &'static str {
+        match self.status() {
+            401 => "UnrecognizedClientException",
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            402 | 429 => "ThrottlingException",
+            503 => "ServiceUnavailableException",
+            _ => "ValidationException",
+        }
+    }
+
     fn message(&self) -> String {
         match self {
             Self::Identity(error) => identity_message(*error).to_owned(),
@@ -251,6 +285,12 @@ impl Denial {
             }
         }
     }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    push_json_string(&mut quoted, text);
+    quoted
 }
 
 fn identity_message(error: IdentityError) -> &'static str {

@@ -1,7 +1,7 @@
 //! Decides who is calling, and so who pays.
 //!
-//! A caller shows a Farebox key (`fb_<id>_<secret>`) as a bearer token or in `x-api-key`; only the
-//! SHA-256 of the key is configured, and it is compared in constant time. Where an authentication filter
+//! A caller shows a Farebox key (`fb_<id>_<secret>`) as a bearer token or in the header of its SDK
+//! (`x-api-key`, `api-key`, `x-goog-api-key`); only the SHA-256 of the key is configured, and it is compared in constant time. Where an authentication filter
 //! runs before this one, the header that it sets may name the caller instead; which header is
 //! configuration, and its value must be the `id` of a configured caller, so that budgets and metrics stay
 //! bounded by the configuration.
@@ -91,7 +91,7 @@ fn shown(head: &RequestHead) -> Result<Option<&[u8]>, IdentityError> {
                 return Err(IdentityError::Several);
             }
             b"authorization" => bearer(value),
-            b"x-api-key" => value.trim_ascii(),
+            b"x-api-key" | b"api-key" | b"x-goog-api-key" => value.trim_ascii(),
             _ => continue,
         };
         if shown.replace(credential).is_some() {
@@ -135,10 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_accepted_as_a_bearer_token_and_in_x_api_key() {
+    fn a_key_is_accepted_as_a_bearer_token_and_in_the_headers_of_the_sdks() {
         assert_eq!(identify(&[("authorization", "Bearer fb_a_secret-of-a")]), Ok("a".into()));
         assert_eq!(identify(&[("authorization", "bearer  fb_a_secret-of-a ")]), Ok("a".into()));
-        assert_eq!(identify(&[("x-api-key", "fb_a_secret-of-a")]), Ok("a".into()));
+        for header in ["x-api-key", "api-key", "x-goog-api-key"] {
+            assert_eq!(identify(&[(header, "fb_a_secret-of-a")]), Ok("a".into()));
+        }
     }
 
     #[test]

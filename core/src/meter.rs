@@ -9,83 +9,40 @@
 //!
 //! Does not price, and does not guess what was not reported: see `settlement.rs`.
 
-use core::ops::Range;
+mod framing;
+mod reading;
+#[cfg(test)]
+mod tests;
 
-use crate::dialect::sse::{Part, Splitter};
-use crate::dialect::{Endpoint, Field, Reported};
-use crate::json::{Scanner, Sink, Value, count, unescape};
-use crate::text::Label;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::dialect::{Endpoint, Field, bedrock, eventstream, sse};
+use crate::head::RequestHead;
+use crate::json::{Scanner, count};
+
+pub use framing::Framing;
+use reading::{Collect, Event};
+pub use reading::{Reading, Step};
 
 /// Largest part of an event that is kept back while it is not known whether it must be hidden. A usage
 /// chunk is a few hundred bytes; what is longer is none.
 const KEPT_BACK_BYTES: usize = 64 * 1024;
-
-/// How the answer is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// One JSON document.
-    Json,
-    /// Server-sent events.
-    Events,
-    /// Something that is not read: audio, or a compressed body.
-    Opaque,
-}
-
-impl Framing {
-    /// By the answer's `content-type` and `content-encoding`.
-    #[must_use]
-    pub fn of(content_type: Option<&[u8]>, content_encoding: Option<&[u8]>) -> Self {
-        let is = |expected: &[u8]| {
-            let given = content_type.unwrap_or_default();
-            given.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
-        };
-        match content_encoding {
-            Some(encoding) if !encoding.eq_ignore_ascii_case(b"identity") => Self::Opaque,
-            _ if is(b"text/event-stream") => Self::Events,
-            _ if is(b"application/json") || content_type.is_none() => Self::Json,
-            _ => Self::Opaque,
-        }
-    }
-}
-
-/// What is known of an answer so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// What the provider reported.
-    pub reported: Reported,
-    /// The model that answered.
-    pub model: Option<Label>,
-    /// The answer, or an event of it, was an error.
-    pub error: bool,
-    /// Pieces of text, which at many providers are one token each.
-    pub deltas: u64,
-    /// Bytes of text the model wrote.
-    pub text_bytes: u64,
-    /// Documents or events that could not be read.
-    pub unreadable: u64,
-}
-
-/// What an event said about itself.
-#[derive(Debug, Default)]
-struct Event {
-    usage: bool,
-    no_choices: bool,
-    error: bool,
-    failed: bool,
-    /// The first bytes of its data, to know the end marker.
-    prefix: Vec<u8>,
-}
-
+/// Largest message of which base64 is undone. The last one, which has the numbers, is below a kilobyte.
+const CHUNK_BYTES: usize = 64 * 1024;
 const END_MARKER: &[u8] = b"[DONE]";
 
 /// Reads one answer.
 #[derive(Debug)]
 pub struct Meter {
     framing: Framing,
-    splitter: Splitter,
-    scanner: Scanner<Field>,
-    event: Event,
-    reading: Reading,
+    events: sse::Splitter,
+    messages: eventstream::Splitter,
+    document: Document,
+    /// The reading before the current message, to go back to if it turns out to be damaged.
+    before: Reading,
+    /// The payload of the current message, if its base64 has to be undone.
+    chunk: Vec<u8>,
     hides: bool,
     kept_back: Vec<u8>,
     /// The beginning of this event went out already: its end must follow, whatever it says.
@@ -107,10 +64,15 @@ impl Meter {
     pub fn new(endpoint: Endpoint, framing: Framing, hide_usage_chunk: bool) -> Self {
         Self {
             framing,
-            splitter: Splitter::default(),
-            scanner: Scanner::new(endpoint.answer()),
-            event: Event::default(),
-            reading: Reading::default(),
+            events: sse::Splitter::default(),
+            messages: eventstream::Splitter::default(),
+            document: Document {
+                scanner: Scanner::new(endpoint.answer()),
+                event: Event::default(),
+                reading: Reading::default(),
+            },
+            before: Reading::default(),
+            chunk: Vec::new(),
             hides: hide_usage_chunk && framing == Framing::Events,
             kept_back: Vec::new(),
             committed: false,
@@ -120,7 +82,7 @@ impl Meter {
     /// What is known so far.
     #[must_use]
     pub fn reading(&self) -> &Reading {
-        &self.reading
+        &self.document.reading
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -129,40 +91,87 @@ impl Meter {
         self.hides
     }
 
+    /// Reads the headers of an answer: Bedrock says in them what was used.
+    pub fn head(&mut self, head: &RequestHead) {
+        for (name, kind) in bedrock::HEADERS {
+            if let Some(count) = head.first(name).and_then(count) {
+                self.document.reading.reported.set(kind, count);
+            }
+        }
+    }
+
     /// Reads the next piece. `last`: the answer ends with it.
     pub fn feed(&mut self, piece: &[u8], last: bool) -> Passed {
         match self.framing {
-            Framing::Opaque => Passed::Unchanged,
+            Framing::Opaque => {}
             Framing::Json => {
-                self.document(piece, last);
-                Passed::Unchanged
+                self.document.feed(piece);
+                if last {
+                    self.document.end();
+                }
             }
-            Framing::Events => self.events(piece, last),
+            Framing::Events => return self.events(piece, last),
+            Framing::Lines => self.lines(piece, last),
+            Framing::Messages | Framing::Chunks => self.messages(piece),
+        }
+        Passed::Unchanged
+    }
+
+    fn lines(&mut self, piece: &[u8], last: bool) {
+        let mut rest = piece;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
+            self.document.feed(line);
+            self.document.end();
+            rest = after;
+        }
+        self.document.feed(rest);
+        if last {
+            self.document.end();
         }
     }
 
-    fn document(&mut self, piece: &[u8], last: bool) {
-        if self.event.failed {
-            return;
-        }
-        let mut sink = Collect { reading: &mut self.reading, event: &mut self.event };
-        let fed = self.scanner.feed(piece, &mut sink);
-        if fed.and_then(|()| if last { self.scanner.finish(&mut sink) } else { Ok(()) }).is_err() {
-            self.event.failed = true;
-            self.reading.unreadable += 1;
-        }
+    fn messages(&mut self, piece: &[u8]) {
+        let Self { messages, document, before, chunk, framing, .. } = self;
+        let in_chunks = *framing == Framing::Chunks;
+        messages.feed(piece, |part| match part {
+            eventstream::Part::Begin { exception } => {
+                before.clone_from(&document.reading);
+                document.reading.error |= exception;
+                chunk.clear();
+            }
+            eventstream::Part::Payload(bytes) if in_chunks => {
+                let room = (CHUNK_BYTES + 1).saturating_sub(chunk.len()).min(bytes.len());
+                chunk.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            }
+            eventstream::Part::Payload(bytes) => document.feed(bytes),
+            eventstream::Part::End { intact } => {
+                if in_chunks {
+                    match inside_chunk(chunk) {
+                        Some(inside) => document.feed(&inside),
+                        None => document.reading.unreadable += 1,
+                    }
+                }
+                document.end();
+                if !intact {
+                    document.reading.clone_from(before);
+                    document.reading.unreadable += 1;
+                }
+            }
+            eventstream::Part::Lost => document.reading.unreadable += 1,
+        });
     }
 
     fn events(&mut self, piece: &[u8], last: bool) -> Passed {
-        let Self { splitter, scanner, event, reading, hides, kept_back, committed, .. } = self;
+        let Self { events, document, hides, kept_back, committed, .. } = self;
         let mut passed = Vec::new();
         let mut hidden = false;
         let mut start = 0;
         let had_kept_back = !kept_back.is_empty();
-        splitter.feed(piece, |part, offset| match part {
-            Part::Data(data) => feed_event(scanner, event, reading, data),
-            Part::End => {
-                let ended = end_event(scanner, event, reading);
+        events.feed(piece, |part, offset| match part {
+            sse::Part::Data(data) => document.feed(data),
+            sse::Part::End => {
+                let ended = document.end();
                 if *hides {
                     let rest = piece.get(start..offset).unwrap_or_default();
                     let committed = core::mem::take(committed);
@@ -193,59 +202,51 @@ impl Meter {
     }
 }
 
-fn feed_event(scanner: &mut Scanner<Field>, event: &mut Event, reading: &mut Reading, data: &[u8]) {
-    let room = END_MARKER.len().saturating_sub(event.prefix.len()).min(data.len());
-    event.prefix.extend_from_slice(data.get(..room).unwrap_or_default());
-    if !event.failed {
-        event.failed = scanner.feed(data, &mut Collect { reading, event }).is_err();
-    }
+/// One document after the other, and what all of them say together.
+#[derive(Debug)]
+struct Document {
+    scanner: Scanner<Field>,
+    event: Event,
+    reading: Reading,
 }
 
-/// Ends the current event and returns what it said.
-fn end_event(scanner: &mut Scanner<Field>, event: &mut Event, reading: &mut Reading) -> Event {
-    let mut ended = core::mem::take(event);
-    if !ended.prefix.is_empty() && ended.prefix != END_MARKER {
-        let complete = !ended.failed && scanner.finish(&mut Collect { reading, event: &mut ended }).is_ok();
-        reading.unreadable += u64::from(!complete);
-    }
-    scanner.reset();
-    ended
-}
-
-/// Takes what the scanner finds into the reading.
-struct Collect<'a> {
-    reading: &'a mut Reading,
-    event: &'a mut Event,
-}
-
-impl Sink<Field> for Collect<'_> {
-    fn value(&mut self, field: Field, value: Value<'_>, _span: Range<u64>) {
-        match (field, value) {
-            (_, Value::Number(number)) => {
-                if let Some(count) = count(number) {
-                    self.reading.reported.set(field, count);
-                }
-            }
-            (Field::Usage, Value::Object) => self.event.usage = true,
-            (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
-            (Field::Error, Value::Object | Value::Text { .. }) => {
-                self.event.error = true;
-                self.reading.error = true;
-            }
-            (Field::Delta, Value::Text { length, .. }) if length > 0 => {
-                self.reading.deltas += 1;
-                self.reading.text_bytes += length;
-            }
-            (Field::Delta, Value::Array { empty: false } | Value::Object) => self.reading.deltas += 1,
-            (Field::Model, Value::Text { raw, .. }) => {
-                if let Some(model) = unescape(raw).and_then(|model| Label::from_bytes(model.as_bytes())) {
-                    self.reading.model = Some(model);
-                }
-            }
-            _ => {}
+impl Document {
+    fn feed(&mut self, data: &[u8]) {
+        let Self { scanner, event, reading } = self;
+        let room = END_MARKER.len().saturating_sub(event.prefix.len()).min(data.len());
+        if room > 0 {
+            let start = if event.prefix.is_empty() { data.trim_ascii_start() } else { data };
+            event.prefix.extend_from_slice(start.get(..room.min(start.len())).unwrap_or_default());
+        }
+        if !event.failed {
+            event.failed = scanner.feed(data, &mut Collect { reading, event }).is_err();
         }
     }
+
+    /// Ends the current document and returns what it said. Nothing at all, and the end marker, are none.
+    fn end(&mut self) -> Event {
+        let Self { scanner, event, reading } = self;
+        let mut ended = core::mem::take(event);
+        if !ended.prefix.is_empty() && ended.prefix != END_MARKER {
+            let mut sink = Collect { reading, event: &mut ended };
+            let complete = !sink.event.failed && scanner.finish(&mut sink).is_ok();
+            sink.end();
+            reading.unreadable += u64::from(!complete);
+        }
+        scanner.reset();
+        ended
+    }
 }
 
-#[cfg(test)]
-mod tests;
+/// What is in the `bytes` of a chunk. `None` if it is too long or no such chunk; an exception has none.
+fn inside_chunk(chunk: &[u8]) -> Option<Vec<u8>> {
+    const BEFORE: &[u8] = b"\"bytes\":\"";
+    if chunk.len() > CHUNK_BYTES {
+        return None;
+    }
+    let Some(at) = chunk.windows(BEFORE.len()).position(|window| window == BEFORE) else {
+        return Some(chunk.to_vec());
+    };
+    let rest = chunk.get(at + BEFORE.len()..)?;
+    STANDARD.decode(rest.get(..memchr::memchr(b'"', rest)?)?).ok()
+}

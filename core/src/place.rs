@@ -1,18 +1,19 @@
 //! Decides what is at a path: an endpoint that a provider serves, a page of the gateway's own, or nothing.
 //!
-//! Only what is listed here or in the configuration is let through. A provider's other paths (files,
-//! fine-tuning, administration) would be reached with the gateway's credential and without any metering.
+//! Only what is listed here, in `dialect/path.rs` or in the configuration is let through. A provider's other
+//! paths (files, fine-tuning, administration) would be reached with the gateway's credential and without
+//! any metering.
 
 use crate::config::Config;
 use crate::denial::Denial;
-use crate::dialect::{Dialect, Endpoint};
+use crate::dialect::{Api, Dialect, Endpoint, Served};
 use crate::head::RequestHead;
 
 /// What is at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A provider serves it.
-    Endpoint(Endpoint),
+    Endpoint(Served),
     /// `/v1/models`: the models that this key may use.
     Models,
     /// `/farebox/usage`: what this key's budgets stand at.
@@ -27,12 +28,11 @@ impl Place {
     /// # Errors
     /// [`Denial::UnknownEndpoint`] or [`Denial::Method`].
     pub fn find(config: &Config, head: &RequestHead) -> Result<Self, Denial> {
-        let path = head.path();
-        let place = match path {
+        let place = match head.path() {
             b"/v1/models" => Self::Models,
             b"/farebox/usage" => Self::Usage,
             b"/farebox/health" => Self::Health,
-            _ => Self::Endpoint(endpoint(config, path).ok_or(Denial::UnknownEndpoint)?),
+            path => Self::Endpoint(served(config, path).ok_or(Denial::UnknownEndpoint)?),
         };
         let allowed = match place {
             Self::Endpoint(_) => "POST",
@@ -50,13 +50,18 @@ impl Place {
 /// The dialect in which whoever asks for `path` expects to be refused.
 #[must_use]
 pub fn dialect_of(path: &[u8]) -> Dialect {
-    if path.starts_with(b"/v1/messages") { Dialect::Anthropic } else { Dialect::OpenAi }
+    match core::str::from_utf8(path).ok().and_then(Served::at) {
+        Some(served) => served.endpoint.dialect(),
+        None if path.starts_with(b"/v1/messages") => Dialect::Anthropic,
+        None => Dialect::OpenAi,
+    }
 }
 
-fn endpoint(config: &Config, path: &[u8]) -> Option<Endpoint> {
-    let configured = |path: &str| config.endpoints.iter().any(|pattern| pattern.matches(path));
-    Endpoint::at(path).or_else(|| {
-        core::str::from_utf8(path).ok().filter(|path| configured(path)).map(|_| Endpoint::Configured)
+fn served(config: &Config, path: &[u8]) -> Option<Served> {
+    let path = core::str::from_utf8(path).ok()?;
+    let configured = || config.endpoints.iter().any(|pattern| pattern.matches(path));
+    Served::at(path).or_else(|| {
+        configured().then_some(Served { api: Api::OpenAi, endpoint: Endpoint::Configured, model_at: None })
     })
 }
 
@@ -66,16 +71,20 @@ mod tests {
     use crate::config::testing;
 
     fn find(method: &str, path: &str) -> Result<Place, Denial> {
-        let config = testing::config(|json| json["endpoints"] = serde_json::json!(["/v1/rerank"]));
+        let config = testing::config(|json| json["endpoints"] = serde_json::json!(["/v1/tokenize"]));
         Place::find(&config, &RequestHead::from([(":method", method), (":path", path)]))
+    }
+
+    fn served(endpoint: Endpoint) -> Result<Place, Denial> {
+        Ok(Place::Endpoint(Served { api: Api::OpenAi, endpoint, model_at: None }))
     }
 
     #[test]
     fn only_listed_and_configured_paths_are_served() {
-        assert_eq!(find("POST", "/v1/chat/completions?x=1"), Ok(Place::Endpoint(Endpoint::ChatCompletions)));
-        assert_eq!(find("POST", "/v1/rerank"), Ok(Place::Endpoint(Endpoint::Configured)));
+        assert_eq!(find("POST", "/v1/chat/completions?x=1"), served(Endpoint::ChatCompletions));
+        assert_eq!(find("POST", "/v1/tokenize"), served(Endpoint::Configured));
         assert_eq!(find("HEAD", "/farebox/usage"), Ok(Place::Usage));
-        for path in ["/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/rerank/x", "*"] {
+        for path in ["/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/tokenize/x", "*"] {
             assert_eq!(find("POST", path), Err(Denial::UnknownEndpoint), "{path}");
         }
     }
@@ -83,6 +92,7 @@ mod tests {
     #[test]
     fn a_wrong_method_is_answered_with_the_right_ones() {
         assert_eq!(find("GET", "/v1/chat/completions"), Err(Denial::Method("POST")));
+        assert_eq!(find("GET", "/v1beta/models/m:generateContent"), Err(Denial::Method("POST")));
         assert_eq!(find("DELETE", "/v1/models"), Err(Denial::Method("GET, HEAD")));
     }
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use crate::ask::Ask;
 use crate::attribution::Attribution;
 use crate::config::{Config, Credential, Key, Model, Pattern, Provider, Rule, When};
-use crate::dialect::Dialect;
+use crate::dialect::Api;
 use crate::head::RequestHead;
 
 /// What metrics call a model that was named as `provider/model` and not by the configuration.
@@ -59,7 +59,7 @@ pub enum RouteError {
         /// Names the key may use.
         allowed: Vec<String>,
     },
-    /// None of the model's providers speaks the endpoint's dialect.
+    /// None of the model's providers serves the API of the request's path.
     NotServed {
         /// The model that was looked up.
         model: String,
@@ -99,9 +99,8 @@ pub fn route(
         return Err(RouteError::Unknown { model: model.to_owned(), allowed: allowed_names(config, key) });
     };
     let (label, served) = found.destinations(model);
-    let dialect = ask.endpoint.dialect();
     let mut targets: Vec<Destination> =
-        served.into_iter().filter(|target| speaks(&target.provider, dialect)).collect();
+        served.into_iter().filter(|target| target.provider.apis.contains(&api)).collect();
     if targets.is_empty() {
         return Err(RouteError::NotServed { model: model.to_owned() });
     }
@@ -181,13 +180,6 @@ fn allowed_names(config: &Config, key: &Key) -> Vec<String> {
     names.extend(served.map(|(_, model)| model.name.to_string()));
     names.truncate(LISTED_NAMES);
     names
-}
-
-fn speaks(provider: &Provider, dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::OpenAi => provider.openai,
-        Dialect::Anthropic => provider.anthropic,
-    }
 }
 
 fn is_served(model: &Model) -> bool {

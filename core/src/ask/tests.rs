@@ -8,8 +8,16 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::splice;
 
+fn served(path: &str) -> Served {
+    Served::at(path).unwrap()
+}
+
+fn chat(body: &[u8]) -> Result<Ask, AskError> {
+    Ask::read(&served("/v1/chat/completions"), b"", b"", body)
+}
+
 fn read(body: &str) -> Result<Ask, AskError> {
-    Ask::read(Endpoint::ChatCompletions, body.as_bytes())
+    chat(body.as_bytes())
 }
 
 #[test]
@@ -89,7 +97,79 @@ fn a_model_can_be_named_in_an_empty_object() {
     assert_eq!(splice::apply(b"{ }", vec![ask.name_model("m").unwrap()]), br#"{"model":"m" }"#);
 }
 
+#[test]
+fn a_model_in_the_path_is_read_and_changed_there() {
+    let path = "/model/eu.anthropic.claude%3A0/converse-stream?x=%3A";
+    let ask = Ask::read(&served(path.split('?').next().unwrap()), path.as_bytes(), b"", b"{\"model\":7}");
+    assert_eq!(ask.unwrap_err(), AskError::WrongKind("model", "a string of at most 256 bytes"));
+    let body = br#"{"inferenceConfig":{"maxTokens":9}}"#;
+    let ask = Ask::read(&served(path.split('?').next().unwrap()), path.as_bytes(), b"", body).unwrap();
+    assert_eq!(
+        (ask.model.as_deref(), ask.stream, ask.output_limit),
+        (Some("eu.anthropic.claude:0"), true, Some(9))
+    );
+    assert_eq!(ask.name_model("other"), None);
+    assert_eq!(ask.path_naming(path.as_bytes(), "eu.anthropic.claude:0"), None);
+    let changed = ask.path_naming(path.as_bytes(), "us/x:1").unwrap();
+    assert_eq!(String::from_utf8(changed).unwrap(), "/model/us%2Fx%3A1/converse-stream?x=%3A");
+}
+
+#[test]
+fn the_limits_of_every_dialect_are_read() {
+    for (path, body, stream, limit, choices) in [
+        (
+            "/v1beta/models/g:generateContent",
+            r#"{"generationConfig":{"maxOutputTokens":5,"candidateCount":2}}"#,
+            false,
+            Some(5),
+            2,
+        ),
+        ("/v1beta/models/g:streamGenerateContent", "{}", true, None, 1),
+        ("/api/chat", r#"{"model":"m","options":{"num_predict":7}}"#, true, Some(7), 1),
+        ("/api/chat", r#"{"model":"m","stream":false,"options":{"num_predict":-1}}"#, false, None, 1),
+        ("/v2/chat", r#"{"model":"m","stream":true,"max_tokens":3}"#, true, Some(3), 1),
+    ] {
+        let ask = Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap();
+        assert_eq!((ask.stream, ask.output_limit, ask.choices), (stream, limit, choices), "{path} {body}");
+    }
+}
+
+const FORM: &str = "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n\0\r\n--b\r\n\
+    --b0\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n\
+    --b0\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n--b0--\r\n";
+
+fn form(content_type: &str, body: &str) -> Result<Ask, AskError> {
+    Ask::read(&served("/v1/audio/transcriptions"), b"", content_type.as_bytes(), body.as_bytes())
+}
+
+#[test]
+fn a_form_says_its_model_in_a_part_that_can_be_changed() {
+    for content_type in
+        ["multipart/form-data; boundary=b0", "multipart/form-data; Boundary=\"b0\"; charset=x"]
+    {
+        let ask = form(content_type, FORM).unwrap();
+        assert_eq!((ask.model.as_deref(), ask.stream), (Some("whisper"), true));
+        let changed = splice::apply(FORM.as_bytes(), vec![ask.name_model("tiny").unwrap()]);
+        assert_eq!(String::from_utf8(changed).unwrap(), FORM.replace("whisper", "tiny"));
+    }
+}
+
+#[test]
+fn a_form_that_is_cut_or_unclear_is_refused() {
+    for at in 0..FORM.len() - 6 {
+        assert!(form("multipart/form-data; boundary=b0", &FORM[..at]).is_err(), "cut at {at}");
+    }
+    assert_eq!(form("application/json", FORM), Err(AskError::NotAForm));
+    let twice = FORM.replace("name=\"stream\"", "name=\"model\"");
+    assert_eq!(form("multipart/form-data; boundary=b0", &twice), Err(AskError::Duplicate("model")));
+}
+
 proptest! {
+    #[test]
+    fn no_form_makes_the_reader_panic(body in "(--b0|\r\n|\r\n\r\n|name=\"model\"|content-disposition:|[ -~]){0,40}") {
+        let _ = form("multipart/form-data; boundary=b0", &body);
+    }
+
     #[test]
     fn after_the_edits_a_full_parser_sees_the_same_body_with_the_new_model(
         model in ".{1,40}", new in ".{1,40}", content: String, options in 0u8..4, pretty: bool, before: bool,
@@ -104,7 +184,7 @@ proptest! {
             _ => {}
         }
         let text = if pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.unwrap();
-        let ask = Ask::read(Endpoint::ChatCompletions, &text).unwrap();
+        let ask = chat(&text).unwrap();
         prop_assert_eq!(ask.model.as_deref(), Some(model.as_str()));
         let edits = ask.name_model(&new).into_iter().chain([ask.ask_for_usage()]).collect();
         let changed: Json = serde_json::from_slice(&splice::apply(&text, edits)).unwrap();

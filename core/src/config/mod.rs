@@ -36,6 +36,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use wildmatch::WildMatch;
 
+use crate::dialect::Api;
 use crate::ledger::Limits;
 use crate::price::{Catalogue, Price};
 use crate::window::{Millis, Window};
@@ -140,16 +141,14 @@ pub enum Per {
 pub struct Provider {
     /// Its name in the configuration.
     pub name: Box<str>,
-    /// Whether it speaks OpenAI's endpoints.
-    pub openai: bool,
-    /// Whether it speaks Anthropic's endpoints.
-    pub anthropic: bool,
+    /// Whose paths it serves; never empty.
+    pub apis: Vec<Api>,
     /// Envoy cluster that reaches it.
     pub cluster: Box<str>,
     /// `:authority` to send; `None` keeps the client's.
     pub host: Option<Box<str>>,
-    /// What stands in place of `/v1` in the path sent; without a slash at its end.
-    pub base_path: Box<str>,
+    /// What stands in place of the API's root (`/v1`, say) in the path sent; without a slash at its end.
+    pub base_path: Option<Box<str>>,
     /// How it is authenticated to.
     pub credential: Credential,
     /// Whether usage may be asked for in a stream (`stream_options.include_usage`).

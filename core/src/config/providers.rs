@@ -11,6 +11,7 @@ use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
 use super::syntax::{BASE_PATH, CLUSTER, ENV, HOST, ID};
 use super::{Credential, Provider, Secret};
+use crate::dialect::Api;
 
 const FIELDS: [&str; 6] = ["dialect", "cluster", "host", "base_path", "credentials", "include_usage"];
 
@@ -28,50 +29,33 @@ pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> HashMap<Box
 }
 
 fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) -> Option<Provider> {
-    let dialect = fields.need("dialect").map(|at| read_dialect(&at));
+    let apis = fields.need("dialect").map(|at| read_apis(&at));
     let cluster = fields.need("cluster").and_then(|at| at.text_as(CLUSTER));
     let host = fields.get("host").and_then(|at| at.text_as(HOST));
     let base_path = fields.get("base_path").and_then(|at| at.text_as(BASE_PATH));
     let credential = fields.get("credentials").map(|at| read_credential(&at, environment));
     let include_usage = fields.get("include_usage").and_then(|at| at.flag());
-    let dialect = dialect?;
     Some(Provider {
         name: name.into(),
-        openai: dialect.openai,
-        anthropic: dialect.anthropic,
+        apis: apis?,
         cluster: cluster?.into(),
         host: host.map(Into::into),
-        base_path: base_path.unwrap_or("/v1").trim_end_matches('/').into(),
+        base_path: base_path.map(|path| path.trim_end_matches('/').into()),
         credential: credential.unwrap_or(Some(Credential::None))?,
         include_usage: include_usage.unwrap_or(true),
     })
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Dialects {
-    openai: bool,
-    anthropic: bool,
-}
-
-/// One dialect or a list of them.
-fn read_dialect(at: &Cursor<'_>) -> Dialects {
-    let words = [("openai", false), ("anthropic", true)];
-    let mut dialects = Dialects::default();
-    let mut read = |at: &Cursor<'_>| match at.word(&words) {
-        Some(false) => dialects.openai = true,
-        Some(true) => dialects.anthropic = true,
-        None => {}
-    };
-    if at.is_list() {
-        let items = at.items().unwrap_or_default();
-        if items.is_empty() {
-            at.fail("must name at least one dialect");
-        }
-        items.iter().for_each(read);
-    } else {
-        read(at);
+/// One API or a list of them.
+fn read_apis(at: &Cursor<'_>) -> Vec<Api> {
+    if !at.is_list() {
+        return at.word(&Api::NAMES).into_iter().collect();
     }
-    dialects
+    let items = at.items().unwrap_or_default();
+    if items.is_empty() {
+        at.fail("must name at least one dialect");
+    }
+    items.iter().filter_map(|item| item.word(&Api::NAMES)).collect()
 }
 
 fn read_credential(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential> {

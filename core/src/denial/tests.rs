@@ -64,10 +64,30 @@ fn a_spent_budget_is_told_in_the_anthropic_dialect() {
 }
 
 #[test]
+fn every_other_dialect_has_its_own_form_of_error() {
+    let denial = budget(Window::Lifetime);
+    let message = "Budget 'team-a' has no room for this request. It does not reset.";
+    for (dialect, expected) in [
+        (
+            Dialect::Gemini,
+            json!({"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}}),
+        ),
+        (Dialect::Bedrock, json!({"message": message})),
+        (Dialect::Cohere, json!({"message": message})),
+        (Dialect::Ollama, json!({"error": message})),
+    ] {
+        let reply = denial.reply(dialect, "id", NOW);
+        assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap(), expected, "{dialect:?}");
+    }
+    let reply = denial.reply(Dialect::Bedrock, "id", NOW);
+    assert_eq!(header(&reply, "x-amzn-errortype"), Some("ThrottlingException"));
+}
+
+#[test]
 fn what_the_caller_wrote_cannot_break_the_body() {
     let denial =
         Denial::Route(RouteError::Unknown { model: "a\"}\n\u{1}é".into(), allowed: vec!["b".into()] });
-    for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+    for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini] {
         let reply = denial.reply(dialect, "quote\"d", NOW);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let message = "There is no model 'a\"}\n\u{1}é'. This key may use: b.";

@@ -4,18 +4,62 @@
 //! the running output in every `message_delta`, which may also correct the input: the last number wins.
 //! The `output_tokens` of `message_start` is a placeholder and is not read.
 //!
-//! Source: Anthropic API reference, Messages and streaming Messages.
+//! With some beta features `usage.iterations` lists the steps of an answer, of which a compaction or an
+//! advisor's step is not in the totals; then the steps are what is charged, each at its own model's price.
+//!
+//! Source: Anthropic API reference, Messages and streaming Messages; Amazon Bedrock's user guide for the
+//! `amazon-bedrock-invocationMetrics` that it adds to the last event of any model.
 
-use super::Field;
+use super::{Count, Field};
 use crate::json::Shape;
 
-const CACHE_CREATION: &[Shape<Field>] = &[Shape::value("ephemeral_1h_input_tokens", Field::CacheWriteLong)];
+const fn count(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::Count(count))
+}
+
+const fn step(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::StepCount(count))
+}
 
 const TEXTS: &[Shape<Field>] = &[
     Shape::value("text", Field::Delta),
     Shape::value("thinking", Field::Delta),
     Shape::value("partial_json", Field::Delta),
 ];
+
+const CACHE_CREATION: Shape<Field> =
+    Shape::inside("cache_creation", &[count("ephemeral_1h_input_tokens", Count::CacheWriteLong)]);
+
+const SERVER_TOOLS: Shape<Field> =
+    Shape::inside("server_tool_use", &[count("web_search_requests", Count::WebSearches)]);
+
+const ITERATIONS: Shape<Field> = Shape::both(
+    "iterations",
+    Field::Steps,
+    &[Shape::both(
+        "[]",
+        Field::Step,
+        &[
+            Shape::value("type", Field::StepKind),
+            Shape::value("model", Field::StepModel),
+            step("input_tokens", Count::InputFresh),
+            step("cache_read_input_tokens", Count::CacheRead),
+            step("cache_creation_input_tokens", Count::CacheWrite),
+            Shape::inside("cache_creation", &[step("ephemeral_1h_input_tokens", Count::CacheWriteLong)]),
+            step("output_tokens", Count::Output),
+        ],
+    )],
+);
+
+const INVOCATION_METRICS: Shape<Field> = Shape::inside(
+    "amazon-bedrock-invocationMetrics",
+    &[
+        count("inputTokenCount", Count::InputFresh),
+        count("outputTokenCount", Count::Output),
+        count("cacheReadInputTokenCount", Count::CacheRead),
+        count("cacheWriteInputTokenCount", Count::CacheWrite),
+    ],
+);
 
 /// Answers of `/v1/messages` and its stream events.
 pub static MESSAGE: Shape<Field> = Shape::document(&[
@@ -27,12 +71,15 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
         "usage",
         Field::Usage,
         &[
-            Shape::value("input_tokens", Field::InputFresh),
-            Shape::value("cache_read_input_tokens", Field::CacheRead),
-            Shape::value("cache_creation_input_tokens", Field::CacheWrite),
-            Shape::inside("cache_creation", CACHE_CREATION),
-            Shape::value("output_tokens", Field::Output),
-            Shape::inside("output_tokens_details", &[Shape::value("thinking_tokens", Field::Reasoning)]),
+            count("input_tokens", Count::InputFresh),
+            count("cache_read_input_tokens", Count::CacheRead),
+            count("cache_creation_input_tokens", Count::CacheWrite),
+            CACHE_CREATION,
+            count("output_tokens", Count::Output),
+            Shape::inside("output_tokens_details", &[count("thinking_tokens", Count::Reasoning)]),
+            SERVER_TOOLS,
+            Shape::value("service_tier", Field::ServiceTier),
+            ITERATIONS,
         ],
     ),
     Shape::inside(
@@ -43,12 +90,15 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
                 "usage",
                 Field::Usage,
                 &[
-                    Shape::value("input_tokens", Field::InputFresh),
-                    Shape::value("cache_read_input_tokens", Field::CacheRead),
-                    Shape::value("cache_creation_input_tokens", Field::CacheWrite),
-                    Shape::inside("cache_creation", CACHE_CREATION),
+                    count("input_tokens", Count::InputFresh),
+                    count("cache_read_input_tokens", Count::CacheRead),
+                    count("cache_creation_input_tokens", Count::CacheWrite),
+                    CACHE_CREATION,
+                    SERVER_TOOLS,
+                    Shape::value("service_tier", Field::ServiceTier),
                 ],
             ),
         ],
     ),
+    INVOCATION_METRICS,
 ]);

@@ -1,19 +1,37 @@
 //! Decides which endpoint a path is and what its answers look like.
 //!
-//! An endpoint is spoken in a dialect: who sends it expects errors in that form, and who answers it
-//! reports usage in that form. Where usage stands is written as a table per endpoint (`openai.rs`,
-//! `anthropic.rs`), read by the same scanner for plain answers and for every event of a stream.
+//! An endpoint belongs to an API, which a provider must offer, and is spoken in a dialect, in which its
+//! callers expect errors. Where an answer says what was used is written as a table per dialect, read by
+//! one scanner for plain answers and for every event of a stream.
+//!
+//! | dialect | answers | stream | table |
+//! |---|---|---|---|
+//! | OpenAI | chat, completions, embeddings, Responses, images, audio, moderations, rerank; Azure's paths too | SSE | `openai.rs` |
+//! | Anthropic | Messages; on Vertex and in Bedrock's InvokeModel too | SSE | `anthropic.rs` |
+//! | Gemini | `generateContent`, embeddings; on Vertex too | SSE or one JSON array | `gemini.rs` |
+//! | Bedrock | Converse | AWS event stream | `bedrock.rs` |
+//! | Cohere | chat, embed, rerank | SSE | `cohere.rs` |
+//! | Ollama | chat, generate, embed | NDJSON | `ollama.rs` |
 //!
 //! Does not read bodies: see `ask.rs` for requests and `meter.rs` for answers.
 
 pub mod anthropic;
+pub mod bedrock;
+pub mod cohere;
+mod endpoint;
+pub mod eventstream;
+mod field;
+pub mod gemini;
+pub mod ollama;
 pub mod openai;
+mod path;
 pub mod sse;
 mod usage;
 
-pub use usage::{Field, Reported};
-
-use crate::json::Shape;
+pub use endpoint::{BodyForm, Endpoint, Streams};
+pub use field::{Count, Field, Side};
+pub use path::Served;
+pub use usage::Reported;
 
 /// Whose form of errors and usage is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,92 +40,72 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages.
     Anthropic,
+    /// Google's Gemini.
+    Gemini,
+    /// AWS Bedrock.
+    Bedrock,
+    /// Cohere's version 2.
+    Cohere,
+    /// Ollama's own.
+    Ollama,
 }
 
-/// What a request asks a model to do, by its path.
+/// Whose paths a provider serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `/v1/chat/completions`
-    ChatCompletions,
-    /// `/v1/completions`
-    Completions,
-    /// `/v1/embeddings`
-    Embeddings,
-    /// `/v1/responses`
-    Responses,
-    /// `/v1/messages`
-    Messages,
-    /// `/v1/messages/count_tokens`: counts a prompt, generates nothing, costs nothing.
-    CountTokens,
-    /// A path that only the configuration lets through.
-    Configured,
+pub enum Api {
+    /// `/v1/chat/completions` and its siblings.
+    OpenAi,
+    /// `/openai/deployments/…` and `/openai/v1/…`.
+    Azure,
+    /// `/v1/messages`.
+    Anthropic,
+    /// `/v1beta/models/…`.
+    Gemini,
+    /// `/v1/projects/…/publishers/…/models/…`.
+    Vertex,
+    /// `/model/…/converse` and `/model/…/invoke`.
+    Bedrock,
+    /// `/v2/chat` and its siblings.
+    Cohere,
+    /// `/api/chat` and its siblings.
+    Ollama,
 }
 
-impl Endpoint {
-    /// The endpoints that need no configuration, by path.
-    pub const BUILT_IN: [(&'static str, Self); 6] = [
-        ("/v1/chat/completions", Self::ChatCompletions),
-        ("/v1/completions", Self::Completions),
-        ("/v1/embeddings", Self::Embeddings),
-        ("/v1/responses", Self::Responses),
-        ("/v1/messages", Self::Messages),
-        ("/v1/messages/count_tokens", Self::CountTokens),
+impl Api {
+    /// Every API with the word the configuration uses for it.
+    pub const NAMES: [(&'static str, Self); 8] = [
+        ("openai", Self::OpenAi),
+        ("azure", Self::Azure),
+        ("anthropic", Self::Anthropic),
+        ("gemini", Self::Gemini),
+        ("vertex", Self::Vertex),
+        ("bedrock", Self::Bedrock),
+        ("cohere", Self::Cohere),
+        ("ollama", Self::Ollama),
     ];
 
-    /// The built-in endpoint at `path`.
+    /// What its paths begin with: a provider's `base_path` stands in its place.
     #[must_use]
-    pub fn at(path: &[u8]) -> Option<Self> {
-        Self::BUILT_IN.iter().find(|(known, _)| known.as_bytes() == path).map(|(_, endpoint)| *endpoint)
-    }
-
-    /// Whose dialect is spoken there.
-    #[must_use]
-    pub fn dialect(self) -> Dialect {
+    pub fn root(self) -> &'static str {
         match self {
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
-            _ => Dialect::OpenAi,
+            Self::OpenAi | Self::Anthropic => "/v1",
+            Self::Azure => "/openai",
+            Self::Gemini => "/v1beta",
+            Self::Cohere => "/v2",
+            Self::Vertex | Self::Bedrock | Self::Ollama => "",
         }
     }
 
-    /// What the record calls it.
+    /// The header that carries a credential, and what comes before it there.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn credential(self) -> (&'static str, &'static str) {
         match self {
-            Self::ChatCompletions => "chat_completions",
-            Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
-            Self::Responses => "responses",
-            Self::Messages => "messages",
-            Self::CountTokens => "count_tokens",
-            Self::Configured => "configured",
-        }
-    }
-
-    /// Whether the provider charges for it.
-    #[must_use]
-    pub fn is_charged(self) -> bool {
-        self != Self::CountTokens
-    }
-
-    /// Whether an answer has output tokens.
-    #[must_use]
-    pub fn generates(self) -> bool {
-        !matches!(self, Self::Embeddings | Self::CountTokens)
-    }
-
-    /// Whether a stream reports usage only to those who ask with `stream_options.include_usage`.
-    #[must_use]
-    pub fn reports_usage_on_request(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Completions)
-    }
-
-    /// Where things stand in an answer.
-    #[must_use]
-    pub fn answer(self) -> &'static Shape<Field> {
-        match self {
-            Self::Responses => &openai::RESPONSE,
-            Self::Messages | Self::CountTokens => &anthropic::MESSAGE,
-            _ => &openai::COMPLETION,
+            Self::Azure => ("api-key", ""),
+            Self::Anthropic => ("x-api-key", ""),
+            Self::Gemini => ("x-goog-api-key", ""),
+            Self::OpenAi | Self::Vertex | Self::Bedrock | Self::Cohere | Self::Ollama => {
+                ("authorization", "Bearer ")
+            }
         }
     }
 }

@@ -1,32 +1,68 @@
 //! Where OpenAI's answers, and those of everybody compatible with them, say what was used.
 //!
-//! Input includes what was read from and written to a cache; output includes reasoning. A usage chunk
-//! of a stream has `choices: []`; some providers put usage into the last chunk with choices instead.
+//! Input includes what was read from and written to a cache; output includes reasoning, but not at xAI and
+//! not at Gemini's compatible endpoint, where only the total tells. A usage chunk of a stream has
+//! `choices: []`; some providers put usage into the last chunk with choices instead, some into every chunk.
 //!
-//! Sources: OpenAI API reference, Chat Completions, Completions, Embeddings and Responses.
+//! Read besides OpenAI's own members: Groq `x_groq.usage`; Mistral `num_cached_tokens`; DeepSeek
+//! `prompt_cache_hit_tokens`; Together, Hugging Face `cached_tokens`; SGLang `reasoning_tokens`; Perplexity
+//! `num_search_queries`, `cost`; OpenRouter `cost`; xAI `cost_in_usd_ticks`; llama.cpp `timings`; Voyage
+//! `total_tokens` alone.
+//!
+//! Sources: OpenAI API reference and the documentation of the providers named.
 
-use super::Field;
+use super::{Count, Field};
 use crate::json::Shape;
 
-const PROMPT_DETAILS: &[Shape<Field>] = &[
-    Shape::value("cached_tokens", Field::CacheRead),
-    Shape::value("cache_write_tokens", Field::CacheWrite),
-    Shape::value("audio_tokens", Field::InputAudio),
+const fn count(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::Count(count))
+}
+
+const INPUT_DETAILS: &[Shape<Field>] = &[
+    count("cached_tokens", Count::CacheRead),
+    count("cache_write_tokens", Count::CacheWrite),
+    Shape::inside("cache_write_tokens_details", &[count("ttl_12h_tokens", Count::CacheWriteLong)]),
+    count("audio_tokens", Count::InputAudio),
+    count("image_tokens", Count::InputImage),
 ];
 
-const COMPLETION_DETAILS: &[Shape<Field>] =
-    &[Shape::value("reasoning_tokens", Field::Reasoning), Shape::value("audio_tokens", Field::OutputAudio)];
+const OUTPUT_DETAILS: &[Shape<Field>] = &[
+    count("reasoning_tokens", Count::Reasoning),
+    count("audio_tokens", Count::OutputAudio),
+    count("image_tokens", Count::OutputImage),
+];
 
 const TEXTS: &[Shape<Field>] = &[
     Shape::value("content", Field::Delta),
     Shape::value("reasoning_content", Field::Delta),
+    Shape::value("reasoning", Field::Delta),
     Shape::value("refusal", Field::Delta),
-    Shape::value("tool_calls", Field::Delta),
+    Shape::inside(
+        "tool_calls",
+        &[Shape::inside("[]", &[Shape::inside("function", &[Shape::value("arguments", Field::Delta)])])],
+    ),
 ];
 
-/// Answers and stream chunks of `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings`.
+const COMPLETION_USAGE: &[Shape<Field>] = &[
+    count("prompt_tokens", Count::InputWithCache),
+    count("completion_tokens", Count::Output),
+    count("total_tokens", Count::Total),
+    Shape::inside("prompt_tokens_details", INPUT_DETAILS),
+    Shape::inside("completion_tokens_details", OUTPUT_DETAILS),
+    count("num_cached_tokens", Count::CacheRead),
+    count("prompt_cache_hit_tokens", Count::CacheRead),
+    count("cached_tokens", Count::CacheRead),
+    count("reasoning_tokens", Count::Reasoning),
+    count("num_search_queries", Count::WebSearches),
+    Shape::inside("server_tool_use_details", &[count("web_search_requests", Count::WebSearches)]),
+    Shape::both("cost", Field::Cost, &[Shape::value("total_cost", Field::Cost)]),
+    Shape::value("cost_in_usd_ticks", Field::CostTicks),
+];
+
+/// Answers and stream chunks of chat completions, completions and embeddings.
 pub static COMPLETION: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
+    Shape::value("service_tier", Field::ServiceTier),
     Shape::value("error", Field::Error),
     Shape::both(
         "choices",
@@ -40,37 +76,77 @@ pub static COMPLETION: Shape<Field> = Shape::document(&[
             ],
         )],
     ),
-    Shape::both(
-        "usage",
-        Field::Usage,
+    Shape::both("usage", Field::Usage, COMPLETION_USAGE),
+    Shape::inside("x_groq", &[Shape::inside("usage", COMPLETION_USAGE)]),
+    Shape::inside(
+        "timings",
         &[
-            Shape::value("prompt_tokens", Field::InputWithCache),
-            Shape::value("completion_tokens", Field::Output),
-            Shape::inside("prompt_tokens_details", PROMPT_DETAILS),
-            Shape::inside("completion_tokens_details", COMPLETION_DETAILS),
+            count("prompt_n", Count::TimedPrompt),
+            count("cache_n", Count::TimedCache),
+            count("predicted_n", Count::TimedOutput),
         ],
     ),
 ]);
 
 const RESPONSE_USAGE: &[Shape<Field>] = &[
-    Shape::value("input_tokens", Field::InputWithCache),
-    Shape::value("output_tokens", Field::Output),
-    Shape::inside("input_tokens_details", PROMPT_DETAILS),
-    Shape::inside("output_tokens_details", COMPLETION_DETAILS),
+    count("input_tokens", Count::InputWithCache),
+    count("output_tokens", Count::Output),
+    count("total_tokens", Count::Total),
+    Shape::inside("input_tokens_details", INPUT_DETAILS),
+    // Transcriptions say it in the singular.
+    Shape::inside("input_token_details", INPUT_DETAILS),
+    Shape::inside("output_tokens_details", OUTPUT_DETAILS),
+    Shape::inside("output_token_details", OUTPUT_DETAILS),
+    count("seconds", Count::AudioSeconds),
+    Shape::both("cost", Field::Cost, &[Shape::value("total_cost", Field::Cost)]),
+    Shape::value("cost_in_usd_ticks", Field::CostTicks),
 ];
 
-/// Answers of `/v1/responses`, and its stream events, which carry the answer under `response`.
+const OUTPUT_ITEMS: Shape<Field> = Shape::inside(
+    "output",
+    &[Shape::inside(
+        "[]",
+        &[
+            Shape::value("type", Field::Item),
+            Shape::inside("content", &[Shape::inside("[]", &[Shape::value("text", Field::Delta)])]),
+        ],
+    )],
+);
+
+/// Answers of `/v1/responses`, and its stream events, which carry the answer under `response`. The final
+/// event repeats the whole output, so its texts are not read there: deltas would count twice.
 pub static RESPONSE: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
+    Shape::value("service_tier", Field::ServiceTier),
     Shape::value("error", Field::Error),
     Shape::value("delta", Field::Delta),
     Shape::both("usage", Field::Usage, RESPONSE_USAGE),
+    OUTPUT_ITEMS,
     Shape::inside(
         "response",
         &[
             Shape::value("model", Field::Model),
+            Shape::value("service_tier", Field::ServiceTier),
             Shape::value("error", Field::Error),
             Shape::both("usage", Field::Usage, RESPONSE_USAGE),
+            Shape::inside("output", &[Shape::inside("[]", &[Shape::value("type", Field::Item)])]),
         ],
     ),
+]);
+
+/// Answers and stream events of images and audio.
+pub static MEDIA: Shape<Field> = Shape::document(&[
+    Shape::value("model", Field::Model),
+    Shape::value("error", Field::Error),
+    Shape::value("delta", Field::Delta),
+    Shape::value("text", Field::Delta),
+    Shape::both("usage", Field::Usage, RESPONSE_USAGE),
+]);
+
+/// Answers of a rerank endpoint: Jina and Voyage say tokens, Cohere says search units.
+pub static RERANK: Shape<Field> = Shape::document(&[
+    Shape::value("model", Field::Model),
+    Shape::value("error", Field::Error),
+    Shape::both("usage", Field::Usage, COMPLETION_USAGE),
+    Shape::inside("meta", &[Shape::inside("billed_units", &[count("search_units", Count::SearchUnits)])]),
 ]);

@@ -1,121 +1,158 @@
-//! Decides what a provider's numbers mean: merged field by field, brought to buckets that do not overlap.
+//! Decides what a provider's numbers mean: merged kind by kind, brought to buckets that do not overlap.
 //!
 //! Usage may stand in several events of a stream, as running totals, partly or as `null`. The last number
-//! of each field wins; nothing is added up, and `null` erases nothing. Subsets that exceed their whole,
+//! of each kind wins; nothing is added up, and `null` erases nothing. Subsets that exceed their whole,
 //! which some providers report, are cut down to it: a bucket is never negative.
+//!
+//! Where a total is reported that is larger than its parts, something was left out of them, and the total
+//! is what is charged: if it is as much as the reasoning, that was (xAI); if as much as the audio, that
+//! was (Mistral); else it was output (thoughts that Gemini's compatible endpoint hides).
 //!
 //! Does not guess: what was not reported stays unknown.
 
-use crate::tokens::Tokens;
-
-/// What a value of an answer says, in any dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Input tokens, caches included.
-    InputWithCache,
-    /// Input tokens, caches excluded.
-    InputFresh,
-    /// Input tokens read from a cache.
-    CacheRead,
-    /// Input tokens written to a cache, for however long.
-    CacheWrite,
-    /// Of those, the ones written for long.
-    CacheWriteLong,
-    /// Audio input tokens.
-    InputAudio,
-    /// Output tokens, reasoning included.
-    Output,
-    /// Of those, reasoning.
-    Reasoning,
-    /// Of those, audio.
-    OutputAudio,
-    /// The usage object itself.
-    Usage,
-    /// The list of choices of a chunk.
-    Choices,
-    /// Text that the model wrote.
-    Delta,
-    /// The model that answered.
-    Model,
-    /// An error in place of an answer.
-    Error,
-}
+use super::Count;
+use crate::tokens::{Tokens, Usage};
 
 /// The last number that was reported of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    input_with_cache: Option<u64>,
-    input_fresh: Option<u64>,
-    cache_read: Option<u64>,
-    cache_write: Option<u64>,
-    cache_write_long: Option<u64>,
-    input_audio: Option<u64>,
-    output: Option<u64>,
-    reasoning: Option<u64>,
-    output_audio: Option<u64>,
-}
+pub struct Reported([Option<u64>; Count::KINDS]);
 
 impl Reported {
-    /// Takes a number. Fields that are not counts change nothing.
-    pub fn set(&mut self, field: Field, count: u64) {
-        let place = match field {
-            Field::InputWithCache => &mut self.input_with_cache,
-            Field::InputFresh => &mut self.input_fresh,
-            Field::CacheRead => &mut self.cache_read,
-            Field::CacheWrite => &mut self.cache_write,
-            Field::CacheWriteLong => &mut self.cache_write_long,
-            Field::InputAudio => &mut self.input_audio,
-            Field::Output => &mut self.output,
-            Field::Reasoning => &mut self.reasoning,
-            Field::OutputAudio => &mut self.output_audio,
-            Field::Usage | Field::Choices | Field::Delta | Field::Model | Field::Error => return,
-        };
-        *place = Some(count);
+    /// Takes a number.
+    pub fn set(&mut self, kind: Count, count: u64) {
+        if let Some(place) = self.0.get_mut(kind as usize) {
+            *place = Some(count);
+        }
+    }
+
+    /// The last number of this kind.
+    #[must_use]
+    pub fn get(&self, kind: Count) -> Option<u64> {
+        self.0.get(kind as usize).copied().flatten()
     }
 
     /// Whether the provider said how much input there was.
     #[must_use]
     pub fn has_input(&self) -> bool {
-        self.input_with_cache.is_some() || self.input_fresh.is_some()
+        [
+            Count::InputWithCache,
+            Count::InputFresh,
+            Count::TimedPrompt,
+            Count::SearchUnits,
+            Count::AudioSeconds,
+        ]
+        .into_iter()
+        .any(|kind| self.get(kind).is_some())
     }
 
-    /// Whether the provider said how much output there was.
+    /// Whether the provider said how much output there was. A total next to the input says it too.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        self.output.is_some()
+        [Count::Output, Count::OutputVisible, Count::ReasoningBesides, Count::Total, Count::TimedOutput]
+            .into_iter()
+            .chain([Count::AudioSeconds])
+            .any(|kind| self.get(kind).is_some())
     }
 
-    /// The numbers as buckets; zero for what was not reported.
+    /// Whether a total had to be used because its parts were less.
+    #[must_use]
+    pub fn is_reconciled(&self) -> bool {
+        self.excess() > 0
+    }
+
+    /// Everything that was reported of one request.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            web_searches: self.of(Count::WebSearches),
+            file_searches: self.of(Count::FileSearches),
+            ..Usage::of(self.tokens())
+        }
+    }
+
+    /// The tokens as buckets; zero for what was not reported.
     #[must_use]
     pub fn tokens(&self) -> Tokens {
-        let mut rest = self.input_with_cache.unwrap_or(u64::MAX);
-        let cache_read = take(&mut rest, self.cache_read);
-        let written = take(&mut rest, self.cache_write.or(self.cache_write_long));
-        let input_audio = take(&mut rest, self.input_audio);
-        let cache_write_long = self.cache_write_long.unwrap_or(0).min(written);
-        let input = match self.input_with_cache {
-            Some(_) => rest,
-            None => self.input_fresh.unwrap_or(0),
-        };
-        let mut rest = self.output.unwrap_or(0);
-        let reasoning = take(&mut rest, self.reasoning);
-        let output_audio = take(&mut rest, self.output_audio);
+        let (mut input, mut output) = (self.input(), self.output());
+        let mut reasoning = self.of(Count::Reasoning).max(self.of(Count::ReasoningBesides));
+        let audio = self.of(Count::InputAudio);
+        let excess = self.excess();
+        if excess > 0 && excess != reasoning && excess == audio {
+            input = input.saturating_add(excess);
+        } else {
+            output = output.saturating_add(excess);
+        }
+        let mut fresh = input;
+        let cache_read = take(&mut fresh, self.get(Count::CacheRead).unwrap_or(self.timed_cache()));
+        let written = take(&mut fresh, self.of(Count::CacheWrite).max(self.of(Count::CacheWriteLong)));
+        let cache_write_long = self.of(Count::CacheWriteLong).min(written);
+        let mut cached_text = cache_read;
+        let cache_read_audio = take(&mut cached_text, self.of(Count::CacheReadAudio));
+        let cache_read_image = take(&mut cached_text, self.of(Count::CacheReadImage));
+        // A side's list of modalities includes what came from a cache.
+        let input_audio = take(&mut fresh, audio.saturating_sub(cache_read_audio));
+        let input_image = take(&mut fresh, self.of(Count::InputImage).saturating_sub(cache_read_image));
+        let mut visible = output;
+        reasoning = take(&mut visible, reasoning);
+        let output_audio = take(&mut visible, self.of(Count::OutputAudio));
+        let output_image = take(&mut visible, self.of(Count::OutputImage));
         Tokens {
-            input,
-            cache_read,
+            input: fresh,
+            cache_read: cached_text,
+            cache_read_audio,
+            cache_read_image,
             cache_write: written - cache_write_long,
             cache_write_long,
             input_audio,
-            output: rest,
+            input_image,
+            output: visible,
             reasoning,
             output_audio,
+            output_image,
         }
+    }
+
+    /// All input, caches included.
+    fn input(&self) -> u64 {
+        let base = match (self.get(Count::InputWithCache), self.get(Count::InputFresh)) {
+            (Some(all), _) => all,
+            (None, Some(fresh)) => fresh
+                .saturating_add(self.of(Count::CacheRead))
+                .saturating_add(self.of(Count::CacheWrite).max(self.of(Count::CacheWriteLong))),
+            (None, None) => self.of(Count::TimedPrompt).saturating_add(self.timed_cache()),
+        };
+        base.saturating_add(self.of(Count::InputBesides))
+    }
+
+    /// All output, reasoning included.
+    fn output(&self) -> u64 {
+        match (self.get(Count::Output), self.get(Count::OutputVisible), self.get(Count::ReasoningBesides)) {
+            (Some(all), ..) => all,
+            (None, None, None) => self.of(Count::TimedOutput),
+            (None, visible, besides) => visible.unwrap_or(0).saturating_add(besides.unwrap_or(0)),
+        }
+    }
+
+    /// The cached part of a prompt that only the engine's timing tells.
+    fn timed_cache(&self) -> u64 {
+        let told = self.get(Count::InputWithCache).is_some() || self.get(Count::InputFresh).is_some();
+        if told { 0 } else { self.of(Count::TimedCache) }
+    }
+
+    /// How much more the reported total is than its parts.
+    fn excess(&self) -> u64 {
+        let parts = self.input().saturating_add(self.output());
+        self.of(Count::Total).saturating_sub(parts)
+    }
+
+    fn of(&self, kind: Count) -> u64 {
+        self.get(kind).unwrap_or(0)
     }
 }
 
 /// Takes a part out of `rest`, no more than there is.
-fn take(rest: &mut u64, part: Option<u64>) -> u64 {
-    let part = part.unwrap_or(0).min(*rest);
+fn take(rest: &mut u64, part: u64) -> u64 {
+    let part = part.min(*rest);
     *rest -= part;
     part
 }
@@ -127,56 +164,128 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn reported(fields: &[(Field, u64)]) -> Reported {
+    fn reported(counts: &[(Count, u64)]) -> Reported {
         let mut reported = Reported::default();
-        fields.iter().for_each(|&(field, count)| reported.set(field, count));
+        counts.iter().for_each(|&(kind, count)| reported.set(kind, count));
         reported
+    }
+
+    fn totals(counts: &[(Count, u64)]) -> (u64, u64) {
+        let tokens = reported(counts).tokens();
+        (tokens.total_input(), tokens.total_output())
     }
 
     #[test]
     fn inclusive_and_exclusive_reports_of_one_prompt_are_the_same_tokens() {
-        let openai = reported(&[(Field::InputWithCache, 36), (Field::CacheRead, 35), (Field::Output, 7)]);
-        let anthropic = reported(&[(Field::InputFresh, 1), (Field::CacheRead, 35), (Field::Output, 7)]);
+        let openai = reported(&[(Count::InputWithCache, 36), (Count::CacheRead, 35), (Count::Output, 7)]);
+        let anthropic = reported(&[(Count::InputFresh, 1), (Count::CacheRead, 35), (Count::Output, 7)]);
         assert_eq!(openai.tokens(), anthropic.tokens());
         assert_eq!(openai.tokens().total_input(), 36);
     }
 
     #[test]
     fn cache_writes_are_split_by_lifetime_and_counted_once() {
-        let fields = [(Field::InputFresh, 3), (Field::CacheWrite, 2_074), (Field::CacheWriteLong, 2_000)];
-        let tokens = reported(&fields).tokens();
+        let counts = [(Count::InputFresh, 3), (Count::CacheWrite, 2_074), (Count::CacheWriteLong, 2_000)];
+        let tokens = reported(&counts).tokens();
         assert_eq!((tokens.input, tokens.cache_write, tokens.cache_write_long), (3, 74, 2_000));
     }
 
     #[test]
     fn the_last_number_wins_even_when_it_is_smaller() {
-        let tokens = reported(&[(Field::InputFresh, 900), (Field::InputFresh, 20)]).tokens();
-        assert_eq!(tokens.input, 20);
+        assert_eq!(totals(&[(Count::InputFresh, 900), (Count::InputFresh, 20)]), (20, 0));
     }
 
     #[test]
     fn subsets_that_exceed_the_whole_are_cut_down_to_it() {
-        let fields = [
-            (Field::InputWithCache, 208),
-            (Field::CacheRead, 314),
-            (Field::Output, 10),
-            (Field::Reasoning, 11),
+        let counts = [
+            (Count::InputWithCache, 208),
+            (Count::CacheRead, 314),
+            (Count::Output, 10),
+            (Count::Reasoning, 11),
         ];
-        let tokens = reported(&fields).tokens();
-        assert_eq!((tokens.total_input(), tokens.total_output()), (208, 10));
+        assert_eq!(totals(&counts), (208, 10));
+    }
+
+    #[test]
+    fn thoughts_that_are_told_apart_are_output() {
+        let gemini = [
+            (Count::InputWithCache, 100),
+            (Count::InputBesides, 7),
+            (Count::OutputVisible, 20),
+            (Count::ReasoningBesides, 300),
+            (Count::Total, 427),
+        ];
+        assert_eq!(totals(&gemini), (107, 320));
+        assert_eq!(reported(&gemini).tokens().reasoning, 300);
+        let only_thoughts = [(Count::InputWithCache, 9), (Count::ReasoningBesides, 5), (Count::Total, 14)];
+        assert_eq!(totals(&only_thoughts), (9, 5));
+    }
+
+    #[test]
+    fn what_a_total_has_more_than_its_parts_is_charged_where_it_belongs() {
+        let xai =
+            [(Count::InputWithCache, 12), (Count::Output, 1), (Count::Reasoning, 290), (Count::Total, 303)];
+        assert_eq!((totals(&xai), reported(&xai).tokens().reasoning), ((12, 291), 290));
+        let mistral =
+            [(Count::InputWithCache, 9), (Count::Output, 248), (Count::InputAudio, 375), (Count::Total, 632)];
+        assert_eq!((totals(&mistral), reported(&mistral).tokens().input_audio), ((384, 248), 375));
+        let hidden = [(Count::InputWithCache, 35), (Count::Output, 12), (Count::Total, 109)];
+        assert_eq!((totals(&hidden), reported(&hidden).is_reconciled()), ((35, 74), true));
+        let less = [(Count::InputWithCache, 35), (Count::Output, 12), (Count::Total, 1)];
+        assert_eq!((totals(&less), reported(&less).is_reconciled()), ((35, 12), false));
+    }
+
+    #[test]
+    fn a_total_alone_next_to_nothing_is_not_lost() {
+        assert_eq!(totals(&[(Count::Total, 40)]), (0, 40));
+    }
+
+    #[test]
+    fn an_engines_timing_counts_only_where_nothing_else_is_said() {
+        let timed = [(Count::TimedPrompt, 1), (Count::TimedCache, 35), (Count::TimedOutput, 7)];
+        assert_eq!((totals(&timed), reported(&timed).tokens().cache_read), ((36, 7), 35));
+        let both = [timed.as_slice(), &[(Count::InputWithCache, 40), (Count::Output, 9)]].concat();
+        assert_eq!((totals(&both), reported(&both).tokens().cache_read), ((40, 9), 0));
+    }
+
+    #[test]
+    fn modalities_are_part_of_their_side_and_of_the_cache() {
+        let counts = [
+            (Count::InputWithCache, 432),
+            (Count::CacheRead, 100),
+            (Count::InputAudio, 131),
+            (Count::CacheReadAudio, 31),
+            (Count::OutputVisible, 1_283),
+            (Count::OutputImage, 1_120),
+        ];
+        let tokens = reported(&counts).tokens();
+        assert_eq!(
+            (tokens.input, tokens.input_audio, tokens.cache_read, tokens.cache_read_audio),
+            (232, 100, 69, 31)
+        );
+        assert_eq!((tokens.output, tokens.output_image), (163, 1_120));
     }
 
     proptest! {
         #[test]
         fn the_buckets_of_an_inclusive_report_always_add_up_to_its_totals(
-            input: u64, read: u64, write: u64, long: u64, output: u64, reasoning: u64, audio: u64,
+            input: u64, read: u64, write: u64, long: u64, output: u64, reasoning: u64, audio: u64, image: u64,
         ) {
-            let tokens = reported(&[
-                (Field::InputWithCache, input), (Field::CacheRead, read), (Field::CacheWrite, write),
-                (Field::CacheWriteLong, long), (Field::Output, output), (Field::Reasoning, reasoning),
-                (Field::OutputAudio, audio), (Field::InputAudio, audio),
-            ]).tokens();
-            prop_assert_eq!((tokens.total_input(), tokens.total_output()), (input, output));
+            let counts = [
+                (Count::InputWithCache, input), (Count::CacheRead, read), (Count::CacheWrite, write),
+                (Count::CacheWriteLong, long), (Count::Output, output), (Count::Reasoning, reasoning),
+                (Count::OutputAudio, audio), (Count::InputAudio, audio), (Count::InputImage, image),
+                (Count::CacheReadAudio, audio), (Count::OutputImage, image),
+            ];
+            prop_assert_eq!(totals(&counts), (input, output));
+        }
+
+        #[test]
+        fn no_numbers_make_a_reading_panic_or_lose_tokens(counts in prop::array::uniform24(any::<Option<u64>>())) {
+            let reported = Reported(counts);
+            let tokens = reported.tokens();
+            let told = reported.of(Count::InputWithCache).max(reported.of(Count::Output));
+            prop_assert!(tokens.total() >= told);
         }
     }
 }

@@ -165,7 +165,14 @@ fn only_json_and_events_are_read() {
         (Some("audio/mpeg"), None, Framing::Opaque),
         (None, None, Framing::Json),
     ] {
-        assert_eq!(Framing::of(content_type.map(str::as_bytes), encoding.map(str::as_bytes)), framing);
+        assert_eq!(
+            Framing::of(
+                Endpoint::ChatCompletions,
+                content_type.map(str::as_bytes),
+                encoding.map(str::as_bytes)
+            ),
+            framing
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::testing;
-use crate::dialect::Endpoint;
+use crate::dialect::Served;
 
 struct Request<'a> {
     key: &'a str,
@@ -21,8 +21,9 @@ fn ask_for(model: &str) -> Request<'_> {
 fn go(config: &Config, request: &Request<'_>) -> Result<String, RouteError> {
     let headers = request.headers.iter().copied().chain([(":path", request.path)]);
     let head = RequestHead::new(headers.map(|(name, value)| (name.into(), value.into())).collect());
-    let ask = Ask::read(Endpoint::at(head.path()).unwrap(), request.body.as_bytes()).unwrap();
-    let plan = route(config, &config.keys[request.key], &Attribution::read(&head), &head, &ask)?;
+    let served = Served::at(request.path).unwrap();
+    let ask = Ask::read(&served, head.path(), b"", request.body.as_bytes()).unwrap();
+    let plan = route(config, &config.keys[request.key], &Attribution::read(&head), &head, served.api, &ask)?;
     let targets: Vec<String> =
         plan.targets.iter().map(|target| format!("{}/{}", target.provider.name, target.model)).collect();
     Ok(format!("{} ▸ {}", plan.label, targets.join(" ")))

@@ -1,14 +1,14 @@
 //! The charge for every ending.
 
 use super::*;
-use crate::dialect::{Field, Reported};
+use crate::dialect::{Count, Reported};
 
 fn estimate() -> Estimate {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
     Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), tokens: 1_100, requests: 1 } }
 }
 
-fn reading(fields: &[(Field, u64)]) -> Reading {
+fn reading(fields: &[(Count, u64)]) -> Reading {
     let mut reported = Reported::default();
     fields.iter().for_each(|&(field, count)| reported.set(field, count));
     Reading { reported, deltas: 3, text_bytes: 40, ..Reading::default() }
@@ -22,7 +22,7 @@ fn charge(reading: &Reading, ending: Ending, policy: OnDisconnect) -> (u64, u64,
     (charge.tokens.total_input(), charge.tokens.total_output(), charge.usd.map(|usd| usd.0), charge.source)
 }
 
-const REPORTED: [(Field, u64); 2] = [(Field::InputWithCache, 36), (Field::Output, 7)];
+const REPORTED: [(Count, u64); 2] = [(Count::InputWithCache, 36), (Count::Output, 7)];
 const SEEN: OnDisconnect = OnDisconnect::BillSeen;
 
 #[test]
@@ -45,7 +45,7 @@ fn a_client_that_leaves_is_charged_by_policy() {
 
 #[test]
 fn an_input_that_was_reported_before_the_stream_ended_is_used() {
-    let partial = charge(&reading(&[(Field::InputFresh, 41)]), Ending::Cut, SEEN);
+    let partial = charge(&reading(&[(Count::InputFresh, 41)]), Ending::Cut, SEEN);
     assert_eq!(partial, (41, 10, Some(141), UsageSource::ProviderPartial));
 }
 
@@ -56,7 +56,7 @@ fn an_answer_without_usage_is_estimated_and_says_so() {
 
 #[test]
 fn an_explicit_zero_is_a_number_and_not_a_gap() {
-    let zero = charge(&reading(&[(Field::InputWithCache, 36), (Field::Output, 0)]), Ending::Answered, SEEN);
+    let zero = charge(&reading(&[(Count::InputWithCache, 36), (Count::Output, 0)]), Ending::Answered, SEEN);
     assert_eq!(zero, (36, 0, Some(36), UsageSource::Provider));
 }
 
@@ -84,7 +84,7 @@ fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
 
 #[test]
 fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
-    let (estimate, price, reading) = (estimate(), Price::flat(1, 10), reading(&[(Field::InputWithCache, 8)]));
+    let (estimate, price, reading) = (estimate(), Price::flat(1, 10), reading(&[(Count::InputWithCache, 8)]));
     let bill = Bill {
         estimate: &estimate,
         reading: &reading,

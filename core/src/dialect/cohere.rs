@@ -1,0 +1,52 @@
+//! Where Cohere's answers say what was used.
+//!
+//! Two counts stand side by side: `billed_units` and `tokens`, which also counts what Cohere puts into
+//! the prompt. What is billed is what counts. A stream says it in its last event, under `delta`.
+//!
+//! Source: Cohere API reference, version 2: Chat, Embed and Rerank.
+
+use super::{Count, Field};
+use crate::json::Shape;
+
+const fn count(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::Count(count))
+}
+
+const BILLED: Shape<Field> = Shape::inside(
+    "billed_units",
+    &[
+        count("input_tokens", Count::InputWithCache),
+        count("output_tokens", Count::Output),
+        count("search_units", Count::SearchUnits),
+        count("image_tokens", Count::InputBesides),
+    ],
+);
+
+const USAGE: &[Shape<Field>] = &[BILLED, count("cached_tokens", Count::CacheRead)];
+
+const TEXTS: &[Shape<Field>] = &[Shape::value("text", Field::Delta), Shape::value("thinking", Field::Delta)];
+
+/// Answers and stream events of `/v2/chat`, answers of `/v2/embed` and `/v2/rerank`.
+pub static ANSWER: Shape<Field> = Shape::document(&[
+    Shape::value("error", Field::Error),
+    Shape::both("usage", Field::Usage, USAGE),
+    Shape::both("meta", Field::Usage, USAGE),
+    Shape::inside("message", &[Shape::inside("content", &[Shape::inside("[]", TEXTS)])]),
+    Shape::inside(
+        "delta",
+        &[
+            Shape::both("usage", Field::Usage, USAGE),
+            Shape::value("error", Field::Error),
+            Shape::inside(
+                "message",
+                &[
+                    Shape::inside("content", TEXTS),
+                    Shape::inside(
+                        "tool_calls",
+                        &[Shape::inside("function", &[Shape::value("arguments", Field::Delta)])],
+                    ),
+                ],
+            ),
+        ],
+    ),
+]);

@@ -1,0 +1,68 @@
+//! Where Gemini's answers, and those of Google models on Vertex, say what was used.
+//!
+//! The prompt includes what was read from a cache; the answer excludes thoughts, which are charged as
+//! output, and the results of tools come on top of the prompt. A stream says running totals in every
+//! chunk. A member that is absent means zero. Modalities are listed apart, and their sum may be below the
+//! total: the rest is text.
+//!
+//! Without `alt=sse` a stream is one JSON array, which is why everything is looked for in elements too.
+//!
+//! Source: Gemini API reference, `UsageMetadata`; Vertex AI reference, `GenerateContentResponse`.
+
+use super::{Count, Field, Side};
+use crate::json::Shape;
+
+const fn count(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::Count(count))
+}
+
+const MODALITY: &[Shape<Field>] =
+    &[Shape::value("modality", Field::Kind), Shape::value("tokenCount", Field::KindCount)];
+
+const INPUT_MODALITIES: &[Shape<Field>] = &[Shape::both("[]", Field::Modality(Side::Input), MODALITY)];
+
+const USAGE: &[Shape<Field>] = &[
+    count("promptTokenCount", Count::InputWithCache),
+    count("cachedContentTokenCount", Count::CacheRead),
+    count("toolUsePromptTokenCount", Count::InputBesides),
+    count("candidatesTokenCount", Count::OutputVisible),
+    count("thoughtsTokenCount", Count::ReasoningBesides),
+    count("totalTokenCount", Count::Total),
+    Shape::inside("promptTokensDetails", INPUT_MODALITIES),
+    // Embeddings say it in the singular.
+    Shape::inside("promptTokenDetails", INPUT_MODALITIES),
+    Shape::inside("cacheTokensDetails", &[Shape::both("[]", Field::Modality(Side::Cache), MODALITY)]),
+    Shape::inside("candidatesTokensDetails", &[Shape::both("[]", Field::Modality(Side::Output), MODALITY)]),
+    Shape::value("trafficType", Field::ServiceTier),
+    Shape::value("serviceTier", Field::ServiceTier),
+];
+
+const CANDIDATES: &[Shape<Field>] = &[Shape::inside(
+    "[]",
+    &[Shape::inside(
+        "content",
+        &[Shape::inside(
+            "parts",
+            &[Shape::inside(
+                "[]",
+                &[Shape::value("text", Field::Delta), Shape::value("functionCall", Field::Delta)],
+            )],
+        )],
+    )],
+)];
+
+const ELEMENT: &[Shape<Field>] = &[
+    Shape::value("modelVersion", Field::Model),
+    Shape::value("error", Field::Error),
+    Shape::inside("candidates", CANDIDATES),
+    Shape::both("usageMetadata", Field::Usage, USAGE),
+];
+
+/// Answers of `generateContent` and of embeddings, elements of a streamed array and events of a stream.
+pub static GENERATED: Shape<Field> = Shape::document(&[
+    Shape::value("modelVersion", Field::Model),
+    Shape::value("error", Field::Error),
+    Shape::inside("candidates", CANDIDATES),
+    Shape::both("usageMetadata", Field::Usage, USAGE),
+    Shape::inside("[]", ELEMENT),
+]);

@@ -1,0 +1,220 @@
+//! Decides what the values that were found in an answer mean for its reading.
+
+use core::ops::Range;
+
+use crate::dialect::{Count, Field, Reported, Side};
+use crate::json::{Sink, Value, count, unescape};
+use crate::money::PicoUsd;
+use crate::text::Label;
+
+/// Steps of one answer that are kept; no provider is known to make more than a few.
+const MAX_STEPS: usize = 64;
+
+/// What is known of an answer so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// What the provider reported.
+    pub reported: Reported,
+    /// The steps it lists, if it does: what is charged then.
+    pub steps: Vec<Step>,
+    /// The model that answered.
+    pub model: Option<Label>,
+    /// The tier of service that was given.
+    pub service_tier: Option<Label>,
+    /// What the provider says that it charges.
+    pub stated_cost: Option<PicoUsd>,
+    /// The answer, or an event of it, was an error.
+    pub error: bool,
+    /// Pieces of text, which at many providers are one token each.
+    pub deltas: u64,
+    /// Bytes of text the model wrote.
+    pub text_bytes: u64,
+    /// Documents or events that could not be read.
+    pub unreadable: u64,
+}
+
+/// One step of an answer, at a model of its own or at the answer's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// The model, if it is another one.
+    pub model: Option<Label>,
+    /// What it used.
+    pub reported: Reported,
+}
+
+/// What one document or event said about itself.
+#[derive(Debug, Default)]
+pub(super) struct Event {
+    pub(super) usage: bool,
+    pub(super) no_choices: bool,
+    pub(super) error: bool,
+    pub(super) failed: bool,
+    /// The first bytes of its data, to know the end marker.
+    pub(super) prefix: Vec<u8>,
+    step: Step,
+    steps: Vec<Step>,
+    kind: Kind,
+    kind_count: Option<u64>,
+    web_searches: u64,
+    file_searches: u64,
+}
+
+/// What an entry of a list is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Image,
+    Long,
+    #[default]
+    Other,
+}
+
+/// Takes what the scanner finds into the reading.
+pub(super) struct Collect<'a> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) event: &'a mut Event,
+}
+
+impl Collect<'_> {
+    /// The document has ended. Its items are known only now: one answer's count replaces the last one's.
+    pub(super) fn end(&mut self) {
+        for (kind, count) in
+            [(Count::WebSearches, self.event.web_searches), (Count::FileSearches, self.event.file_searches)]
+        {
+            if count > 0 {
+                self.reading.reported.set(kind, count);
+            }
+        }
+    }
+
+    fn number(&mut self, field: Field, number: &[u8]) {
+        match field {
+            Field::Cost => self.reading.stated_cost = dollars(number),
+            Field::CostTicks => {
+                self.reading.stated_cost = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(100)));
+            }
+            Field::Count(kind) => {
+                if let Some(count) = count(number) {
+                    self.reading.reported.set(kind, count);
+                }
+            }
+            Field::StepCount(kind) => {
+                if let Some(count) = count(number) {
+                    self.event.step.reported.set(kind, count);
+                }
+            }
+            Field::KindCount => self.event.kind_count = count(number),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, field: Field, raw: &[u8], length: u64) {
+        let label = || unescape(raw).and_then(|text| Label::from_bytes(text.as_bytes()));
+        match field {
+            Field::Delta if length > 0 => {
+                self.reading.deltas += 1;
+                self.reading.text_bytes += length;
+            }
+            Field::Model if length > 0 => self.reading.model = label().or(self.reading.model.take()),
+            Field::ServiceTier => self.reading.service_tier = label().or(self.reading.service_tier.take()),
+            Field::StepModel => self.event.step.model = label(),
+            Field::Kind => {
+                self.event.kind = match raw {
+                    b"AUDIO" => Kind::Audio,
+                    b"IMAGE" => Kind::Image,
+                    b"1h" => Kind::Long,
+                    _ => Kind::Other,
+                };
+            }
+            Field::Item => match raw {
+                b"web_search_call" => self.event.web_searches += 1,
+                b"file_search_call" => self.event.file_searches += 1,
+                _ => {}
+            },
+            Field::Error if length > 0 => self.error(),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, field: Field) {
+        match field {
+            Field::Usage => self.event.usage = true,
+            Field::Error => self.error(),
+            Field::Delta => self.reading.deltas += 1,
+            Field::Step => {
+                let step = core::mem::take(&mut self.event.step);
+                if self.event.steps.len() < MAX_STEPS {
+                    self.event.steps.push(step);
+                }
+            }
+            Field::Modality(_) | Field::Lifetime => {
+                let kind = core::mem::take(&mut self.event.kind);
+                let counted = match (field, kind) {
+                    (Field::Modality(Side::Input), Kind::Audio) => Some(Count::InputAudio),
+                    (Field::Modality(Side::Input), Kind::Image) => Some(Count::InputImage),
+                    (Field::Modality(Side::Cache), Kind::Audio) => Some(Count::CacheReadAudio),
+                    (Field::Modality(Side::Cache), Kind::Image) => Some(Count::CacheReadImage),
+                    (Field::Modality(Side::Output), Kind::Audio) => Some(Count::OutputAudio),
+                    (Field::Modality(Side::Output), Kind::Image) => Some(Count::OutputImage),
+                    (Field::Lifetime, Kind::Long) => Some(Count::CacheWriteLong),
+                    _ => None,
+                };
+                if let (Some(kind), Some(count)) = (counted, self.event.kind_count.take()) {
+                    self.reading.reported.set(kind, count);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn error(&mut self) {
+        self.event.error = true;
+        self.reading.error = true;
+    }
+}
+
+impl Sink<Field> for Collect<'_> {
+    fn value(&mut self, field: Field, value: Value<'_>, _span: Range<u64>) {
+        match (field, value) {
+            (_, Value::Number(number)) => self.number(field, number),
+            (_, Value::Text { raw, length }) => self.text(field, raw, length),
+            (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
+            (Field::Steps, Value::Array { .. }) => {
+                self.reading.steps = core::mem::take(&mut self.event.steps)
+            }
+            (_, Value::Object | Value::Array { empty: false }) => self.ended(field),
+            (_, Value::Array { empty: true } | Value::Bool(_) | Value::Null) => {}
+        }
+    }
+}
+
+/// Dollars as a provider writes them, cut to pico-dollars: floats have digits that mean nothing.
+fn dollars(number: &[u8]) -> Option<PicoUsd> {
+    let text = core::str::from_utf8(number).ok()?;
+    PicoUsd::parse(text).ok().or_else(|| {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.')?;
+        let kept = 12i32.saturating_add(exponent.parse().ok()?);
+        let kept = fraction.get(..usize::try_from(kept.max(0)).ok()?)?;
+        PicoUsd::parse(&format!("{whole}.{kept}0e{exponent}")).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stated_cost_is_read_to_the_pico_dollar() {
+        for (text, pico) in [
+            ("0.0000125", Some(12_500_000)),
+            ("1.25e-05", Some(12_500_000)),
+            ("0.00012345678901234", Some(123_456_789)),
+            ("1.2345678901e-7", Some(123_456)),
+            ("3", Some(3_000_000_000_000)),
+            ("-1", None),
+        ] {
+            assert_eq!(dollars(text.as_bytes()).map(|usd| usd.0), pico, "{text}");
+        }
+    }
+}
