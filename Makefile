@@ -28,6 +28,9 @@ need_node = $(call need,node,see https://nodejs.org (version 20 or newer))
 need_target = test -d "$$(rustc --print sysroot)/lib/rustlib/$(1)" || { \
 	$(call need,rustup,it is the way to add Rust's target $(1); see https://rustup.rs); \
 	echo "· adding Rust's target $(1)"; rustup --quiet target add $(1); }
+# $(call count_tests,command): how many tests passed, or everything that was said.
+count_tests = if log=$$($(1) 2>&1); then awk '/^test result/ {n += $$4} END {print "  " n " tests passed"}' <<< "$$log"; \
+	else echo "$$log" >&2; exit 1; fi
 
 ##@ Everyday
 
@@ -60,10 +63,13 @@ check: test ## What has to pass before a merge: every test, and a work tree that
 .PHONY: lint
 lint: .venv/.installed ## Formatting, clippy, and the rules of this project that can be checked
 	@$(need_rust)
+	@$(call need_target,wasm32-wasip1)
 	$(call step,checking the format)
 	@cargo fmt --all --check
 	$(call step,running clippy)
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@# The filter's entry point exists only there.
+	@cargo clippy --quiet -p farebox-filter --target wasm32-wasip1 -- -D warnings
 	$(call step,checking the project's own rules)
 	@# Only the adapter knows Envoy.
 	@! grep -rnE --include='*.rs' --include=Cargo.toml 'proxy[_-]wasm' core cli tests \
@@ -80,7 +86,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 unit: ## The rules, the adapter and the command line tool, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli)
-	@cargo test --quiet -p farebox-core -p farebox-filter -p farebox-cli
+	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli)
 
 .PHONY: node
 node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
@@ -88,12 +94,10 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 	@$(need_node)
 	@$(call need_target,wasm32-unknown-unknown)
 	$(call step,testing core as WebAssembly)
-	@# The runner knows no --quiet. Debug information would make its work twice as long.
+	@# Debug information would make the runner's work twice as long.
 	@export CARGO_PROFILE_DEV_DEBUG=0 WASM_BINDGEN_TEST_ONLY_NODE=1 \
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)"; \
-	cargo test --quiet -p farebox-core --lib --target wasm32-unknown-unknown --no-run; \
-	if log=$$(cargo test -p farebox-core --lib --target wasm32-unknown-unknown 2>&1); \
-		then grep '^test result' <<< "$$log"; else echo "$$log" >&2; exit 1; fi
+	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
 
 .PHONY: validate
 validate: build .venv/.installed ## Let Envoy check envoy/envoy.yaml, and see that it refuses a broken configuration

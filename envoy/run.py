@@ -94,7 +94,8 @@ def chosen_ports() -> dict[str, int]:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                raise Failure(f"port {port} cannot be used ({error.strerror}): choose another with {variable}") from error
+                reason = error.strerror.lower()
+                raise Failure(f"port {port} cannot be used, {reason}: choose another with {variable}") from error
     if len(set(ports.values())) < len(ports):
         raise Failure(f"the ports have to differ: {', '.join(f'{name}={port}' for name, port in ports.items())}")
     return ports
@@ -136,7 +137,8 @@ def wait_for(child: Child, url: str, seconds: float) -> None:
         except OSError:
             pass
         time.sleep(0.1)
-    raise Failure(f"{url} gave {answer} for {seconds:.0f} seconds. Last words of the {child.name}:{child.last_words()}")
+    words = f"Last words of the {child.name}:{child.last_words()}"
+    raise Failure(f"{url} gave {answer} for {seconds:.0f} seconds. {words}")
 
 
 def show_access_log(envoy: Child) -> None:
@@ -147,6 +149,8 @@ def show_access_log(envoy: Child) -> None:
             for line in envoy.process.stdout:
                 file.write(line)
                 file.flush()
+                if b'"path":"/farebox/health"' in line:  # our own question whether Envoy answers
+                    continue
                 print(line.decode(errors="replace"), end="", flush=True)
 
     threading.Thread(target=copy, daemon=True).start()
@@ -159,7 +163,8 @@ def explain(ports: dict[str, int]) -> str:
     curl = f"curl -s {base}/v1/chat/completions -H 'authorization: Bearer {KEY}' -H 'content-type: application/json'"
 
     def body(question: str, **more: object) -> str:
-        return json.dumps({"model": model, "max_tokens": 40, "messages": [{"role": "user", "content": question}], **more})
+        messages = [{"role": "user", "content": question}]
+        return json.dumps({"model": model, "max_tokens": 40, "messages": messages, **more})
 
     def provider(name: str, variable: str) -> str:
         live = os.environ.get(variable, "").strip()
@@ -199,7 +204,8 @@ def run(children: list[Child]) -> None:
     wait_for(model, f"http://127.0.0.1:{ports['FAREBOX_LLM_PORT']}/health", 60)
 
     print("· starting Envoy", flush=True)
-    command = [PROJECT / ".venv/bin/envoy", "-c", config, "--log-level", "warning", "--component-log-level", "wasm:info"]
+    command = [PROJECT / ".venv/bin/envoy", "-c", config]
+    command += ["--log-level", "warning", "--component-log-level", "wasm:info"]
     # Hot restart would need a region of shared memory that another Envoy here may already have. The access
     # log would otherwise wait ten seconds for company.
     command += ["--disable-hot-restart", "--file-flush-interval-msec", "100"]

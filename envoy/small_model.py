@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Serves a small language model on 127.0.0.1 in OpenAI's and Anthropic's formats: small_model.py PORT.
 
-SmolLM2 with 135 million parameters says little of use, but its tokens are real, and 100 a second come from
-two ordinary cores. `make run` uses it as the provider `local`; without an account or a key there is no other.
+SmolLM2 with 135 million parameters says little of use, but its tokens are real, and one ordinary core gives
+tens of them a second. `make run` uses it as the provider `local`; without an account or a key there is no other.
 """
 
 import importlib.util
@@ -26,7 +26,9 @@ def main() -> None:
     params.model_alias = {NAME}
     # The context is divided over the slots: two requests at a time, 2048 tokens each.
     params.n_ctx, params.n_parallel = 4096, 2
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    # Several threads wait for each other after every layer: on a machine that has other work to do, two of
+    # them are ten times slower than one.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.hostnames, params.port = ["127.0.0.1"], int(sys.argv[1])
     server = xllamacpp.Server(params)
 

@@ -51,7 +51,8 @@ def main() -> int:
     verdict = validate(broken)
     missing = [place for place in PLACES if place not in verdict.stdout]
     if verdict.returncode == 0 or missing:
-        print(f"Envoy should refuse {broken.relative_to(PROJECT)} and name {', '.join(missing or PLACES)}:", file=sys.stderr)
+        places = ", ".join(missing or PLACES)
+        print(f"Envoy should refuse {broken.relative_to(PROJECT)} and name {places}:", file=sys.stderr)
         print(verdict.stdout, file=sys.stderr)
         return 1
     print("  a configuration with mistakes is refused:")

@@ -115,11 +115,10 @@ pub fn route(
 /// The aliases that `key` may ask for and that some available provider serves, sorted.
 #[must_use]
 pub fn usable_models(config: &Config, key: &Key) -> Vec<String> {
-    let served = |model: &Model| model.targets.iter().any(|target| is_available(&target.provider));
     let mut names: Vec<String> = config
         .aliases
         .values()
-        .filter(|model| may_use(key, &model.name) && served(model))
+        .filter(|model| may_use(key, &model.name) && is_served(model))
         .map(|model| model.name.to_string())
         .collect();
     names.sort_unstable();
@@ -178,9 +177,8 @@ fn may_use(key: &Key, model: &str) -> bool {
 /// The names a key may ask for, for an error message: aliases, then patterns.
 fn allowed_names(config: &Config, key: &Key) -> Vec<String> {
     let mut names = usable_models(config, key);
-    let mut patterns: Vec<String> = config.patterns.iter().map(|(_, model)| model.name.to_string()).collect();
-    patterns.retain(|pattern| may_use(key, pattern));
-    names.append(&mut patterns);
+    let served = config.patterns.iter().filter(|(_, model)| may_use(key, &model.name) && is_served(model));
+    names.extend(served.map(|(_, model)| model.name.to_string()));
     names.truncate(LISTED_NAMES);
     names
 }
@@ -190,6 +188,10 @@ fn speaks(provider: &Provider, dialect: Dialect) -> bool {
         Dialect::OpenAi => provider.openai,
         Dialect::Anthropic => provider.anthropic,
     }
+}
+
+fn is_served(model: &Model) -> bool {
+    model.targets.iter().any(|target| is_available(&target.provider))
 }
 
 fn is_available(provider: &Provider) -> bool {

@@ -8,7 +8,7 @@ use farebox_core::record::Record;
 use farebox_core::settlement::{Bill, Charge, Ending};
 use farebox_core::window::Millis;
 
-use crate::gateway::{Admitted, Gateway, State};
+use crate::gateway::{Admitted, Gateway, State, is_success};
 use crate::host;
 use crate::metrics::Measured;
 use crate::worker::Worker;
@@ -143,7 +143,7 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
                 Ending::NotAnswered
             }
         }
-        Some(status) if status >= 400 => Ending::Refused,
+        Some(status) if !is_success(status) => Ending::Refused,
         Some(_) if admitted.complete && !reading.error => Ending::Answered,
         Some(_) if admitted.complete => {
             if reading.deltas == 0 {

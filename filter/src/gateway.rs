@@ -304,7 +304,7 @@ impl HttpContext for Gateway {
         match &mut self.state {
             State::Admitted(admitted) => {
                 let framing = Framing::of(head.first("content-type"), head.first("content-encoding"));
-                let succeeded = status.is_some_and(|status| status < 400);
+                let succeeded = status.is_some_and(is_success);
                 admitted.local = !succeeded && !is_via_upstream();
                 admitted.meter = Meter::new(admitted.endpoint, framing, admitted.hides_usage && succeeded);
                 admitted.complete = end_of_stream;
@@ -356,6 +356,11 @@ impl HttpContext for Gateway {
         self.worker.stop_waiting(self.context);
         self.end(host::now());
     }
+}
+
+/// Whether a status says that a model answered; a redirect does not.
+pub(crate) fn is_success(status: u64) -> bool {
+    (200..300).contains(&status)
 }
 
 /// Whether the answer comes from a provider. Envoy's own answers pass the filter too.

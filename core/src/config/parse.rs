@@ -5,12 +5,14 @@
 
 use super::cursor::{Cursor, Errors};
 use super::names::Names;
+use super::syntax::SERVED_MODEL;
 use super::{Budget, Config, ConfigErrors};
 use super::{budgets, callers, document, models, policy, prices, providers, rules};
 use crate::price::Catalogue;
 use std::rc::Rc;
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
+    "$schema",
     "version",
     "identity",
     "keys",
@@ -48,6 +50,8 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         return None;
     }
     let fields = root.fields(&FIELDS)?;
+    // Editors find the schema by it; it means nothing here.
+    fields.get("$schema").and_then(|schema| schema.text());
     if let Some(version) = fields.need("version") {
         version.word(&[("v1", ())]);
     }
@@ -60,7 +64,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let models = fields.need("models").map(|entries| models::read(&entries, &providers, names));
     let (aliases, patterns) = models.unwrap_or_default();
     let default_model = fields.get("default_model").and_then(|model| {
-        let name = model.text()?;
+        let name = model.text_as(SERVED_MODEL)?;
         names.model(&model, name).then(|| name.into())
     });
     let limits = policy::body_limits(fields.get("limits").as_ref());

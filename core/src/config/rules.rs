@@ -5,7 +5,7 @@
 use super::cursor::Cursor;
 use super::names::Names;
 use super::policy::MAX_COUNT;
-use super::syntax::{HEADER, PATTERN};
+use super::syntax::{HEADER, PATTERN, SERVED_MODEL};
 use super::{Pattern, Rule, When};
 
 const CONDITIONS: [&str; 7] = ["agent", "team", "key", "model", "path", "headers", "prompt_tokens_over"];
@@ -20,7 +20,7 @@ fn read_rule(at: &Cursor<'_>, names: &Names<'_>) -> Option<Rule> {
     let fields = at.fields(&["when", "model"])?;
     let when = fields.need("when").and_then(|at| read_when(&at, names));
     let model = fields.need("model").and_then(|at| {
-        let name = at.text()?;
+        let name = at.text_as(SERVED_MODEL)?;
         names.model(&at, name).then_some(name)
     });
     Some(Rule { when: when?, model: model?.into() })

@@ -70,7 +70,7 @@ extern "C" fn proxy_set_tick_period_milliseconds(period: u32) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_set_effective_context(context: u32) -> u32 {
     answer(Call::Enter, |host| {
-        if !host.streams.contains_key(&context) {
+        if host.streams.get(&context).is_none_or(|stream| stream.gone) {
             return BAD_ARGUMENT;
         }
         host.current = context;

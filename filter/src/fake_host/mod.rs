@@ -93,6 +93,8 @@ pub(super) struct StreamState {
     pub(super) properties: HashMap<Vec<u8>, Vec<u8>>,
     /// Local replies that the filter asked for and that were not sent yet.
     pub(super) asked_replies: Vec<LocalReply>,
+    /// Its context was deleted.
+    pub(super) gone: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -190,6 +190,7 @@ impl Stream {
             |state| (state.request.access, state.response.access) = Default::default(),
             |context| context.on_done(),
         );
+        self.call(|state| state.gone = true, |_| {});
         self.property("wasm.farebox.record").map_or(Value::Null, |record| {
             serde_json::from_slice(&record).unwrap_or_else(|error| panic!("{error}: {record:?}"))
         })
@@ -213,7 +214,9 @@ impl Stream {
         act: impl FnOnce(&mut dyn HttpContext, usize) -> Action,
     ) -> (Action, Vec<u8>) {
         let size = body.len();
-        let action = self.call(|state| state.request_body = Some(body), |context| act(context, size));
+        // Where no byte came there is no buffer either.
+        let body = Some(body).filter(|body| !body.is_empty());
+        let action = self.call(|state| state.request_body = body, |context| act(context, size));
         let body = with(|host| host.streams.entry(self.id).or_default().request_body.take());
         (action, body.unwrap_or_default())
     }

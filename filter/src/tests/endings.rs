@@ -1,7 +1,7 @@
 //! Every way in which a request can end: it is settled once, nothing stays held, and the record says how.
 
 use super::*;
-use crate::fake_host::{Stream, counter};
+use crate::fake_host::{Stream, advance, counter, logs};
 
 /// Bits of `response.flags`.
 const UPSTREAM_RESET: u64 = 0x10;
@@ -181,7 +181,10 @@ fn a_client_that_leaves_before_its_request_is_complete_costs_nothing() {
     let mut nothing_came = vm.stream();
     assert_eq!(nothing_came.log()["outcome"], "client_disconnect");
     assert_eq!(team(&vm), (nothing(), nothing()));
+    advance(60_000);
     vm.tick();
+    assert_eq!((logs().len(), counter("farebox_denied_total{reason:body_timeout}")), (1, None));
+    assert_eq!(counter("farebox_host_unsupported_total"), None);
 }
 
 #[test]

@@ -62,6 +62,20 @@ fn a_provider_gets_its_own_name_path_credential_model_and_length() {
 }
 
 #[test]
+fn the_name_that_an_authentication_filter_gave_a_caller_stays_here() {
+    let vm = Vm::start(&config(|json| json["identity"] = json!({"header": "x-auth-client"})));
+    let mut stream = vm.stream();
+    let mut request =
+        pairs(&[(":method", "POST"), (":path", "/v1/chat/completions"), ("x-auth-client", "ads")]);
+    request.extend(pairs(&[("authorization", "Bearer eyJ.of.the.client")]));
+    assert_eq!(stream.request(request, false), Action::Pause);
+    assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Continue);
+    let sent = stream.sent().unwrap();
+    assert_eq!((sent.header("x-auth-client"), sent.header("authorization")), (vec![], vec![]));
+    assert_eq!(stream.log()["team"], "ads");
+}
+
+#[test]
 fn a_messages_request_shows_the_credential_as_anthropic_wants_it() {
     let vm = start();
     let mut stream = vm.stream();

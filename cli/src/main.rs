@@ -1,0 +1,48 @@
+//! Decides what `farebox` does at a shell: makes caller keys, and checks a configuration with the very
+//! code that the filter runs.
+//!
+//! Does not talk to Envoy.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod envoy;
+mod keygen;
+mod source;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Makes caller keys for Farebox and checks its configuration.
+#[derive(Debug, Parser)]
+#[command(name = "farebox", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Keygen(keygen::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments).map_err(|error| error.to_string()),
+        Command::Keygen(arguments) => keygen::run(&arguments).map_err(|error| error.to_string()),
+    };
+    // A reader that has gone, as in `farebox check … | head -1`, is no failure: hence no `println!`.
+    match outcome {
+        Ok(text) => {
+            let _ = writeln!(std::io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The `farebox` command, as a shell sees it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
+
+mod check;
+mod keygen;
+mod shell;

@@ -1,0 +1,207 @@
+//! The schema that editors use says the same as the reader that Envoy uses.
+//!
+//! One document that uses every part is damaged in every place in many ways; schema and reader must agree
+//! on each of the results. What only the reader can see is listed in [`ONLY_THE_READER_SEES`].
+
+// The schema is for editors; its validator is not built for wasm32-unknown-unknown.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
+
+use std::collections::BTreeSet;
+
+use farebox_core::config::Config;
+use serde_json::{Map, Value, json};
+
+const SCHEMA: &str = include_str!("../../envoy/farebox.schema.json");
+const SAMPLE: &str = include_str!("../../envoy/farebox.json");
+const MAXIMAL: &str = include_str!("documents/maximal.json");
+
+/// Parts of the messages about mistakes that a schema cannot express.
+const ONLY_THE_READER_SEES: [&str; 10] = [
+    "no key has this",
+    "no provider has this name",
+    "no provider is named",
+    "no model has this name",
+    "has this id already",
+    "has this name already",
+    "this header is named twice",
+    "must be a date like",
+    "has more decimals than can be counted",
+    "is too large to be counted",
+];
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::draft202012::new(&json_of(SCHEMA)).unwrap()
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn mistakes(document: &Value) -> Vec<String> {
+    match Config::parse(document.to_string().as_bytes(), |_| Some("secret".to_owned())) {
+        Ok(_) => vec![],
+        Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Every pair of an object and its members below `value`, and the pointer of every value.
+fn visit(value: &Value, at: String, seen: &mut impl FnMut(&str, &Value)) {
+    seen(&at, value);
+    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(key, member)| visit(member, format!("{at}/{}", escaped(key)), seen));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| visit(item, format!("{at}/{index}"), seen));
+        }
+        _ => {}
+    }
+}
+
+/// Everything that may come of damaging `value` alone.
+fn damaged(value: &Value) -> Vec<Value> {
+    let mut all = vec![json!(null), json!(true), json!(7), json!("no such word"), json!([]), json!({})];
+    match value {
+        Value::String(_) => {
+            let long = "a".repeat(65);
+            let longer = "a".repeat(257);
+            let texts =
+                ["", "*", "a/b", "-1", "1e2", "1e30", "/v1/x", "é", "A", "a b", "2027-13-01", &long, &longer];
+            all.extend(texts.map(Value::from));
+        }
+        Value::Number(_) => {
+            all.extend(["-1", "0", "1.5", "1.0", "429", "1e3", "1e30", "1e-30"].map(json_of));
+        }
+        Value::Array(items) => {
+            all.extend((0..items.len()).map(|gone| {
+                let kept = items.iter().enumerate().filter(|(index, _)| *index != gone);
+                kept.map(|(_, item)| item.clone()).collect()
+            }));
+            all.push(items.iter().cycle().take(items.len() * 17).cloned().collect());
+        }
+        Value::Object(members) => {
+            let edited = |edit: &dyn Fn(&mut Map<String, Value>)| {
+                let mut members = members.clone();
+                edit(&mut members);
+                Value::Object(members)
+            };
+            all.push(edited(&|members| drop(members.insert("no-such-key".to_owned(), json!(1)))));
+            all.push(edited(&|members| {
+                members.extend((0..17).map(|extra| (format!("extra{extra}"), json!("x"))));
+            }));
+            for key in members.keys() {
+                all.push(edited(&|members| drop(members.remove(key))));
+                for name in ["", "a b", "A", "a/b", "a{b}", "*", "é", &"a".repeat(65), &"a".repeat(257)] {
+                    all.push(edited(&|members| {
+                        let member = members.remove(key).unwrap();
+                        members.insert(name.to_owned(), member);
+                    }));
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+#[test]
+fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
+    for text in [SAMPLE, MAXIMAL] {
+        let document = json_of(text);
+        let errors: Vec<String> = validator().iter_errors(&document).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(mistakes(&document), [""; 0]);
+    }
+}
+
+#[test]
+fn schema_and_reader_agree_on_every_damaged_document() {
+    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let mut count = 0;
+    visit(&whole, String::new(), &mut |at, value| {
+        for damage in damaged(value) {
+            let mut document = whole.clone();
+            *document.pointer_mut(at).unwrap() = damage.clone();
+            let mistakes = mistakes(&document);
+            let hidden = |told: &&String| ONLY_THE_READER_SEES.iter().any(|part| told.contains(part));
+            let accepted = schema.is_valid(&document);
+            let visible: Vec<&String> = mistakes.iter().filter(|told| !hidden(told)).collect();
+            if mistakes.is_empty() || !visible.is_empty() {
+                assert_eq!(accepted, mistakes.is_empty(), "{at} = {damage}: {mistakes:#?}");
+            }
+            count += 1;
+        }
+    });
+    assert!(count > 2_000, "only {count} documents");
+}
+
+#[test]
+fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
+    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let examples = [
+        ("/rules/0/when/team", json!("nobody")),
+        ("/models/fast/0/provider", json!("nobody")),
+        ("/default_model", json!("nobody/llama")),
+        ("/default_model", json!("nobody")),
+        ("/keys/1/id", json!("demo")),
+        ("/budgets/1/name", json!("org")),
+        ("/rules/0/when/headers", json!({"X-A": "1", "x-a": "1"})),
+        ("/keys/0/expires", json!("2027-13-01")),
+        ("/budgets/0/limit_usd", json!("0.0000000000001")),
+        ("/budgets/0/limit_usd", json!("18446745")),
+    ];
+    for (part, (at, value)) in ONLY_THE_READER_SEES.iter().zip(examples) {
+        let mut document = whole.clone();
+        *document.pointer_mut(at).unwrap() = value;
+        assert!(schema.is_valid(&document), "the schema sees {part:?}");
+        let mistakes = mistakes(&document);
+        assert!(mistakes.iter().any(|told| told.contains(part)), "{part:?} is not in {mistakes:?}");
+    }
+}
+
+/// The objects under `properties` anywhere in the schema: name and what is said about it.
+fn properties(schema: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    visit(schema, String::new(), &mut |at, value| {
+        let conditional = ["/else/", "/dependentSchemas/"].iter().any(|part| at.contains(part));
+        let parent = at.rsplit('/').nth(1);
+        if parent == Some("properties") && !conditional {
+            found.push((at.rsplit('/').next().unwrap_or_default().to_owned(), value.clone()));
+        }
+    });
+    found
+}
+
+#[test]
+fn every_property_is_described() {
+    for (name, about) in properties(&json_of(SCHEMA)) {
+        let description = about["description"].as_str().unwrap_or_default();
+        assert!(description.ends_with('.') && description.len() > 5, "{name} has no description");
+    }
+}
+
+#[test]
+fn schema_and_reader_know_the_same_keys() {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let (mut used, whole) = (BTreeSet::new(), json_of(MAXIMAL));
+    visit(&whole, String::new(), &mut |at, value| {
+        let Value::Object(members) = value else { return };
+        used.extend(members.keys().cloned());
+        // The reader lists the keys it knows when it meets one that is like none of them.
+        let mut document = whole.clone();
+        document.pointer_mut(at).unwrap()["0123456789"] = json!(1);
+        for told in mistakes(&document) {
+            let list = told.split_once("(known here: ").map(|(_, list)| list.trim_end_matches(')'));
+            known.extend(list.into_iter().flat_map(|list| list.split(", ").map(str::to_owned)));
+        }
+    });
+    // Only there to be refused with a better message than "unknown key".
+    assert!(known.remove("file"));
+    let described: BTreeSet<String> =
+        properties(&json_of(SCHEMA)).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(known, described);
+    let unused: Vec<&String> = described.difference(&used).collect();
+    assert!(unused.is_empty(), "maximal.json does not use {unused:?}");
+}

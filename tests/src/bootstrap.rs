@@ -1,0 +1,170 @@
+//! Turns the shipped `envoy/envoy.yaml` into one a test can run: free ports, the provider simulator as
+//! every cluster, the built filter with the test's own configuration, the access log in a file.
+//!
+//! Everything else stays as shipped, so that what passes here is the sample and not a copy of it.
+
+use crate::workspace;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The name of the listener's filter in the sample.
+const FILTER: &str = "farebox";
+/// The clusters of the sample that stand for providers.
+const PROVIDER_CLUSTERS: [&str; 3] = ["local", "openai", "anthropic"];
+const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const FILE_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
+
+/// How a test's Envoy differs from the sample.
+#[derive(Clone, Debug, Default)]
+pub struct Variations {
+    /// The plugin configuration, as text: it may be broken on purpose. `None` leaves the filter out.
+    pub plugin: Option<String>,
+    /// Leaves the option away without which the host blocks the body while headers are held.
+    pub without_header_stop: bool,
+    /// Takes the filter from a file that may change while Envoy runs.
+    pub discovered: bool,
+    /// Names of environment variables the filter may read, besides those of the sample.
+    pub environment: Vec<String>,
+}
+
+/// The sample as it is shipped.
+///
+/// # Panics
+/// If `envoy/envoy.yaml` is missing or is not YAML.
+#[must_use]
+pub fn sample() -> Value {
+    let path = workspace::root().join("envoy/envoy.yaml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_yaml_ng::from_str(&text).expect("envoy.yaml is YAML")
+}
+
+/// The sample's Wasm filter: the `typed_config` that holds the plugin.
+///
+/// # Panics
+/// If the sample has none.
+#[must_use]
+pub fn filter_of(bootstrap: &Value) -> &Value {
+    let filters = connection_manager(bootstrap)["http_filters"].as_array().expect("the listener has filters");
+    let filter = filters.iter().find(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
+    &filter["typed_config"]
+}
+
+/// The bootstrap for a test, which keeps its files in `folder`; with [`Variations::discovered`] also
+/// the content of [`filter_file`].
+///
+/// # Panics
+/// If the sample is not of the form that the README describes.
+#[must_use]
+pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (Value, Option<Value>) {
+    let mut bootstrap = sample();
+    bootstrap["admin"]["address"] = address("127.0.0.1:0".parse().expect("an address"));
+    bootstrap["stats_flush_interval"] = json!("0.1s");
+    for cluster in bootstrap["static_resources"]["clusters"].as_array_mut().expect("the sample has clusters")
+    {
+        if PROVIDER_CLUSTERS.iter().any(|name| cluster["name"] == *name) {
+            point_at(cluster, provider);
+        }
+    }
+    listener_mut(&mut bootstrap)["address"] = address("127.0.0.1:0".parse().expect("an address"));
+    let manager = connection_manager_mut(&mut bootstrap);
+    log_to(manager, &folder.join("access.log"));
+    let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
+    let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
+    let Some(plugin) = &variations.plugin else {
+        filters.remove(at);
+        manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"] = json!({"cluster": "local"});
+        return (bootstrap, None);
+    };
+    let filter = &mut filters[at]["typed_config"];
+    adapt_filter(filter, variations, plugin);
+    if !variations.discovered {
+        return (bootstrap, None);
+    }
+    let discovered = discovery(filter.clone());
+    filters[at] = json!({"name": FILTER, "config_discovery": {
+        "config_source": {"path_config_source": {"path": filter_file(folder)}},
+        "type_urls": [WASM_FILTER],
+    }});
+    (bootstrap, Some(discovered))
+}
+
+/// Where the filter is taken from with [`Variations::discovered`].
+#[must_use]
+pub fn filter_file(folder: &Path) -> std::path::PathBuf {
+    folder.join("filter.json")
+}
+
+/// The content of [`filter_file`] once it carries another plugin configuration.
+#[must_use]
+pub fn discovered_with(discovered: &Value, plugin: &str) -> Value {
+    let mut filter = discovered["resources"][0]["typed_config"].clone();
+    filter["config"]["configuration"]["value"] = json!(plugin);
+    discovery(filter)
+}
+
+fn discovery(filter: Value) -> Value {
+    json!({"resources": [{
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": FILTER,
+        "typed_config": filter,
+    }]})
+}
+
+fn adapt_filter(filter: &mut Value, variations: &Variations, plugin: &str) {
+    let config = filter["config"].as_object_mut().expect("the filter has a plugin");
+    config["configuration"]["value"] = json!(plugin);
+    if variations.without_header_stop {
+        config.remove("allow_on_headers_stop_iteration").expect("the sample sets the option");
+    }
+    let vm = &mut config["vm_config"];
+    vm["code"] = json!({"local": {"filename": workspace::wasm()}});
+    if !variations.environment.is_empty() {
+        let names = &mut vm["environment_variables"]["host_env_keys"];
+        let mut all = names.as_array().cloned().unwrap_or_default();
+        all.extend(variations.environment.iter().map(|name| json!(name)));
+        *names = Value::Array(all);
+    }
+}
+
+/// Plain text instead of TLS, the simulator instead of a name to be resolved.
+fn point_at(cluster: &mut Value, provider: SocketAddr) {
+    let name = cluster["name"].clone();
+    let cluster = cluster.as_object_mut().expect("a cluster is an object");
+    cluster.retain(|key, _| !key.starts_with("dns_") && key != "cluster_type");
+    if cluster.remove("transport_socket").is_some() {
+        cluster.remove("typed_extension_protocol_options"); // ALPN and SNI, which need TLS
+    }
+    cluster.insert("type".into(), json!("STATIC"));
+    cluster.insert("connect_timeout".into(), json!("10s")); // a thousand connections at once on two cores
+    let endpoint = json!({"endpoint": {"address": address(provider)}});
+    cluster.insert(
+        "load_assignment".into(),
+        json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}),
+    );
+}
+
+/// The access log of the sample, whatever it writes, into a file.
+fn log_to(manager: &mut Value, path: &Path) {
+    for log in manager["access_log"].as_array_mut().expect("the sample has an access log") {
+        log["name"] = json!("envoy.access_loggers.file");
+        log["typed_config"]["@type"] = json!(FILE_LOG);
+        log["typed_config"]["path"] = json!(path);
+    }
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn listener_mut(bootstrap: &mut Value) -> &mut Value {
+    &mut bootstrap["static_resources"]["listeners"][0]
+}
+
+fn connection_manager(bootstrap: &Value) -> &Value {
+    &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+}
+
+fn connection_manager_mut(bootstrap: &mut Value) -> &mut Value {
+    &mut listener_mut(bootstrap)["filter_chains"][0]["filters"][0]["typed_config"]
+}

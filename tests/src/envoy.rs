@@ -1,0 +1,242 @@
+//! Runs the real Envoy with the rendered sample and ends it with the test.
+//!
+//! Ports are chosen by the kernel and read back from Envoy, so that tests can run side by side. When
+//! a test fails, the end of Envoy's own log is printed with it.
+//!
+//! Does not look inside: see `admin.rs`.
+
+use crate::bootstrap::{self, Variations};
+use crate::patience::{until, within};
+use crate::provider::Provider;
+use crate::workspace;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// Bytes of Envoy's log that a failing test prints.
+const TAIL: usize = 6_000;
+/// Environment variables of the sample that could leak a developer's own secrets into a test.
+const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    variations: Variations,
+    workers: u32,
+    environment: Vec<(String, String)>,
+}
+
+/// Envoy did not start.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it wrote to its log.
+    pub log: String,
+}
+
+impl Setup {
+    /// Envoy with the filter and this plugin configuration, one worker.
+    #[must_use]
+    pub fn new(plugin: &Value) -> Self {
+        Self::with_text(&plugin.to_string())
+    }
+
+    /// The same with a configuration that need not be JSON.
+    #[must_use]
+    pub fn with_text(plugin: &str) -> Self {
+        let variations = Variations { plugin: Some(plugin.to_owned()), ..Variations::default() };
+        Self { variations, workers: 1, environment: Vec::new() }
+    }
+
+    /// The sample without the filter.
+    #[must_use]
+    pub fn without_filter() -> Self {
+        Self { variations: Variations::default(), workers: 1, environment: Vec::new() }
+    }
+
+    /// Worker threads, each with a virtual machine of its own.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Takes the filter from a file, see [`Envoy::push`].
+    #[must_use]
+    pub fn discovered(mut self) -> Self {
+        self.variations.discovered = true;
+        self
+    }
+
+    /// Like a host that does not know `allow_on_headers_stop_iteration`.
+    #[must_use]
+    pub fn without_header_stop(mut self) -> Self {
+        self.variations.without_header_stop = true;
+        self
+    }
+
+    /// Sets an environment variable; if it is not one of the sample's, the filter is allowed to read it.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        if !SECRETS.contains(&name) {
+            self.variations.environment.push(name.to_owned());
+        }
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts Envoy with `provider` as every provider.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(self, provider: &Provider) -> Envoy {
+        match self.try_start(provider).await {
+            Ok(envoy) => envoy,
+            Err(refused) => panic!("Envoy exited with {:?}:\n{}", refused.code, refused.log),
+        }
+    }
+
+    /// Starts Envoy, or says how it refused.
+    ///
+    /// # Errors
+    /// [`Refused`] if Envoy exits before it serves.
+    pub async fn try_start(self, provider: &Provider) -> Result<Envoy, Refused> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (bootstrap, discovered) = bootstrap::render(&self.variations, provider.address(), folder.path());
+        let config = folder.path().join("envoy.json");
+        fs::write(&config, bootstrap.to_string()).expect("the folder can be written");
+        if let Some(discovered) = &discovered {
+            fs::write(bootstrap::filter_file(folder.path()), discovered.to_string()).expect("as above");
+        }
+        let log = File::create(log_path(folder.path())).expect("the folder can be written");
+        let mut command = Command::new(workspace::tool("envoy"));
+        command.arg("-c").arg(&config).arg("--admin-address-path").arg(admin_path(folder.path()));
+        command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
+        command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
+        command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
+        command.args(["--file-flush-interval-msec", "10"]);
+        for name in SECRETS {
+            command.env_remove(name);
+        }
+        command.envs(self.environment);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let process = Process { child: child.expect("Envoy can be run"), folder };
+        Envoy::ready(process, discovered).await
+    }
+}
+
+/// A running Envoy. Dropping it kills it.
+pub struct Envoy {
+    process: Process,
+    admin: SocketAddr,
+    listener: SocketAddr,
+    discovered: Option<Value>,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Envoy {
+    async fn ready(mut process: Process, discovered: Option<Value>) -> Result<Self, Refused> {
+        let http = reqwest::Client::new();
+        let path = admin_path(process.folder.path());
+        let admin: SocketAddr = loop {
+            if let Some(refused) = process.refused() {
+                return Err(refused);
+            }
+            if let Some(address) = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()) {
+                break address;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        };
+        let state = until("Envoy to be ready", async || {
+            if let Some(refused) = process.refused() {
+                return Some(Err(refused));
+            }
+            let answer = http.get(format!("http://{admin}/ready")).send().await.ok()?;
+            answer.status().is_success().then_some(Ok(()))
+        });
+        state.await?;
+        let listeners = http.get(format!("http://{admin}/listeners?format=json")).send();
+        let listeners = within("the listeners", listeners).await.expect("admin answers");
+        let listeners: Value = serde_json::from_slice(&listeners.bytes().await.expect("admin answers"))
+            .expect("admin answers JSON");
+        let socket = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        let listener = format!("127.0.0.1:{}", socket["port_value"]).parse().expect("a listener's port");
+        Ok(Self { process, admin, listener, discovered, http })
+    }
+
+    /// Where callers are served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// The URL of a path at the admin interface.
+    #[must_use]
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    /// What Envoy and the filter wrote to the log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Where the access log is written.
+    #[must_use]
+    pub fn access_log_path(&self) -> PathBuf {
+        self.process.folder.path().join("access.log")
+    }
+
+    /// Puts another plugin configuration into the file that the filter is taken from.
+    ///
+    /// # Panics
+    /// If Envoy was not started with [`Setup::discovered`].
+    pub fn push(&self, plugin: &str) {
+        let discovered = self.discovered.as_ref().expect("the filter is taken from a file");
+        let file = bootstrap::filter_file(self.process.folder.path());
+        let new = file.with_extension("new");
+        fs::write(&new, bootstrap::discovered_with(discovered, plugin).to_string()).expect("can be written");
+        fs::rename(new, file).expect("can be replaced"); // Envoy watches for a move, not for a write
+    }
+}
+
+struct Process {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    fn refused(&mut self) -> Option<Refused> {
+        let status = self.child.try_wait().expect("a child can be awaited")?;
+        Some(Refused { code: status.code(), log: self.log() })
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(log_path(self.folder.path())).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
+            eprintln!("---- the end of Envoy's log\n{}\n----", &log[tail..]);
+        }
+    }
+}
+
+fn admin_path(folder: &Path) -> PathBuf {
+    folder.join("admin.address")
+}
+
+fn log_path(folder: &Path) -> PathBuf {
+    folder.join("envoy.log")
+}

@@ -1,0 +1,23 @@
+//! What the end-to-end tests are made of: the real Envoy with the built filter, a provider that does
+//! what the test dictates, and clients from polite to hostile.
+//!
+//! A gateway tested against a stub of its host proves only that both share one author's beliefs, so
+//! everything here crosses real sockets. Whatever can be awaited is awaited, with a deadline; nothing
+//! sleeps and hopes.
+//!
+//! Does not contain tests: see `tests/tests`.
+
+pub mod admin;
+pub mod answers;
+pub mod bootstrap;
+pub mod client;
+pub mod config;
+pub mod envoy;
+pub mod gateway;
+pub mod http2;
+pub mod patience;
+pub mod provider;
+pub mod raw;
+pub mod script;
+pub mod sdk;
+pub mod workspace;

@@ -1,0 +1,39 @@
+//! Decides where things are: the workspace, the virtual environment with Envoy and the SDKs, the filter.
+//!
+//! Builds nothing: a test that needs the filter says how to build it.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of the workspace's `Cargo.toml`.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace")
+}
+
+/// An executable of the virtual environment: `.venv` of the workspace, or where `FAREBOX_VENV` points.
+///
+/// # Panics
+/// If it is not there, saying what would make it.
+#[must_use]
+pub fn tool(name: &str) -> PathBuf {
+    let venv = std::env::var_os("FAREBOX_VENV").map_or_else(|| root().join(".venv"), PathBuf::from);
+    let tool = venv.join("bin").join(name);
+    assert!(tool.exists(), "{} is missing: `make test` sets the environment up", tool.display());
+    tool
+}
+
+/// The built filter.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn wasm() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let wasm = root().join(target).join("wasm32-wasip1/release/farebox.wasm");
+    assert!(
+        wasm.exists(),
+        "{} is missing: cargo build --release -p farebox-filter --target wasm32-wasip1",
+        wasm.display()
+    );
+    wasm
+}

@@ -1,0 +1,12 @@
+//! All end-to-end tests, one topic a file.
+
+mod answers;
+mod bodies;
+mod budgets;
+mod configuration;
+mod harness;
+mod identity;
+mod main_path;
+mod routing;
+mod sdks;
+mod streaming;
