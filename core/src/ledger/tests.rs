@@ -14,7 +14,12 @@ const EPOCH_MS: u64 = 60_000;
 
 fn account(limits: Limits) -> Account {
     let budget = Budget { name: "team".into(), per: Per::Team, window: Window::Hour };
-    Account { budget: Rc::new(budget), subject: "search".into(), record: "fb/1/team/search".into(), limits }
+    Account {
+        budget: Rc::new(budget),
+        subject: "search".into(),
+        record: "fb/1/team/team/search".into(),
+        limits,
+    }
 }
 
 fn tokens(count: u64) -> Amounts {
