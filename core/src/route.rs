@@ -80,6 +80,7 @@ pub fn route(
     key: &Key,
     said: &Attribution,
     head: &RequestHead,
+    api: Api,
     ask: &Ask,
 ) -> Result<Plan, RouteError> {
     let asked = ask.model.as_deref().or(config.default_model.as_deref()).ok_or(RouteError::NoModel)?;

@@ -6,7 +6,7 @@
 
 use farebox_core::ask::Ask;
 use farebox_core::config::{Config, Credential};
-use farebox_core::dialect::Dialect;
+use farebox_core::dialect::Served;
 use farebox_core::head::RequestHead;
 use farebox_core::identity::CREDENTIAL_HEADERS;
 use farebox_core::route::Destination;
@@ -24,6 +24,7 @@ const OWN_HEADERS: &[u8] = b"x-farebox-";
 pub(crate) fn send(
     config: &Config,
     head: &RequestHead,
+    served: &Served,
     ask: &Ask,
     target: &Destination,
     body: &[u8],
@@ -41,18 +42,17 @@ pub(crate) fn send(
     if let Some(host_name) = &provider.host {
         host::set_header(Map::Request, ":authority", host_name.as_bytes())?;
     }
-    if *provider.base_path != *"/v1" {
-        let rest = head.target().strip_prefix(b"/v1").unwrap_or_default();
-        host::set_header(Map::Request, ":path", &[provider.base_path.as_bytes(), rest].concat())?;
+    let named = ask.path_naming(head.target(), &target.model);
+    let path = named.as_deref().unwrap_or(head.target());
+    if let Some(base) = &provider.base_path {
+        let rest = path.strip_prefix(served.api.root().as_bytes()).unwrap_or(path);
+        host::set_header(Map::Request, ":path", &[base.as_bytes(), rest].concat())?;
+    } else if named.is_some() {
+        host::set_header(Map::Request, ":path", path)?;
     }
     if let Credential::Secret(secret) = &provider.credential {
-        match ask.endpoint.dialect() {
-            Dialect::OpenAi => {
-                let bearer = ["Bearer ", secret.expose()].concat();
-                host::set_header(Map::Request, "authorization", bearer.as_bytes())?;
-            }
-            Dialect::Anthropic => host::set_header(Map::Request, "x-api-key", secret.expose().as_bytes())?,
-        }
+        let (name, scheme) = served.api.credential();
+        host::set_header(Map::Request, name, [scheme, secret.expose()].concat().as_bytes())?;
     }
     let mut edits = Vec::new();
     edits.extend(ask.name_model(&target.model));

@@ -14,7 +14,7 @@ use farebox_core::ask::Ask;
 use farebox_core::attribution::Attribution;
 use farebox_core::config::{Config, Key, Unpriced};
 use farebox_core::denial::{Denial, Reply};
-use farebox_core::dialect::{Dialect, Endpoint};
+use farebox_core::dialect::{Dialect, Endpoint, Served};
 use farebox_core::estimate::Estimate;
 use farebox_core::head::RequestHead;
 use farebox_core::identity::identify;
@@ -70,7 +70,7 @@ pub(crate) enum State {
 pub(crate) struct Reading {
     config: Rc<Config>,
     key: Rc<Key>,
-    endpoint: Endpoint,
+    served: Served,
     head: RequestHead,
     pub(crate) waiting: Rc<Waiting>,
 }
@@ -106,7 +106,7 @@ impl Gateway {
         self.seen.request_id = request_id(&head);
         self.seen.said = Attribution::read(&head);
         let place = Place::find(&config, &head);
-        if place == Ok(Place::Health) {
+        if matches!(place, Ok(Place::Health)) {
             return Ok(Next::Page("{\"status\":\"ok\"}".into()));
         }
         let key = identify(&config, &head, now)?;
@@ -119,8 +119,8 @@ impl Gateway {
                     .map_err(|error| self.store_lost(error))?;
                 Ok(Next::Page(page))
             }
-            Place::Endpoint(endpoint) => {
-                self.seen.endpoint = Some(endpoint);
+            Place::Endpoint(served) => {
+                self.seen.endpoint = Some(served.endpoint);
                 let length = head.first("content-length").and_then(json::count).unwrap_or(0);
                 if length > config.request_body_bytes as u64 {
                     return Err(Denial::TooLarge(config.request_body_bytes));
@@ -128,22 +128,29 @@ impl Gateway {
                 if bodiless {
                     return Err(Denial::Body(farebox_core::ask::AskError::Empty));
                 }
-                let waiting =
-                    self.worker.wait(self.context, &config, endpoint.dialect(), &self.seen.request_id, now);
-                Ok(Next::Wait(Reading { config, key, endpoint, head, waiting }))
+                let waiting = self.worker.wait(
+                    self.context,
+                    &config,
+                    served.endpoint.dialect(),
+                    &self.seen.request_id,
+                    now,
+                );
+                Ok(Next::Wait(Reading { config, key, served, head, waiting }))
             }
         }
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
     fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
-        let Reading { config, key, endpoint, head, .. } = reading;
+        let Reading { config, key, served, head, .. } = reading;
+        let endpoint = served.endpoint;
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
-        let ask = Ask::read(endpoint, &body)?;
+        let content_type = head.first("content-type").unwrap_or_default();
+        let ask = Ask::read(&served, head.path(), content_type, &body)?;
         self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
-        let plan = route(&config, &key, &self.seen.said, &head, &ask)?;
+        let plan = route(&config, &key, &self.seen.said, &head, served.api, &ask)?;
         let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
         let price = config.prices.price(&target.provider.name, &target.model);
         if price.is_none() && config.unpriced == Unpriced::Deny && endpoint.is_charged() {
@@ -158,7 +165,7 @@ impl Gateway {
             })?;
         let can_ask = ask.stream && endpoint.reports_usage_on_request() && target.provider.include_usage;
         let hides_usage = can_ask && !ask.wants_usage;
-        if let Err(error) = forward::send(&config, &head, &ask, &target, &body, hides_usage) {
+        if let Err(error) = forward::send(&config, &head, &served, &ask, &target, &body, hides_usage) {
             if let Err(unsettled) = hold.settle(&ledger, Default::default(), now) {
                 self.worker.keep(unsettled);
             }
@@ -303,10 +310,15 @@ impl HttpContext for Gateway {
         self.seen.status = status.or(self.seen.status);
         match &mut self.state {
             State::Admitted(admitted) => {
-                let framing = Framing::of(head.first("content-type"), head.first("content-encoding"));
+                let framing = Framing::of(
+                    admitted.endpoint,
+                    head.first("content-type"),
+                    head.first("content-encoding"),
+                );
                 let succeeded = status.is_some_and(is_success);
                 admitted.local = !succeeded && !is_via_upstream();
                 admitted.meter = Meter::new(admitted.endpoint, framing, admitted.hides_usage && succeeded);
+                admitted.meter.head(&head);
                 admitted.complete = end_of_stream;
                 // An answer whose length stays must not get shorter.
                 if admitted.meter.hides()
