@@ -95,7 +95,7 @@ fn every_part_that_is_given_is_kept() {
 fn a_base_path_loses_the_slash_at_its_end() {
     let config = parse(MAXIMAL).unwrap();
     let base_paths = ["local", "openai", "aws"].map(|name| config.providers[name].base_path.as_deref());
-    assert_eq!(base_paths, [Some(""), None, None]);
+    assert_eq!(base_paths, [Some(""), Some("/v1"), None]);
 }
 
 #[test]
