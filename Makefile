@@ -129,7 +129,7 @@ e2e: build .venv/.installed ## The real Envoy with the filter, between the offic
 	@touch $@
 
 # Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name
-# versions that a registry mirror does not have yet.
+# versions that were withdrawn.
 $(RUNNER):
 	@$(need_rust)
 	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: a few minutes))
