@@ -55,6 +55,12 @@ pub struct Reading {
     pub reported: Reported,
     /// The model that answered.
     pub model: Option<Label>,
+    /// The service tier it was served in, in the provider's word.
+    pub service_tier: Option<Label>,
+    /// Searches of the web that the provider made for the model.
+    pub web_searches: Option<u64>,
+    /// Searches of stored files that the provider made for the model.
+    pub file_searches: Option<u64>,
     /// The answer, or an event of it, was an error.
     pub error: bool,
     /// Pieces of text, which at many providers are one token each.

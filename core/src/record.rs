@@ -48,8 +48,12 @@ pub struct Record<'a> {
     pub budget: Option<&'a str>,
     /// Events or documents of the answer that could not be read.
     pub unreadable: u64,
-    /// Hash of the configuration, which holds the prices.
+    /// The service tier it was served in, in the provider's word.
+    pub service_tier: Option<&'a str>,
+    /// Hash of the configuration.
     pub config: u64,
+    /// Hash of everything that prices come from.
+    pub prices: u64,
 }
 
 impl Record<'_> {
@@ -74,10 +78,11 @@ impl Record<'_> {
         line.text("model_sent", self.model_sent);
         line.text("model_served", self.model_served);
         line.text("provider", self.provider);
+        line.text("service_tier", self.service_tier);
         line.raw("stream", if self.stream { "true" } else { "false" });
         line.number("input_tokens", tokens.map(|tokens| tokens.total_input()));
-        line.number("cache_read_tokens", tokens.map(|tokens| tokens.cache_read));
-        line.number("cache_write_tokens", tokens.map(|tokens| tokens.cache_write + tokens.cache_write_long));
+        line.number("cache_read_tokens", tokens.map(|tokens| tokens.total_cache_read()));
+        line.number("cache_write_tokens", tokens.map(|tokens| tokens.total_cache_write()));
         line.number("output_tokens", tokens.map(|tokens| tokens.total_output()));
         line.number("reasoning_tokens", tokens.map(|tokens| tokens.reasoning));
         line.text(
@@ -94,6 +99,7 @@ impl Record<'_> {
         line.number("retries", self.said.and_then(|said| said.retries));
         line.number("unreadable", Some(self.unreadable));
         line.text("config", Some(&format!("{:016x}", self.config)));
+        line.text("prices", Some(&format!("{:016x}", self.prices)));
         line.0.push('}');
         line.0
     }

@@ -16,8 +16,8 @@ use crate::estimate::Estimate;
 use crate::ledger::Amounts;
 use crate::meter::Reading;
 use crate::money::PicoUsd;
-use crate::price::Price;
-use crate::tokens::Tokens;
+use crate::price::{Price, ServiceTier};
+use crate::tokens::{Tokens, Usage};
 
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -106,8 +106,10 @@ pub struct Bill<'a> {
     pub estimate: &'a Estimate,
     /// What the answer said.
     pub reading: &'a Reading,
-    /// The price of the model, if it has one.
+    /// The price of the model that answered, if it has one.
     pub price: Option<&'a Price>,
+    /// The service tier that the caller asked for, in the provider's word.
+    pub tier_asked: Option<&'a str>,
     /// What to do when the client leaves.
     pub policy: OnDisconnect,
     /// Whether a complete answer has output tokens.
@@ -124,7 +126,18 @@ impl Bill<'_> {
         let held = ending == Ending::ClientGone
             && source != UsageSource::Provider
             && self.policy == OnDisconnect::BillHold;
-        let usd = self.price.map(|price| if held { self.estimate.amounts.usd } else { price.cost(&tokens) });
+        let used = match source {
+            UsageSource::None => Usage::default(),
+            _ => Usage {
+                web_searches: self.reading.web_searches.unwrap_or(0),
+                file_searches: self.reading.file_searches.unwrap_or(0),
+                ..Usage::of(tokens)
+            },
+        };
+        let tier_served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
+        let tier = ServiceTier::of_answer(tier_served, self.tier_asked);
+        let usd =
+            self.price.map(|price| if held { self.estimate.amounts.usd } else { price.cost(&used, tier) });
         Charge { tokens, usd, source }
     }
 

@@ -109,6 +109,7 @@ impl Reported {
             output: rest,
             reasoning,
             output_audio,
+            ..Tokens::default()
         }
     }
 }

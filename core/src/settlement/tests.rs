@@ -16,8 +16,15 @@ fn reading(fields: &[(Field, u64)]) -> Reading {
 
 fn charge(reading: &Reading, ending: Ending, policy: OnDisconnect) -> (u64, u64, Option<u64>, UsageSource) {
     let (estimate, price) = (estimate(), Price::flat(1, 10));
-    let bill =
-        Bill { estimate: &estimate, reading, price: Some(&price), policy, generates: true, charged: true };
+    let bill = Bill {
+        estimate: &estimate,
+        reading,
+        price: Some(&price),
+        tier_asked: None,
+        policy,
+        generates: true,
+        charged: true,
+    };
     let charge = bill.charge(ending);
     (charge.tokens.total_input(), charge.tokens.total_output(), charge.usd.map(|usd| usd.0), charge.source)
 }
@@ -74,6 +81,7 @@ fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
         estimate: &estimate,
         reading: &reading,
         price: None,
+        tier_asked: None,
         policy: SEEN,
         generates: true,
         charged: true,
@@ -89,6 +97,7 @@ fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
         estimate: &estimate,
         reading: &reading,
         price: Some(&price),
+        tier_asked: None,
         policy: SEEN,
         generates: false,
         charged: true,

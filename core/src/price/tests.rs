@@ -1,0 +1,3 @@
+//! What use costs.
+
+use super::*;
