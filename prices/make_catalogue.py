@@ -11,6 +11,7 @@ apart for tokens that nobody counts apart (video, citations): one price for all 
 
 import dataclasses
 import datetime
+import decimal
 import hashlib
 import importlib.metadata
 import pathlib
@@ -58,6 +59,9 @@ PROVIDERS = {
     "zhipuai": "zhipu bigmodel",
 }
 
+# A few of OpenRouter's prices are thirds, written as floating-point numbers.
+PICO_A_TOKEN = decimal.Decimal("0.000001")
+
 # The package's units and their short names in the catalogue.
 UNITS = {
     "input_mtok": "i",
@@ -101,8 +105,8 @@ class Unpriced(Exception):
 
 
 def plain(price) -> str:
-    """A price as a decimal without exponent or trailing zeros."""
-    text = f"{price:f}"
+    """A price as a decimal without exponent or trailing zeros, rounded half up to a pico-dollar a token."""
+    text = f"{price.quantize(PICO_A_TOKEN, decimal.ROUND_HALF_UP):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

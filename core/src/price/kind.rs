@@ -84,26 +84,32 @@ impl Kind {
         }
     }
 
+    /// Where `usage` counts this kind.
+    #[must_use]
+    pub fn place(self, usage: &mut Usage) -> &mut u64 {
+        let Usage { tokens, web_searches, file_searches, requests } = usage;
+        match self {
+            Self::Input => &mut tokens.input,
+            Self::CacheRead => &mut tokens.cache_read,
+            Self::CacheWrite => &mut tokens.cache_write,
+            Self::CacheWriteLong => &mut tokens.cache_write_long,
+            Self::InputAudio => &mut tokens.input_audio,
+            Self::CacheReadAudio => &mut tokens.cache_read_audio,
+            Self::InputImage => &mut tokens.input_image,
+            Self::CacheReadImage => &mut tokens.cache_read_image,
+            Self::Output => &mut tokens.output,
+            Self::Reasoning => &mut tokens.reasoning,
+            Self::OutputAudio => &mut tokens.output_audio,
+            Self::OutputImage => &mut tokens.output_image,
+            Self::WebSearch => web_searches,
+            Self::FileSearch => file_searches,
+            Self::Request => requests,
+        }
+    }
+
     /// How many of this kind there are in `usage`.
     #[must_use]
-    pub fn count(self, usage: &Usage) -> u64 {
-        let tokens = &usage.tokens;
-        match self {
-            Self::Input => tokens.input,
-            Self::CacheRead => tokens.cache_read,
-            Self::CacheWrite => tokens.cache_write,
-            Self::CacheWriteLong => tokens.cache_write_long,
-            Self::InputAudio => tokens.input_audio,
-            Self::CacheReadAudio => tokens.cache_read_audio,
-            Self::InputImage => tokens.input_image,
-            Self::CacheReadImage => tokens.cache_read_image,
-            Self::Output => tokens.output,
-            Self::Reasoning => tokens.reasoning,
-            Self::OutputAudio => tokens.output_audio,
-            Self::OutputImage => tokens.output_image,
-            Self::WebSearch => usage.web_searches,
-            Self::FileSearch => usage.file_searches,
-            Self::Request => usage.requests,
-        }
+    pub fn count(self, mut usage: Usage) -> u64 {
+        *self.place(&mut usage)
     }
 }

@@ -125,7 +125,7 @@ fn current(offer: &'static str, now: Millis) -> Option<&'static str> {
         _ => Some(now >= Millis::parse(condition)?),
     };
     let conditional = offers.filter_map(|offer| offer.split_once('='));
-    let last = conditional.filter(|(condition, _)| holds(condition) == Some(true)).last();
+    let last = conditional.filter(|(condition, _)| holds(condition) == Some(true)).next_back();
     Some(last.map_or(first, |(_, number)| number))
 }
 

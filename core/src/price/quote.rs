@@ -51,7 +51,7 @@ impl Quote {
     pub fn cost(&self, usage: &Usage) -> u128 {
         Kind::ALL
             .into_iter()
-            .map(|(kind, ..)| u128::from(self.price(kind)) * u128::from(kind.count(usage)))
+            .map(|(kind, ..)| u128::from(self.price(kind)) * u128::from(kind.count(*usage)))
             .fold(0, u128::saturating_add)
     }
 
