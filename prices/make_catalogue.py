@@ -96,6 +96,9 @@ HEADER = """\
 # Made by prices/make_catalogue.py: do not edit. README.md says how to read it.
 """
 
+# Models without a price that are free and do not say so in their names.
+FREE = ("moderation",)
+
 # A date in a name that the name's price does not depend on is left to Farebox, which knows such dates.
 DATED = re.compile(r"(-\d{4}-\d{2}-\d{2}|[-@]\d{8})$")
 
@@ -108,6 +111,11 @@ def plain(price) -> str:
     """A price as a decimal without exponent or trailing zeros, rounded half up to a pico-dollar a token."""
     text = f"{price.quantize(PICO_A_TOKEN, decimal.ROUND_HALF_UP):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def is_free(model) -> bool:
+    """Whether no price means that it is free; elsewhere it means that nobody knows it."""
+    return model.id.endswith(":free") or model.id in FREE
 
 
 def rates(price, start) -> dict[str, str]:
@@ -142,6 +150,8 @@ def schedule(price) -> str:
 
 def row(model, moment) -> str:
     """All that a model costs at a moment."""
+    if is_free(model) and not vars(model.get_prices(moment)):
+        return "i0 o0"
     standard = text = schedule(model.get_prices(moment))
     for tier, context in TIERS.items():
         asked = [{key: word} for key, word in context.items()]
