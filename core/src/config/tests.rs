@@ -4,6 +4,8 @@ mod broken;
 
 use super::*;
 use crate::money::PicoUsd;
+use crate::price::{Kind, ServiceTier};
+use crate::window::Millis;
 use proptest::prelude::*;
 
 const SAMPLE: &str = include_str!("../../../envoy/farebox.json");
@@ -36,6 +38,12 @@ fn with(key: &str, value: &str) -> String {
     parts.push((key, value.to_owned()));
     let parts: Vec<String> = parts.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
     format!("{{{}}}", parts.join(", "))
+}
+
+/// What one of `kind` costs in the standard tier with a short prompt.
+fn quoted(config: &Config, provider: &str, model: &str, kind: Kind) -> u64 {
+    let price = config.prices.price(&config.providers[provider], model, Millis(0)).unwrap();
+    price.schedule(ServiceTier::Standard).quote(0).price(kind)
 }
 
 #[test]
@@ -104,14 +112,15 @@ fn the_longest_pattern_comes_first() {
     let names: Vec<&str> = config.patterns.iter().map(|(_, model)| &*model.name).collect();
     assert_eq!(names, ["anthropic/claude-?", "gpt-4*", "gpt-*"]);
     // Of the prices, the exact name comes before every pattern.
-    let input = |model| config.prices.price("openai", model).unwrap().input;
+    let input = |model| quoted(&config, "openai", model, Kind::Input);
     assert_eq!([input("gpt-4o"), input("gpt-4.1"), input("o3")], [150_000, 3_000_000, 1_000_000]);
 }
 
 #[test]
 fn a_cache_price_that_is_left_out_is_the_input_price() {
-    let price = parse(MAXIMAL).unwrap().prices.price("openai", "o3").unwrap();
-    assert_eq!(price, crate::price::Price::flat(1_000_000, 2_000_000));
+    let config = parse(MAXIMAL).unwrap();
+    assert_eq!(quoted(&config, "openai", "o3", Kind::CacheRead), 1_000_000);
+    assert_eq!(quoted(&config, "openai", "gpt-4o", Kind::CacheRead), 75_000);
 }
 
 #[test]

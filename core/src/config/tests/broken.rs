@@ -320,7 +320,9 @@ fn what_is_wrong_with_the_other_settings_is_told() {
                 "prices[\"local/*\"].input: has more decimals than can be counted",
                 "prices[\"local/*\"].output: is not a decimal number",
                 "prices[\"local/*\"].cached: unknown key (known here: input, cache_read, cache_write, \
-                 cache_write_long, output)",
+                 cache_write_long, input_audio, cache_read_audio, input_image, cache_read_image, output, \
+                 reasoning, output_audio, output_image, web_search, file_search, request, tiers, flex, \
+                 priority, batch, fast)",
             ],
         ),
         ("unpriced", r#""alow""#, &[r#"unpriced: must be one of deny, allow (did you mean "allow"?)"#]),
