@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::dialect::{Field, Reported};
+use crate::price::{Kind, Quote, Schedule};
+use crate::text::Label;
 
 fn estimate() -> Estimate {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
@@ -108,4 +110,31 @@ fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
         (free.usd, free.tokens, free.source),
         (Some(PicoUsd(0)), Tokens::default(), UsageSource::None)
     );
+}
+
+#[test]
+fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
+    let quote = |input| Quote::default().with(Kind::Input, input).with(Kind::WebSearch, 1_000);
+    let tiers = vec![(ServiceTier::Priority, Schedule::flat(quote(3)))];
+    let (estimate, price) = (estimate(), Price::new(Schedule::flat(quote(2).with(Kind::Request, 50)), tiers));
+    let cost = |tier: &[u8], tier_asked, searches, ending| {
+        let mut reading = reading(if searches > 0 { &REPORTED } else { &[] });
+        (reading.service_tier, reading.web_searches) = (Label::from_bytes(tier), Some(searches));
+        let (estimate, price) = (&estimate, Some(&price));
+        let bill = Bill {
+            estimate,
+            reading: &reading,
+            price,
+            tier_asked,
+            policy: SEEN,
+            generates: true,
+            charged: true,
+        };
+        bill.charge(ending).usd.unwrap().0
+    };
+    assert_eq!(cost(b"default", Some("priority"), 2, Ending::Answered), 36 * 2 + 2_000 + 50);
+    assert_eq!(cost(b"priority", None, 2, Ending::Answered), 36 * 3 + 2_000);
+    assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000);
+    // A request that nobody worked on has no fee either.
+    assert_eq!(cost(b"", None, 0, Ending::Refused), 0);
 }
