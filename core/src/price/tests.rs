@@ -171,7 +171,8 @@ fn the_mistakes_of_others_are_not_made_here() {
     let haiku = "i1 o5 r0.1 w1.25 l2";
     let mini = "i0.15 o0.6 r0.075";
     let pro = "i1.25 o10 r0.125 >200000 i2.5 o15 r0.25";
-    let cases: [(&str, &str, &[(Kind, u64)], &str); 8] = [
+    type Case = (&'static str, &'static str, &'static [(Kind, u64)], &'static str);
+    let cases: [Case; 8] = [
         (
             "cache writes are not input as well",
             haiku,
