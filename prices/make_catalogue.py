@@ -257,7 +257,7 @@ def compact(all_listed: list[Listed]) -> None:
 
 def shadowed(provider: Listed, name: str) -> bool:
     """Whether a name without a price would otherwise get the price of another."""
-    return any(fits(p, name) for p, _ in provider.patterns) or provider.models.get(DATED.sub("", name)) is not None
+    return any(fits(p, name) for p, _ in provider.patterns) or bool(provider.models.get(DATED.sub("", name)))
 
 
 def fits(pattern: str, name: str) -> bool:

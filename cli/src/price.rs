@@ -43,7 +43,7 @@ pub(crate) fn run(_: &Arguments) -> Result<String, PriceError> {
         if line.trim().is_empty() {
             continue;
         }
-        let cost = price(&listing, &line, now).map_err(|why| PriceError::Line(index + 1, why))?;
+        let cost = price(listing, &line, now).map_err(|why| PriceError::Line(index + 1, why))?;
         let cost = cost.map_or("null".to_owned(), |cost| format!("\"{cost}\""));
         costs.push(format!("{{\"cost_usd\": {cost}}}"));
     }
@@ -92,3 +92,62 @@ impl fmt::Display for PriceError {
 }
 
 impl core::error::Error for PriceError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(line: &str) -> Result<Option<String>, String> {
+        price(Listing::checked_in(), line, Millis::parse("2026-11-21").unwrap())
+    }
+
+    #[test]
+    fn use_is_priced_by_the_catalogue() {
+        for (line, dollars) in [
+            (
+                r#"{"provider": "openai", "model": "gpt-4o", "input": 10, "cache_read": 90, "output": 20}"#,
+                Some("0.0003375"),
+            ),
+            (
+                r#"{"provider": "openai", "model": "gpt-4o-mini", "input": 1000, "service_tier": "priority"}"#,
+                Some("0.00025"),
+            ),
+            (r#"{"provider": "google", "model": "gemini-4-argon", "output": 1000}"#, Some("0.01")),
+            (
+                r#"{"provider": "google", "model": "gemini-4-argon", "output": 1000, "at": "2027-01-01"}"#,
+                Some("0.02"),
+            ),
+            (r#"{"provider": "perplexity", "model": "sonar-pro"}"#, Some("0.014")),
+            (r#"{"provider": "perplexity", "model": "sonar-pro", "request": 0}"#, Some("0.00")),
+            (r#"{"provider": "openai", "model": "gpt-99", "input": 10}"#, None),
+        ] {
+            assert_eq!(cost(line), Ok(dollars.map(str::to_owned)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_told() {
+        for (line, why) in [
+            (r#"[]"#, "must be a JSON object"),
+            (r#"{"provider": "openai"}"#, "model is missing"),
+            (r#"{"model": "gpt-4o"}"#, "provider is missing"),
+            (r#"{"provider": "openai", "model": "gpt-4o", "input": -1}"#, "input must be a whole number"),
+            (
+                r#"{"provider": "openai", "model": "gpt-4o", "prompt_tokens": 1}"#,
+                "prompt_tokens is nothing that is priced",
+            ),
+            (r#"{"provider": "openai", "model": 4, "input": 1}"#, "model must be a string"),
+            (
+                r#"{"provider": "openai", "model": "gpt-4o", "service_tier": "turbo"}"#,
+                "there is no such service_tier",
+            ),
+            (
+                r#"{"provider": "openai", "model": "gpt-4o", "at": "soon"}"#,
+                "at must be a date or an RFC 3339 time",
+            ),
+        ] {
+            assert_eq!(cost(line), Err(why.to_owned()), "{line}");
+        }
+        assert!(cost("{").is_err());
+    }
+}

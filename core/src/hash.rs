@@ -7,9 +7,13 @@ pub const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// Adds `bytes` to the hash of what came before them.
 #[must_use]
-pub fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    bytes.iter().fold(before, step)
+pub const fn fnv1a(before: u64, mut bytes: &[u8]) -> u64 {
+    let mut hash = before;
+    while let Some((byte, rest)) = bytes.split_first() {
+        hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        bytes = rest;
+    }
+    hash
 }
 
 #[cfg(test)]

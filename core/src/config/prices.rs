@@ -34,15 +34,15 @@ pub(super) fn read(at: Option<&Cursor<'_>>, providers: &HashMap<Box<str>, Rc<Pro
     Catalogue::new(overrides.collect(), seed)
 }
 
-/// Tells apart all that the configuration says about prices.
+/// Tells apart all that the configuration says about prices. Providers have no order.
 fn seed(prices: &[(String, Price)], providers: &HashMap<Box<str>, Rc<Provider>>) -> u64 {
-    let mut providers: Vec<_> = providers.values().collect();
-    providers.sort_unstable_by_key(|provider| &provider.name);
-    let providers = providers
-        .iter()
-        .map(|provider| format!("{}\t{}\t{}\n", provider.name, provider.catalogue, provider.price_permille));
-    let prices = prices.iter().map(|(name, price)| format!("{name}\t{price:?}\n"));
-    providers.chain(prices).fold(hash::EMPTY, |hash, line| fnv1a(hash, line.as_bytes()))
+    let hash = |texts: [&str; 2], number: u64| {
+        let hash = texts.iter().fold(hash::EMPTY, |hash, text| fnv1a(fnv1a(hash, text.as_bytes()), b"/"));
+        fnv1a(hash, &number.to_le_bytes())
+    };
+    let providers = providers.values().map(|at| hash([&at.name, &at.catalogue], at.price_permille));
+    let providers = providers.fold(0, u64::wrapping_add);
+    prices.iter().fold(providers, |before, (name, price)| price.hash(hash([name, ""], before)))
 }
 
 fn read_price(at: &Cursor<'_>) -> Option<Price> {

@@ -124,6 +124,35 @@ fn a_cache_price_that_is_left_out_is_the_input_price() {
 }
 
 #[test]
+fn a_price_of_ones_own_may_have_every_kind_and_step_and_tier() {
+    let config = parse(MAXIMAL).unwrap();
+    let price = config.prices.price(&config.providers["openai"], "o4-mini", Millis(0)).unwrap();
+    let at = |tier, size, kind| price.schedule(tier).quote(size).price(kind);
+    for (tier, size, kind, pico) in [
+        (ServiceTier::Standard, 200_000, Kind::Input, 1_000_000),
+        (ServiceTier::Standard, 200_001, Kind::Input, 2_000_000),
+        (ServiceTier::Standard, 200_001, Kind::CacheReadAudio, 200_000),
+        (ServiceTier::Standard, 200_001, Kind::CacheRead, 2_000_000),
+        (ServiceTier::Standard, 1, Kind::Reasoning, 5_000_000),
+        (ServiceTier::Standard, 1, Kind::WebSearch, 10_000_000_000),
+        (ServiceTier::Standard, 1, Kind::FileSearch, 2_500_000_000),
+        (ServiceTier::Standard, 1, Kind::Request, 1),
+        // A tier changes what it names, at every size of prompt, and nothing else.
+        (ServiceTier::Flex, 1, Kind::Input, 500_000),
+        (ServiceTier::Flex, 200_001, Kind::Input, 500_000),
+        (ServiceTier::Flex, 200_001, Kind::Output, 8_000_000),
+        (ServiceTier::Fast, 200_001, Kind::Output, 8_000_000),
+        (ServiceTier::Priority, 1, Kind::OutputImage, 7_000_000),
+    ] {
+        assert_eq!(at(tier, size, kind), pico, "{tier:?} {size} {kind:?}");
+    }
+    let openai = &config.providers["openai"];
+    assert_eq!((&*openai.catalogue, openai.price_permille), ("azure", 1_100));
+    let local = &config.providers["local"];
+    assert_eq!((&*local.catalogue, local.price_permille), ("local", 1_000));
+}
+
+#[test]
 fn an_override_replaces_only_the_measures_it_names() {
     let config = parse(MAXIMAL).unwrap();
     let accounts = |id: &str| {

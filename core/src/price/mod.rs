@@ -22,6 +22,7 @@ pub use quote::Quote;
 pub use schedule::Schedule;
 pub use service_tier::ServiceTier;
 
+use crate::hash::fnv1a;
 use crate::money::PicoUsd;
 use crate::tokens::Usage;
 
@@ -62,6 +63,16 @@ impl Price {
     pub fn schedule(&self, tier: ServiceTier) -> &Schedule {
         let own = self.tiers.iter().find(|(other, _)| *other == tier);
         own.map_or(&self.standard, |(_, schedule)| schedule)
+    }
+
+    /// Adds all that decides a cost to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let tiers = self.tiers.iter();
+        tiers.fold(
+            self.standard.hash(fnv1a(before, &self.permille.to_le_bytes())),
+            |hash, (tier, schedule)| schedule.hash(fnv1a(hash, tier.name().as_bytes())),
+        )
     }
 
     /// What `usage` costs; saturates. Half a pico-dollar is rounded up.

@@ -74,3 +74,51 @@ fn without_region(name: &str) -> Option<String> {
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_name_is_tried_as_it_is_and_then_with_less_and_less() {
+        for (model, expected) in [
+            ("GPT-4o", &["gpt-4o"][..]),
+            ("gpt-4o-2024-08-06", &["gpt-4o-2024-08-06", "gpt-4o"]),
+            ("gpt-4o-20240806", &["gpt-4o-20240806", "gpt-4o-2024-08-06", "gpt-4o"]),
+            ("claude-x@20251001", &["claude-x@20251001", "claude-x"]),
+            ("claude-x-latest", &["claude-x-latest", "claude-x"]),
+            ("ft:gpt-4o:acme::id", &["ft:gpt-4o:acme::id", "ft:gpt-4o"]),
+            ("models/gemini-x", &["models/gemini-x", "gemini-x"]),
+            ("meta-llama/llama-x", &["meta-llama/llama-x"]),
+            ("eu.amazon.x-v1:0", &["eu.amazon.x-v1:0", "eu.amazon.x-v1", "amazon.x-v1:0", "amazon.x-v1"]),
+            ("gpt-4-0613", &["gpt-4-0613"]),
+            ("20240806", &["20240806"]),
+            ("-latest", &["-latest"]),
+            ("", &[""]),
+        ] {
+            let mut names = candidates(model);
+            names.dedup();
+            assert_eq!(
+                names.iter().filter(|name| expected.contains(&name.as_str())).count(),
+                expected.len(),
+                "{names:?}"
+            );
+            assert_eq!(
+                (names.first().map(String::as_str), names.last().map(String::as_str)),
+                (expected.first().copied(), expected.last().copied())
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_makes_this_panic_or_much_work(model in "\\PC{0,40}|(us.|ft:|arn:|models/)?[a-z0-9:/@-]{0,20}(-20240806|-2024-08-06|:0|-latest)?") {
+            let names = candidates(&model);
+            prop_assert!(names.len() <= 64);
+            prop_assert_eq!(&names[0], &model.to_ascii_lowercase());
+        }
+    }
+}

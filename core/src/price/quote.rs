@@ -6,6 +6,7 @@
 //! Does not choose between quotes: see `schedule.rs`.
 
 use super::kind::{KINDS, Kind};
+use crate::hash::fnv1a;
 use crate::money::{DecimalError, parse_decimal};
 use crate::tokens::Usage;
 
@@ -53,6 +54,14 @@ impl Quote {
             .into_iter()
             .map(|(kind, ..)| u128::from(self.price(kind)) * u128::from(kind.count(*usage)))
             .fold(0, u128::saturating_add)
+    }
+
+    /// Adds the listed prices to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let listed = self.0.iter().zip(0u64..).filter_map(|(price, kind)| Some((kind, (*price)?)));
+        listed
+            .fold(before, |hash, (kind, price)| fnv1a(fnv1a(hash, &kind.to_le_bytes()), &price.to_le_bytes()))
     }
 
     /// Reads a price as it is published: dollars for a million tokens, or for a thousand pieces.

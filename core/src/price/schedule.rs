@@ -6,6 +6,7 @@
 //! Does not know service tiers: see `mod.rs`.
 
 use super::quote::Quote;
+use crate::hash::fnv1a;
 use crate::tokens::Usage;
 
 /// Prices by size of prompt.
@@ -41,6 +42,15 @@ impl Schedule {
     pub fn quote(&self, input: u64) -> &Quote {
         let reached = self.steps.iter().rev().find(|(above, _)| input > *above);
         reached.map_or(&self.base, |(_, quote)| quote)
+    }
+
+    /// Adds all prices to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let steps = self.steps.iter();
+        steps.fold(self.base.hash(before), |hash, (above, quote)| {
+            quote.hash(fnv1a(fnv1a(hash, b">"), &above.to_le_bytes()))
+        })
     }
 
     /// What `usage` costs, in pico-dollars.

@@ -35,8 +35,15 @@ impl ServiceTier {
     /// (`auto`) or is not known.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        let is = |other: &&(&str, Self)| other.0.eq_ignore_ascii_case(word);
-        Self::WORDS.iter().find(is).map(|(_, tier)| *tier)
+        Some(match word.to_ascii_lowercase().as_str() {
+            // OpenAI's and Anthropic's `service_tier`, Anthropic's `speed`, and Vertex's `trafficType`.
+            "default" | "standard" | "on_demand" | "provisioned_throughput" | "scale" => Self::Standard,
+            "flex" | "on_demand_flex" => Self::Flex,
+            "priority" | "on_demand_priority" => Self::Priority,
+            "batch" => Self::Batch,
+            "fast" => Self::Fast,
+            _ => return None,
+        })
     }
 
     /// The tier of an answer that says `served`, to a request that said `asked`.
@@ -50,20 +57,4 @@ impl ServiceTier {
     pub fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(tier, _)| *tier == self).map_or("standard", |(_, name)| name)
     }
-
-    /// OpenAI's and Anthropic's `service_tier`, Anthropic's `speed`, Vertex's `trafficType`.
-    const WORDS: [(&'static str, Self); 12] = [
-        ("default", Self::Standard),
-        ("standard", Self::Standard),
-        ("on_demand", Self::Standard),
-        ("provisioned_throughput", Self::Standard),
-        ("flex", Self::Flex),
-        ("on_demand_flex", Self::Flex),
-        ("priority", Self::Priority),
-        ("on_demand_priority", Self::Priority),
-        ("batch", Self::Batch),
-        ("fast", Self::Fast),
-        ("scale", Self::Standard),
-        ("performance", Self::Standard),
-    ];
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dialect::{Count, Reported};
 use crate::meter::Step;
+use crate::price::{Kind, Quote, Schedule};
 use crate::text::Label;
 
 fn estimate() -> Estimate {
@@ -141,4 +142,33 @@ fn steps_are_charged_each_at_its_own_model_and_tools_once() {
     assert_eq!((charge.tokens.total_input(), charge.tokens.total_output()), (55_431, 134));
     let expected = 220 + 80 + 55_196 + 1_250 + 1_000 + 1_000 + 5;
     assert_eq!(charge.usd, Some(PicoUsd(expected)));
+}
+
+#[test]
+fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
+    let quote = |input| Quote::default().with(Kind::Input, input).with(Kind::WebSearch, 1_000);
+    let tiers = vec![(ServiceTier::Priority, Schedule::flat(quote(3)))];
+    let (estimate, price) = (estimate(), Price::new(Schedule::flat(quote(2).with(Kind::Request, 50)), tiers));
+    let cost = |tier: &[u8], tier_asked, searches, ending| {
+        let mut reading = reading(if searches > 0 { &REPORTED } else { &[] });
+        reading.service_tier = Label::from_bytes(tier);
+        reading.reported.set(Count::WebSearches, searches);
+        let (estimate, price) = (&estimate, Some(&price));
+        let bill = Bill {
+            estimate,
+            reading: &reading,
+            price,
+            step_price: &|_| None,
+            tier_asked,
+            policy: SEEN,
+            generates: true,
+            charged: true,
+        };
+        bill.charge(ending).usd.unwrap().0
+    };
+    assert_eq!(cost(b"default", Some("priority"), 2, Ending::Answered), 36 * 2 + 2_000 + 50);
+    assert_eq!(cost(b"priority", None, 2, Ending::Answered), 36 * 3 + 2_000);
+    assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000);
+    // A request that nobody worked on has no fee either.
+    assert_eq!(cost(b"", None, 0, Ending::Refused), 0);
 }
