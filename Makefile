@@ -112,7 +112,7 @@ validate: build .venv/.installed ## Let Envoy check envoy/envoy.yaml, and see th
 	@.venv/bin/python envoy/validate.py
 
 .PHONY: e2e
-e2e: build .venv/.installed ## The real Envoy with the filter, between the official clients and a scripted provider
+e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filter, between the official clients and a scripted provider
 	@$(need_rust)
 	$(call step,testing end to end)
 	@cargo test --quiet -p farebox-tests
