@@ -67,8 +67,8 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 	$(call step,checking the format)
 	@cargo fmt --all --check
 	$(call step,running clippy)
-	@cargo clippy --quiet --workspace --exclude farebox-filter --all-targets -- -D warnings
-	@# Its entry point exists only there; natively nothing of it is used.
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@# The filter's entry point exists only there.
 	@cargo clippy --quiet -p farebox-filter --target wasm32-wasip1 -- -D warnings
 	$(call step,checking the project's own rules)
 	@# Only the adapter knows Envoy.
@@ -136,7 +136,7 @@ e2e: build .venv/.installed ## The real Envoy with the filter, between the offic
 	@touch $@
 
 # Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name
-# versions that a registry mirror does not have yet.
+# versions that were withdrawn.
 $(RUNNER):
 	@$(need_rust)
 	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: a few minutes))

@@ -86,6 +86,10 @@ fn shown(head: &RequestHead) -> Result<Option<&[u8]>, IdentityError> {
     let mut shown = None;
     for (name, value) in head.iter() {
         let credential = match name {
+            // Envoy joins repeated `authorization` headers with commas; a bearer token has none.
+            b"authorization" if bearer(value).len() < value.len() && value.contains(&b',') => {
+                return Err(IdentityError::Several);
+            }
             b"authorization" => bearer(value),
             b"x-api-key" => value.trim_ascii(),
             _ => continue,
@@ -156,6 +160,8 @@ mod tests {
             assert_eq!(identify(&[bearer, second]), Err(IdentityError::Several));
         }
         assert_eq!(identify(&[("x-auth-client", "a"), ("x-auth-client", "a")]), Err(IdentityError::Several));
+        let joined = [("authorization", "Bearer fb_a_secret-of-a,Bearer fb_a_secret-of-a")];
+        assert_eq!(identify(&joined), Err(IdentityError::Several));
     }
 
     #[test]

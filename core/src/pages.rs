@@ -3,7 +3,7 @@
 //! `/v1/models` is read by the OpenAI and the Anthropic SDK alike, so its entries carry the members of
 //! both. Amounts of money are decimal strings: a float would round them.
 
-use crate::config::{Config, Key, Per};
+use crate::config::{Config, Key};
 use crate::ledger::{Amounts, Ledger, Limits, Store, StoreError, left};
 use crate::route::usable_models;
 use crate::text::push_json_string;
@@ -51,11 +51,7 @@ pub fn usage<S: Store>(ledger: &Ledger<'_, S>, key: &Key, now: Millis) -> Result
         let (spent, held) = (counter.spent(), counter.held());
         body.push_str("{\"name\":");
         push_json_string(&mut body, &account.budget.name);
-        let per = match account.budget.per {
-            Per::Org => "org",
-            Per::Team => "team",
-            Per::Key => "key",
-        };
+        let per = account.budget.per.name();
         body.push_str(&format!(",\"per\":\"{per}\",\"subject\":"));
         push_json_string(&mut body, &account.subject);
         body.push_str(&format!(",\"window\":\"{}\",\"spent\":", account.budget.window.name()));

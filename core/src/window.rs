@@ -1,7 +1,7 @@
 //! Decides which calendar window a moment belongs to and when that window ends.
 //!
 //! A window is a pure function of time, so every worker and every replica agrees on it without
-//! talking, and a counter can carry its window's number in its value and roll over lazily.
+//! talking, and a counter can carry the beginning of its window in its value and roll over lazily.
 //! Windows follow the calendar in UTC: days start at midnight, weeks on Monday (ISO 8601), months on
 //! the first. Zone offsets are not configurable yet.
 //!
@@ -104,9 +104,14 @@ impl Window {
         Self::NAMES.iter().find(|(_, window)| *window == self).map_or("", |(name, _)| name)
     }
 
-    /// The number of the window that `now` is in. Grows with time, by one per window.
+    /// The moment at which the window that `now` is in began. A lifetime began with time.
     #[must_use]
-    pub fn number(self, now: Millis) -> u64 {
+    pub fn begins_at(self, now: Millis) -> Millis {
+        self.start_of(self.number(now)).unwrap_or_default()
+    }
+
+    /// The number of the window that `now` is in. Grows with time, by one per window.
+    fn number(self, now: Millis) -> u64 {
         match self {
             Self::Minute => now.0 / MINUTE,
             Self::Hour => now.0 / HOUR,
@@ -124,13 +129,16 @@ impl Window {
     /// The first moment of the next window; `None` for a lifetime.
     #[must_use]
     pub fn resets_at(self, now: Millis) -> Option<Millis> {
-        let next = self.number(now).saturating_add(1);
+        self.start_of(self.number(now).saturating_add(1))
+    }
+
+    fn start_of(self, number: u64) -> Option<Millis> {
         let start = match self {
-            Self::Minute => next.saturating_mul(MINUTE),
-            Self::Hour => next.saturating_mul(HOUR),
-            Self::Day => next.saturating_mul(DAY),
-            Self::Week => next.saturating_mul(WEEK).saturating_sub(WEEK_SHIFT),
-            Self::Month => return first_of_month(next),
+            Self::Minute => number.saturating_mul(MINUTE),
+            Self::Hour => number.saturating_mul(HOUR),
+            Self::Day => number.saturating_mul(DAY),
+            Self::Week => number.saturating_mul(WEEK).saturating_sub(WEEK_SHIFT),
+            Self::Month => return first_of_month(number),
             Self::Lifetime => return None,
         };
         Some(Millis(start))
@@ -193,13 +201,16 @@ mod tests {
                 prop_assert!(reset > now);
                 prop_assert_eq!(window.number(reset), window.number(now) + 1);
                 prop_assert_eq!(window.number(Millis(reset.0 - 1)), window.number(now));
+                prop_assert!(window.begins_at(now) <= now);
+                prop_assert_eq!(window.begins_at(reset), reset);
+                prop_assert_eq!(window.begins_at(Millis(reset.0 - 1)), window.begins_at(now));
             }
         }
 
         #[test]
         fn no_moment_makes_a_window_panic(ms: u64) {
             for (_, window) in Window::NAMES {
-                let _ = (window.number(Millis(ms)), window.resets_at(Millis(ms)), Millis(ms).to_rfc3339());
+                let _ = (window.begins_at(Millis(ms)), window.resets_at(Millis(ms)), Millis(ms).to_rfc3339());
             }
         }
     }

@@ -32,7 +32,7 @@ impl Gateway {
             State::Reading(reading) => {
                 let given_up = reading.waiting.given_up.borrow();
                 match &*given_up {
-                    Some(denial) => self.replied(Some(denial), now),
+                    Some(given_up) => self.replied(Some(&given_up.denial), now),
                     None => self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) }),
                 }
             }

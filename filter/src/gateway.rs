@@ -29,7 +29,7 @@ use proxy_wasm::types::Action;
 
 use crate::forward;
 use crate::host::{self, Buffer, HostError, Map};
-use crate::worker::{Waiting, Worker};
+use crate::worker::{GivenUp, Waiting, Worker};
 
 /// One request.
 #[derive(Debug)]
@@ -193,6 +193,17 @@ impl Gateway {
         }
     }
 
+    /// What a request that was given up while it waited comes to, when more of it arrives.
+    fn too_late(&mut self) -> Option<Action> {
+        let State::Reading(reading) = &self.state else { return None };
+        let GivenUp { denial, told } = reading.waiting.given_up.take()?;
+        if !told {
+            return Some(self.deny(denial));
+        }
+        self.state = State::Replied(Some(denial));
+        Some(Action::Pause)
+    }
+
     fn deny(&mut self, denial: Denial) -> Action {
         let path = self.seen.endpoint.map(Endpoint::dialect);
         let dialect = path.unwrap_or_else(|| {
@@ -254,6 +265,9 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let Some(action) = self.too_late() {
+            return action;
+        }
         let State::Reading(reading) = &self.state else {
             return if matches!(self.state, State::Admitted(_)) { Action::Continue } else { Action::Pause };
         };
@@ -266,6 +280,9 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some(action) = self.too_late() {
+            return action;
+        }
         match &self.state {
             // The body's callback is not told that the body ended when trailers follow.
             State::Reading(reading) => {
@@ -288,8 +305,12 @@ impl HttpContext for Gateway {
                 admitted.local = !succeeded && !is_via_upstream();
                 admitted.meter = Meter::new(admitted.endpoint, framing, admitted.hides_usage && succeeded);
                 admitted.complete = end_of_stream;
-                if admitted.meter.hides() && head.first("content-length").is_some() {
-                    let _ = host::remove_header(Map::Response, b"content-length");
+                // An answer whose length stays must not get shorter.
+                if admitted.meter.hides()
+                    && head.first("content-length").is_some()
+                    && host::remove_header(Map::Response, b"content-length").is_err()
+                {
+                    admitted.meter = Meter::new(admitted.endpoint, framing, false);
                 }
             }
             // An answer of a provider to a request that was never let through.

@@ -11,7 +11,10 @@
 //!
 //! Every rule is in `farebox-core`; what is here only asks Envoy and tells Envoy.
 
-#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "only Envoy calls what is here"))]
+#![cfg_attr(
+    not(any(target_arch = "wasm32", test)),
+    allow(dead_code, reason = "only Envoy's VM enters the filter, and tests do")
+)]
 
 mod ending;
 mod forward;
@@ -22,14 +25,29 @@ mod root;
 mod shared_store;
 mod worker;
 
+#[cfg(test)]
+mod fake_host;
+#[cfg(test)]
+mod tests;
+
 #[cfg(target_arch = "wasm32")]
 #[allow(missing_docs, unsafe_code, reason = "the SDK's macro exports the ABI's entry point")]
 mod entry {
+    use std::rc::Rc;
+
     use proxy_wasm::traits::RootContext;
     use proxy_wasm::types::LogLevel;
 
+    use super::root::Root;
+    use super::worker::Worker;
+
+    // A VM has one thread, and a root context for every configuration that is pushed to it.
+    thread_local! { static WORKER: Rc<Worker> = Rc::default(); }
+
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(LogLevel::Info);
-        proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(super::root::Root::default()) });
+        proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> {
+            Box::new(Root::new(WORKER.with(Rc::clone)))
+        });
     }}
 }

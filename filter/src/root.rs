@@ -17,11 +17,18 @@ use crate::worker::Worker;
 /// How often waiting streams and kept charges are looked at, in milliseconds.
 const TICK_MS: u32 = 500;
 
-/// The root context of one VM.
-#[derive(Debug, Default)]
+/// The root context of one configuration: Envoy makes another one in the same VM when it pushes another.
+#[derive(Debug)]
 pub(crate) struct Root {
     config: Option<Rc<Config>>,
     worker: Rc<Worker>,
+}
+
+impl Root {
+    /// A root context without a configuration, in the VM of `worker`.
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+        Self { config: None, worker }
+    }
 }
 
 impl Context for Root {}
@@ -41,8 +48,12 @@ impl RootContext for Root {
                     config.aliases.len() + config.patterns.len(),
                     config.budgets.len()
                 );
+                if let Err(error) = host::tick_every(TICK_MS) {
+                    log::error!("configuration refused: there is no timer: {error}");
+                    return false;
+                }
                 self.config = Some(Rc::new(config));
-                host::tick_every(TICK_MS).is_ok()
+                true
             }
             Err(errors) => {
                 for error in &errors.0 {

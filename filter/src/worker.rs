@@ -1,5 +1,5 @@
-//! What the streams of one VM share: the configuration, the metrics, charges that could not be written
-//! yet, and the streams whose body is still on its way.
+//! What the streams of one VM share, whatever configuration they began with: the metrics, charges that
+//! could not be written yet, and the streams whose body is still on its way.
 //!
 //! Counters are not here: they are shared by all workers, in shared data.
 
@@ -40,7 +40,15 @@ pub(crate) struct Waiting {
     dialect: Dialect,
     request_id: String,
     /// Why it was given up, if it was.
-    pub(crate) given_up: RefCell<Option<Denial>>,
+    pub(crate) given_up: RefCell<Option<GivenUp>>,
+}
+
+/// What became of a stream that waited for too long.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) denial: Denial,
+    /// Whether the client could be told.
+    pub(crate) told: bool,
 }
 
 impl Worker {
@@ -111,9 +119,11 @@ impl Worker {
 
     fn give_up(&self, context: u32, waiting: &Waiting, denial: Denial, now: Millis) {
         let reply = denial.reply(waiting.dialect, &waiting.request_id, now);
-        waiting.given_up.replace(Some(denial));
-        if host::enter(context).is_ok() {
-            let _ = host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body);
+        let told = host::enter(context)
+            .and_then(|()| host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body));
+        if let Err(error) = &told {
+            log::error!("a reply could not be sent: {error}");
         }
+        waiting.given_up.replace(Some(GivenUp { denial, told: told.is_ok() }));
     }
 }

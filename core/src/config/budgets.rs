@@ -41,7 +41,7 @@ impl Limited {
         Account {
             budget: Rc::clone(&self.budget),
             subject: subject.into(),
-            record: format!("fb/1/{}/{subject}", self.budget.name).into(),
+            record: format!("fb/1/{}/{}/{subject}", self.budget.name, self.budget.per.name()).into(),
             limits: Limits {
                 usd: own.usd.or(self.limits.usd),
                 tokens: own.tokens.or(self.limits.tokens),

@@ -135,6 +135,18 @@ pub enum Per {
     Key,
 }
 
+impl Per {
+    /// The word the configuration uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Org => "org",
+            Self::Team => "team",
+            Self::Key => "key",
+        }
+    }
+}
+
 /// A service that answers model calls.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Provider {

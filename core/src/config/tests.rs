@@ -164,18 +164,21 @@ fn an_override_replaces_only_the_measures_it_names() {
     assert_eq!(
         accounts("demo"),
         [
-            ("fb/1/org/*".to_owned(), org),
+            ("fb/1/org/org/*".to_owned(), org),
             (
-                "fb/1/team/search".to_owned(),
+                "fb/1/team/team/search".to_owned(),
                 Limits { usd: usd("200.000000000001"), tokens: Some(1_000_000), requests: Some(7) }
             ),
-            ("fb/1/key/demo".to_owned(), Limits { usd: None, tokens: Some(1_000_000), requests: Some(6) }),
+            (
+                "fb/1/key/key/demo".to_owned(),
+                Limits { usd: None, tokens: Some(1_000_000), requests: Some(6) }
+            ),
         ]
     );
     assert_eq!(
         accounts("batch-1")[1],
         (
-            "fb/1/team/finance".to_owned(),
+            "fb/1/team/team/finance".to_owned(),
             Limits { usd: usd("0.1"), tokens: Some(1_000_000), requests: Some(1_000) }
         )
     );

@@ -97,7 +97,8 @@ impl<'a, S: Store> Ledger<'a, S> {
     }
 
     fn roll(&self, counter: &mut Counter, account: &Account, now: Millis) {
-        counter.roll(account.budget.window.number(now), now.0 / self.epoch_ms);
+        let epoch = now.0 - now.0 % self.epoch_ms;
+        counter.roll(account.budget.window.begins_at(now).0, epoch, self.epoch_ms);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Decides what one counter says: how much was spent in its window and how much is held right now.
 //!
-//! A counter carries its window's number, so a new window starts when somebody next writes, without a
-//! clean-up. What is held is kept in two epochs: a hold belongs to the epoch it was made in and may be
+//! A counter carries the moment its window began, so a new window starts when somebody next writes, without
+//! a clean-up. What is held is kept in two epochs: a hold belongs to the epoch it was made in and may be
 //! settled in that or the next one; after that it is forgotten. So a worker that crashed between hold
-//! and settle keeps money from others for two epochs at most, and no list of holds is needed.
+//! and settle keeps money from others for two epochs at most, and no list of holds is needed. Windows and
+//! epochs are told apart by when they began, which can be compared when a new configuration changes
+//! their length; their numbers could not.
 //!
 //! ```text
 //! ## hold    => held in this epoch grows, if spent + held + amount is within the limits
@@ -20,8 +22,8 @@ use crate::money::PicoUsd;
 
 /// First byte of the stored form.
 const FORMAT: u8 = 1;
-/// Bytes of the stored form: the format and eleven little-endian u64.
-const STORED_BYTES: usize = 1 + 11 * 8;
+/// Bytes of the stored form: the format and twelve little-endian u64.
+const STORED_BYTES: usize = 1 + 12 * 8;
 
 /// The state of one budget for one subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Counter {
     spent: Amounts,
     epoch: u64,
     held: Amounts,
+    /// The epoch before, or this one if nothing is kept of any other.
+    epoch_before: u64,
     held_before: Amounts,
 }
 
@@ -38,15 +42,17 @@ pub struct Counter {
 pub struct CounterError;
 
 impl Counter {
-    /// Moves on to `window` and `epoch`; earlier ones than it is at change nothing.
-    pub fn roll(&mut self, window: u64, epoch: u64) {
+    /// Moves on to the window and the epoch that began at `window` and `epoch`, both in milliseconds;
+    /// earlier ones than it is at change nothing. Epochs are `epoch_ms` long.
+    pub fn roll(&mut self, window: u64, epoch: u64, epoch_ms: u64) {
         if window > self.window {
             self.window = window;
             self.spent = Amounts::default();
         }
         if epoch > self.epoch {
-            let next = epoch - self.epoch == 1;
-            self.held_before = if next { self.held } else { Amounts::default() };
+            let next = epoch - self.epoch <= epoch_ms;
+            (self.epoch_before, self.held_before) =
+                if next { (self.epoch, self.held) } else { (epoch, Amounts::default()) };
             self.held = Amounts::default();
             self.epoch = epoch;
         }
@@ -68,7 +74,7 @@ impl Counter {
     pub fn settle(&mut self, amounts: Amounts, epoch: u64, charge: Amounts) {
         if epoch == self.epoch {
             self.held = self.held.minus(amounts);
-        } else if epoch + 1 == self.epoch {
+        } else if epoch == self.epoch_before {
             self.held_before = self.held_before.minus(amounts);
         }
         self.spent = self.spent.plus(charge);
@@ -111,11 +117,12 @@ impl Counter {
         let spent = read_amounts(&mut next);
         let epoch = next();
         let held = read_amounts(&mut next);
-        Ok(Self { window, spent, epoch, held, held_before: read_amounts(&mut next) })
+        let epoch_before = next();
+        Ok(Self { window, spent, epoch, held, epoch_before, held_before: read_amounts(&mut next) })
     }
 
-    fn words(&self) -> [u64; 11] {
-        let Self { window, spent, epoch, held, held_before } = self;
+    fn words(&self) -> [u64; 12] {
+        let Self { window, spent, epoch, held, epoch_before, held_before } = self;
         [
             *window,
             spent.usd.0,
@@ -125,6 +132,7 @@ impl Counter {
             held.usd.0,
             held.tokens,
             held.requests,
+            *epoch_before,
             held_before.usd.0,
             held_before.tokens,
             held_before.requests,

@@ -14,7 +14,12 @@ const EPOCH_MS: u64 = 60_000;
 
 fn account(limits: Limits) -> Account {
     let budget = Budget { name: "team".into(), per: Per::Team, window: Window::Hour };
-    Account { budget: Rc::new(budget), subject: "search".into(), record: "fb/1/team/search".into(), limits }
+    Account {
+        budget: Rc::new(budget),
+        subject: "search".into(),
+        record: "fb/1/team/team/search".into(),
+        limits,
+    }
 }
 
 fn tokens(count: u64) -> Amounts {
@@ -62,7 +67,7 @@ fn a_hold_nobody_settles_is_forgotten_within_two_epochs() {
     let ledger = Ledger::new(&store, EPOCH_MS);
     ledger.hold(&account, tokens(100), Millis(EPOCH_MS - 1)).unwrap();
     assert_eq!(ledger.hold(&account, tokens(1), Millis(2 * EPOCH_MS - 1)), Ok(Room::None));
-    assert_eq!(ledger.hold(&account, tokens(100), Millis(2 * EPOCH_MS)), Ok(Room::Held(2)));
+    assert_eq!(ledger.hold(&account, tokens(100), Millis(2 * EPOCH_MS)), Ok(Room::Held(2 * EPOCH_MS)));
 }
 
 #[test]
@@ -74,6 +79,54 @@ fn settling_after_the_hold_was_forgotten_still_charges_and_takes_nothing_from_ot
     ledger.settle(&account, tokens(50), epoch, tokens(40), Millis(5 * EPOCH_MS)).unwrap();
     let counter = ledger.read(&account, Millis(5 * EPOCH_MS)).unwrap();
     assert_eq!((counter.spent(), counter.held()), (tokens(40), tokens(9)));
+}
+
+#[test]
+fn a_hold_nobody_settles_is_forgotten_though_epochs_have_become_longer() {
+    let (store, account) = (MemoryStore::default(), account(token_limit(100)));
+    let start = Millis(1_000 * 3_600_000 + 1);
+    Ledger::new(&store, EPOCH_MS).hold(&account, tokens(100), start).unwrap();
+    let ledger = Ledger::new(&store, 3_600_000);
+    assert_eq!(ledger.hold(&account, tokens(1), start.plus(3_600_000)), Ok(Room::None));
+    let Ok(Room::Held(_)) = ledger.hold(&account, tokens(100), start.plus(2 * 3_600_000)) else {
+        panic!("still held")
+    };
+}
+
+#[test]
+fn a_hold_is_settled_though_epochs_have_become_longer_or_shorter() {
+    for (before, after) in [(EPOCH_MS, 3_600_000), (3_600_000, EPOCH_MS)] {
+        let (store, account) = (MemoryStore::default(), account(token_limit(100)));
+        let start = Millis(1_000 * 3_600_000 + 59 * EPOCH_MS);
+        let Ok(Room::Held(epoch)) = Ledger::new(&store, before).hold(&account, tokens(60), start) else {
+            panic!("refused")
+        };
+        let ledger = Ledger::new(&store, after);
+        ledger.hold(&account, tokens(9), start.plus(EPOCH_MS)).unwrap();
+        ledger.settle(&account, tokens(60), epoch, tokens(50), start.plus(EPOCH_MS)).unwrap();
+        let counter = ledger.read(&account, start.plus(EPOCH_MS)).unwrap();
+        assert_eq!((counter.spent(), counter.held()), (tokens(50), tokens(9)));
+    }
+}
+
+#[test]
+fn a_window_that_has_become_longer_or_shorter_ends_when_the_new_one_does() {
+    let with = |window| {
+        let mut account = account(Limits::default());
+        account.budget = Rc::new(Budget { name: "team".into(), per: Per::Team, window });
+        account
+    };
+    let store = MemoryStore::default();
+    let ledger = Ledger::new(&store, EPOCH_MS);
+    let spent = |window, now| ledger.read(&with(window), now).unwrap().spent();
+    let day = 86_400_000;
+    let start = Millis(20_000 * day + 1);
+    ledger.settle(&with(Window::Minute), tokens(0), 0, tokens(5), start).unwrap();
+    assert_eq!(spent(Window::Day, start.plus(day - 2)), tokens(5));
+    assert_eq!(spent(Window::Day, start.plus(day)), Amounts::default());
+    ledger.settle(&with(Window::Day), tokens(0), 0, tokens(7), start.plus(day)).unwrap();
+    assert_eq!(spent(Window::Minute, start.plus(day + EPOCH_MS)), Amounts::default());
+    assert_eq!(spent(Window::Lifetime, start.plus(9 * day)), tokens(7));
 }
 
 #[test]
@@ -124,7 +177,7 @@ fn a_lost_race_is_run_again_and_no_update_is_lost() {
 
 proptest! {
     #[test]
-    fn a_stored_counter_reads_back_as_it_was(words in prop::array::uniform11(0u64..)) {
+    fn a_stored_counter_reads_back_as_it_was(words in prop::array::uniform12(0u64..)) {
         let mut stored = vec![1u8];
         words.iter().for_each(|word| stored.extend(word.to_le_bytes()));
         prop_assert_eq!(Counter::decode(&stored).unwrap().encode().to_vec(), stored);
@@ -139,11 +192,11 @@ proptest! {
     ) {
         let (store, account) = (MemoryStore::default(), account(token_limit(limit)));
         let ledger = Ledger::new(&store, EPOCH_MS);
-        let (mut now, mut open, mut spent, mut window) = (Millis(0), Vec::new(), 0, 0);
+        let (mut now, mut open, mut spent, mut window) = (Millis(0), Vec::new(), 0, Millis(0));
         for (kind, amount, wait) in steps {
             now = now.plus(if kind == 3 { wait } else { 0 });
-            if Window::Hour.number(now) != window {
-                (window, spent) = (Window::Hour.number(now), 0);
+            if Window::Hour.begins_at(now) != window {
+                (window, spent) = (Window::Hour.begins_at(now), 0);
             }
             if kind == 0 && !open.is_empty() {
                 let (held, epoch): (u64, u64) = open.swap_remove(usize::try_from(amount).unwrap() % open.len());
@@ -155,8 +208,8 @@ proptest! {
                 let counter = ledger.read(&account, now).unwrap();
                 prop_assert!(counter.spent().plus(counter.held()).tokens <= limit);
             }
-            let epoch = now.0 / EPOCH_MS;
-            let live: u64 = open.iter().filter(|(_, of)| of + 1 >= epoch).map(|(held, _)| held).sum();
+            let epoch = now.0 - now.0 % EPOCH_MS;
+            let live: u64 = open.iter().filter(|(_, of)| of + EPOCH_MS >= epoch).map(|(held, _)| held).sum();
             let counter = ledger.read(&account, now).unwrap();
             prop_assert_eq!((counter.spent().tokens, counter.held().tokens), (spent, live));
         }

@@ -1,0 +1,104 @@
+//! One worker's VM: the root contexts that Envoy makes in it, one for every configuration.
+
+use core::cell::RefCell;
+use std::panic;
+use std::rc::{Rc, Weak};
+use std::sync::Once;
+
+use proxy_wasm::traits::{HttpContext, RootContext};
+use proxy_wasm::types::LogLevel;
+
+use super::{Stream, reset, with};
+use crate::root::Root;
+use crate::worker::Worker;
+
+/// The VM of one worker. Shared data belongs to all that one test starts.
+pub(crate) struct Vm {
+    worker: Rc<Worker>,
+    current: RefCell<Rc<RefCell<Root>>>,
+    /// Root contexts of earlier configurations, which live as long as their streams.
+    earlier: RefCell<Vec<Weak<RefCell<Root>>>>,
+}
+
+impl Vm {
+    /// The first worker of a new Envoy with this configuration, which it must accept.
+    pub(crate) fn start(config: &str) -> Self {
+        reset();
+        log_to_the_host();
+        Self::another(config)
+    }
+
+    /// The first worker of a new Envoy that has not configured the filter yet.
+    pub(crate) fn without_a_configuration() -> Self {
+        reset();
+        Self::empty()
+    }
+
+    fn empty() -> Self {
+        let worker = Rc::default();
+        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&worker))));
+        Self { worker, current: RefCell::new(root), earlier: RefCell::default() }
+    }
+
+    /// Another worker of the same Envoy.
+    pub(crate) fn another(config: &str) -> Self {
+        let vm = Self::empty();
+        assert!(vm.push(config), "{:?}", super::logs());
+        vm
+    }
+
+    /// Pushes a configuration; says whether it was accepted. If not, the one before goes on.
+    pub(crate) fn push(&self, config: &str) -> bool {
+        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&self.worker))));
+        let accepted = configure(&root, config);
+        if accepted {
+            let before = self.current.replace(root);
+            self.earlier.borrow_mut().push(Rc::downgrade(&before));
+        }
+        accepted
+    }
+
+    /// Configures the current root context once more, as Envoy does not; says whether it accepts.
+    pub(crate) fn configure_again(&self, config: &str) -> bool {
+        configure(&self.current.borrow(), config)
+    }
+
+    /// A new stream.
+    pub(crate) fn stream(&self) -> Stream {
+        let root = Rc::clone(&self.current.borrow());
+        let id = with(|host| {
+            let id = host.new_context();
+            host.streams.insert(id, Default::default());
+            id
+        });
+        let context: Box<dyn HttpContext> = root.borrow().create_http_context(id).unwrap();
+        Stream::new(id, context, root)
+    }
+
+    /// Has the timer of every root context fire.
+    pub(crate) fn tick(&self) {
+        let earlier: Vec<_> = self.earlier.borrow().iter().filter_map(Weak::upgrade).collect();
+        for root in earlier.iter().chain([&*self.current.borrow()]) {
+            with(|host| host.current = 0);
+            root.borrow_mut().on_tick();
+        }
+    }
+}
+
+fn configure(root: &RefCell<Root>, config: &str) -> bool {
+    with(|host| {
+        host.configuration = config.as_bytes().to_vec();
+        host.current = 0;
+    });
+    root.borrow_mut().on_configure(config.len())
+}
+
+/// Has the SDK's logger call the host, without the SDK's hook that would hide a test's panic there.
+fn log_to_the_host() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        proxy_wasm::set_log_level(LogLevel::Info);
+        panic::set_hook(hook);
+    });
+}
