@@ -104,15 +104,17 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
     assert_eq!((response.status, response.ended, response.local), (200, true, false));
     assert_eq!(String::from_utf8_lossy(&response.body), ANSWER);
     let mut record = stream.log();
-    let config = record.as_object_mut().unwrap().remove("config").unwrap();
-    assert_eq!(config.as_str().unwrap().len(), 16);
+    for hash in ["config", "prices"] {
+        let hash = record.as_object_mut().unwrap().remove(hash).unwrap();
+        assert_eq!(hash.as_str().unwrap().len(), 16);
+    }
     assert_eq!(
         record,
         json!({
             "key": "demo", "team": "search", "agent": "planner", "session": null, "workflow": null,
             "user": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
             "model_requested": "plain", "model": "plain", "model_sent": "plain",
-            "model_served": "plain-2026", "provider": "local", "stream": false, "input_tokens": 10,
+            "model_served": "plain-2026", "provider": "local", "service_tier": null, "stream": false, "input_tokens": 10,
             "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,
             "cost_usd": "0.00002", "usage_source": "provider", "ttft_ms": 20, "duration_ms": 30,
             "status": 200, "outcome": "ok", "denied": null, "budget": null, "retries": 1, "unreadable": 0,
