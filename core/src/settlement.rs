@@ -213,6 +213,9 @@ impl Bill<'_> {
     }
 
     fn tier(&self) -> ServiceTier {
+        if self.reading.fast {
+            return ServiceTier::Fast;
+        }
         let served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
         ServiceTier::of_answer(served, self.tier_asked)
     }

@@ -105,6 +105,8 @@ pub enum Field {
     Model,
     /// The tier of service that was given.
     ServiceTier,
+    /// The speed that was given, which has a price of its own next to the tier.
+    Speed,
     /// What the provider charges, in US dollars.
     Cost,
     /// What the provider charges, in 1e-10 US dollars.

@@ -21,6 +21,8 @@ pub struct Reading {
     pub model: Option<Label>,
     /// The tier of service that was given.
     pub service_tier: Option<Label>,
+    /// Whether it was made at a speed that costs more.
+    pub fast: bool,
     /// What the provider says that it charges.
     pub stated_cost: Option<PicoUsd>,
     /// The answer, or an event of it, was an error.
@@ -117,6 +119,7 @@ impl Collect<'_> {
             }
             Field::Model if length > 0 => self.reading.model = label().or(self.reading.model.take()),
             Field::ServiceTier => self.reading.service_tier = label().or(self.reading.service_tier.take()),
+            Field::Speed => self.reading.fast = raw == b"fast",
             Field::StepModel => self.event.step.model = label(),
             Field::Kind => {
                 self.event.kind = match raw {

@@ -14,7 +14,6 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
     request.extend(pairs(&[
         ("x-farebox-agent", "planner"),
         ("x-farebox-cluster", "evil"),
-        ("api-key", "k"),
         ("accept-encoding", "gzip"),
         ("user-agent", "test"),
     ]));
@@ -116,7 +115,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
             "model_requested": "plain", "model": "plain", "model_sent": "plain",
             "model_served": "plain-2026", "provider": "local", "service_tier": null, "stream": false, "input_tokens": 10,
             "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,
-            "cost_usd": "0.00002", "usage_source": "provider", "ttft_ms": 20, "duration_ms": 30,
+            "cost_usd": "0.00002", "stated_cost_usd": null, "usage_source": "provider", "usage_basis": null, "ttft_ms": 20, "duration_ms": 30,
             "status": 200, "outcome": "ok", "denied": null, "budget": null, "retries": 1, "unreadable": 0,
         })
     );
