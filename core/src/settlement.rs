@@ -12,6 +12,7 @@
 //! Does not write counters: `Hold::settle` does.
 
 use crate::config::OnDisconnect;
+use crate::dialect::Count;
 use crate::estimate::Estimate;
 use crate::ledger::Amounts;
 use crate::meter::Reading;
@@ -133,7 +134,8 @@ impl Bill<'_> {
         if !self.charged {
             return (Tokens::default(), UsageSource::None);
         }
-        if reported.has_input() && (reported.has_output() || !self.generates) {
+        let has_output = reported.has_output() && !self.lags(ending);
+        if reported.has_input() && (has_output || !self.generates) {
             return (reported.tokens(), UsageSource::Provider);
         }
         let any = reported.has_input() || reported.has_output();
@@ -144,7 +146,7 @@ impl Bill<'_> {
         if !reported.has_input() {
             tokens.input = self.estimate.tokens.input;
         }
-        if !reported.has_output() && self.generates {
+        if !has_output && self.generates {
             tokens.output = match (ending, self.policy) {
                 (Ending::ClientGone, OnDisconnect::BillHold) => self.estimate.tokens.output,
                 (Ending::ClientGone, OnDisconnect::BillInputOnly) => 0,
@@ -152,6 +154,14 @@ impl Bill<'_> {
             };
         }
         (tokens, if any { UsageSource::ProviderPartial } else { UsageSource::Estimated })
+    }
+
+    /// Whether the answer broke off while a running total had not counted any of the text that was seen.
+    fn lags(&self, ending: Ending) -> bool {
+        matches!(ending, Ending::Cut | Ending::ClientGone)
+            && self.reading.deltas > 0
+            && self.reading.reported.tokens().total_output() == 0
+            && self.reading.reported.get(Count::AudioSeconds).is_none()
     }
 }
 

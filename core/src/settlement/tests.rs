@@ -61,6 +61,12 @@ fn an_explicit_zero_is_a_number_and_not_a_gap() {
 }
 
 #[test]
+fn a_running_total_that_has_not_counted_the_text_yet_is_no_output() {
+    let reading = reading(&[(Count::InputWithCache, 36), (Count::Output, 0)]);
+    assert_eq!(charge(&reading, Ending::Cut, SEEN), (36, 10, Some(136), UsageSource::ProviderPartial));
+}
+
+#[test]
 fn nothing_is_charged_for_what_no_model_did() {
     for ending in [Ending::Refused, Ending::NotAnswered] {
         assert_eq!(charge(&reading(&[]), ending, OnDisconnect::BillHold), (0, 0, Some(0), UsageSource::None));
