@@ -33,7 +33,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const END_MARKER: &[u8] = b"[DONE]";
 
 /// Reads one answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Meter {
     framing: Framing,
     events: sse::Splitter,
@@ -208,7 +208,7 @@ impl Meter {
 }
 
 /// One document after the other, and what all of them say together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Document {
     scanner: Scanner<Field>,
     event: Event,

@@ -45,7 +45,7 @@ pub struct Step {
 }
 
 /// What one document or event said about itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Event {
     pub(super) usage: bool,
     pub(super) no_choices: bool,
