@@ -52,7 +52,7 @@ run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model b
 	@exec .venv/bin/python envoy/run.py
 
 .PHONY: test
-test: lint unit node build validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit prices node build validate e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -88,6 +88,13 @@ unit: ## The rules, the adapter and the command line tool, natively
 	$(call step,testing core and filter and cli)
 	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli)
 
+.PHONY: prices
+prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
+	@$(need_rust)
+	$(call step,comparing costs with those of genai-prices)
+	@cargo build --quiet -p farebox-cli
+	@.venv/bin/python prices/check_prices.py target/debug/farebox
+
 .PHONY: node
 node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
 	@$(need_rust)
@@ -105,7 +112,7 @@ validate: build .venv/.installed ## Let Envoy check envoy/envoy.yaml, and see th
 	@.venv/bin/python envoy/validate.py
 
 .PHONY: e2e
-e2e: build .venv/.installed ## The real Envoy with the filter, between the official clients and a scripted provider
+e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filter, between the official clients and a scripted provider
 	@$(need_rust)
 	$(call step,testing end to end)
 	@cargo test --quiet -p farebox-tests
@@ -129,7 +136,7 @@ e2e: build .venv/.installed ## The real Envoy with the filter, between the offic
 	@touch $@
 
 # Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name
-# versions that a registry mirror does not have yet.
+# versions that were withdrawn.
 $(RUNNER):
 	@$(need_rust)
 	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: a few minutes))

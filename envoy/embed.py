@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes envoy/farebox.json into envoy/envoy.yaml, where Envoy reads it; `--check` only compares.
+"""Writes envoy/farebox.json into envoy/envoy.yaml, where Envoy reads it, and into README.md, where people
+do; `--check` only compares.
 
 Envoy has no way to read a plugin's configuration from a file, and the sample is wanted as a file of its
 own as well: for `farebox check`, for Kubernetes and for the tests.
@@ -9,6 +10,7 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+README = FOLDER.parent / "README.md"
 
 
 def embed(yaml: str, json: str) -> str:
@@ -24,17 +26,27 @@ def embed(yaml: str, json: str) -> str:
     return "".join(lines[: start + 1] + block + lines[end:])
 
 
+def show(readme: str, json: str) -> str:
+    """`readme` with `json` as its first block of JSON."""
+    fence = "```json\n"
+    start = readme.index(fence) + len(fence)
+    return readme[:start] + json + readme[readme.index("```", start) :]
+
+
 def main() -> int:
-    target = FOLDER / "envoy.yaml"
-    before = target.read_text()
-    after = embed(before, (FOLDER / "farebox.json").read_text())
-    if before == after:
-        return 0
-    if "--check" in sys.argv[1:]:
-        print("envoy/envoy.yaml does not hold envoy/farebox.json: run envoy/embed.py", file=sys.stderr)
-        return 1
-    target.write_text(after)
-    return 0
+    json = (FOLDER / "farebox.json").read_text()
+    stale = False
+    for target, write in ((FOLDER / "envoy.yaml", embed), (README, show)):
+        before = target.read_text()
+        after = write(before, json)
+        if before == after:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"{target.name} does not hold envoy/farebox.json: run envoy/embed.py", file=sys.stderr)
+            stale = True
+        else:
+            target.write_text(after)
+    return int(stale)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-//! Decides what `farebox` does at a shell: makes caller keys, and checks a configuration with the very
-//! code that the filter runs.
+//! Decides what `farebox` does at a shell: makes caller keys, checks a configuration and prices use, both with
+//! the very code that the filter runs.
 //!
 //! Does not talk to Envoy.
 
@@ -8,6 +8,7 @@
 mod check;
 mod envoy;
 mod keygen;
+mod price;
 mod source;
 
 use std::io::Write;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Makes caller keys for Farebox and checks its configuration.
+/// Makes caller keys for Farebox, checks its configuration and prices use.
 #[derive(Debug, Parser)]
 #[command(name = "farebox", version)]
 struct Arguments {
@@ -27,12 +28,14 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Keygen(keygen::Arguments),
+    Price(price::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments).map_err(|error| error.to_string()),
         Command::Keygen(arguments) => keygen::run(&arguments).map_err(|error| error.to_string()),
+        Command::Price(arguments) => price::run(&arguments).map_err(|error| error.to_string()),
     };
     // A reader that has gone, as in `farebox check … | head -1`, is no failure: hence no `println!`.
     match outcome {

@@ -7,14 +7,16 @@
 //! Does not check anything else of the body: that is the provider's business.
 
 mod form;
+mod members;
 
 use core::fmt;
 use core::ops::Range;
 
 use crate::dialect::{BodyForm, Endpoint, Served, Streams};
-use crate::json::{Scanner, Shape, Sink, SyntaxError, Value, count, unescape};
+use crate::json::{Scanner, SyntaxError};
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
+use members::{BODY, Members};
 
 /// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -38,6 +40,8 @@ pub struct Ask {
     pub choices: u64,
     /// The end user as the caller names it in the body.
     pub user: Option<Label>,
+    /// The tier of service that is asked for, in the provider's word.
+    pub service_tier: Option<Label>,
     /// Input tokens, estimated from the body's size.
     pub input_tokens: u64,
     model_at: Option<ModelAt>,
@@ -101,83 +105,6 @@ impl fmt::Display for AskError {
 
 impl core::error::Error for AskError {}
 
-/// A member of the body that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Member {
-    Document,
-    Model,
-    Stream,
-    StreamOptions,
-    IncludeUsage,
-    MaxTokens,
-    MaxCompletionTokens,
-    MaxOutputTokens,
-    N,
-    User,
-    SafetyIdentifier,
-    UserId,
-    MaxOutput,
-    MaxInference,
-    NumPredict,
-    Candidates,
-}
-
-static BODY: Shape<Member> = Shape::both(
-    "",
-    Member::Document,
-    &[
-        Shape::value("model", Member::Model),
-        Shape::value("stream", Member::Stream),
-        Shape::both(
-            "stream_options",
-            Member::StreamOptions,
-            &[Shape::value("include_usage", Member::IncludeUsage)],
-        ),
-        Shape::value("max_tokens", Member::MaxTokens),
-        Shape::value("max_completion_tokens", Member::MaxCompletionTokens),
-        Shape::value("max_output_tokens", Member::MaxOutputTokens),
-        Shape::value("n", Member::N),
-        Shape::value("user", Member::User),
-        Shape::value("safety_identifier", Member::SafetyIdentifier),
-        Shape::inside("metadata", &[Shape::value("user_id", Member::UserId)]),
-        // Gemini.
-        Shape::inside(
-            "generationConfig",
-            &[
-                Shape::value("maxOutputTokens", Member::MaxOutput),
-                Shape::value("candidateCount", Member::Candidates),
-            ],
-        ),
-        // Bedrock's Converse.
-        Shape::inside("inferenceConfig", &[Shape::value("maxTokens", Member::MaxInference)]),
-        // Ollama.
-        Shape::inside("options", &[Shape::value("num_predict", Member::NumPredict)]),
-    ],
-);
-
-impl Member {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Document => "",
-            Self::Model => "model",
-            Self::Stream => "stream",
-            Self::StreamOptions => "stream_options",
-            Self::IncludeUsage => "stream_options.include_usage",
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::MaxOutputTokens => "max_output_tokens",
-            Self::N => "n",
-            Self::User => "user",
-            Self::SafetyIdentifier => "safety_identifier",
-            Self::UserId => "metadata.user_id",
-            Self::MaxOutput => "generationConfig.maxOutputTokens",
-            Self::MaxInference => "inferenceConfig.maxTokens",
-            Self::NumPredict => "options.num_predict",
-            Self::Candidates => "generationConfig.candidateCount",
-        }
-    }
-}
-
 impl Ask {
     /// Reads a request to `served` at `path`, of which the body is of `content_type`.
     ///
@@ -228,6 +155,7 @@ impl Ask {
             wants_usage: members.include_usage,
             output_limit: members.output_limit,
             choices: members.choices.unwrap_or(1).max(1),
+            service_tier: members.service_tier,
             user: members.safety_identifier.or(members.user).or(members.user_id),
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
@@ -246,6 +174,7 @@ impl Ask {
             wants_usage: false,
             output_limit: None,
             choices: form.choices.unwrap_or(1).max(1),
+            service_tier: None,
             user: None,
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
             model_at: model_at.map(ModelAt::Form),
@@ -314,117 +243,6 @@ impl Ask {
 fn after_brace(body: &[u8], start: usize) -> (usize, &'static str) {
     let inside = body.get(start + 1..).unwrap_or_default().trim_ascii_start();
     (start + 1, if inside.starts_with(b"}") { "" } else { "," })
-}
-
-/// What the scanner found.
-#[derive(Default)]
-struct Members<'b> {
-    body: &'b [u8],
-    seen: u32,
-    error: Option<AskError>,
-    object: bool,
-    start: usize,
-    model: Option<String>,
-    model_at: Option<Range<usize>>,
-    stream: Option<bool>,
-    include_usage: bool,
-    usage_at: UsageAt,
-    output_limit: Option<u64>,
-    choices: Option<u64>,
-    user: Option<Label>,
-    safety_identifier: Option<Label>,
-    user_id: Option<Label>,
-}
-
-impl Members<'_> {
-    fn wrong(&mut self, member: Member, kind: &'static str) {
-        self.error.get_or_insert(AskError::WrongKind(member.name(), kind));
-    }
-
-    fn count(&mut self, member: Member, value: Value<'_>) -> Option<u64> {
-        match value {
-            Value::Number(number) if count(number).is_some() => count(number),
-            Value::Null => None,
-            _ => {
-                self.wrong(member, "a whole number that is not negative");
-                None
-            }
-        }
-    }
-}
-
-impl Sink<Member> for Members<'_> {
-    fn value(&mut self, member: Member, value: Value<'_>, span: Range<u64>) {
-        let bit = 1u32 << (member as u32);
-        if self.seen & bit != 0 {
-            self.error.get_or_insert(AskError::Duplicate(member.name()));
-        }
-        self.seen |= bit;
-        // A body is in memory, so its offsets fit.
-        let at = usize::try_from(span.start).unwrap_or(0)..usize::try_from(span.end).unwrap_or(0);
-        match (member, value) {
-            (Member::Document, Value::Object) => {
-                self.object = true;
-                self.start = at.start;
-            }
-            (Member::Document, _) => {}
-            (Member::Model, Value::Text { raw, length }) if length == raw.len() as u64 => match unescape(raw)
-            {
-                Some(model) if !model.is_empty() => {
-                    self.model = Some(model);
-                    self.model_at = Some(at);
-                }
-                _ => self.wrong(member, "the name of a model"),
-            },
-            (Member::Model, _) => self.wrong(member, "a string of at most 256 bytes"),
-            (Member::Stream, Value::Bool(stream)) => self.stream = Some(stream),
-            (Member::Stream, Value::Null) => {}
-            (Member::Stream, _) => self.wrong(member, "true or false"),
-            (Member::IncludeUsage, Value::Bool(true)) => {
-                self.include_usage = true;
-                self.usage_at = UsageAt::Value(at, "true");
-            }
-            (Member::IncludeUsage, Value::Bool(false) | Value::Null) => {
-                self.usage_at = UsageAt::Value(at, "true")
-            }
-            (Member::IncludeUsage, _) => self.wrong(member, "true or false"),
-            (Member::StreamOptions, Value::Object) => {
-                if self.usage_at == UsageAt::Absent {
-                    let (at, follow) = after_brace(self.body, at.start);
-                    self.usage_at = UsageAt::Options(at, follow);
-                }
-            }
-            (Member::StreamOptions, Value::Null) => {
-                self.usage_at = UsageAt::Value(at, "{\"include_usage\":true}")
-            }
-            (Member::StreamOptions, _) => self.wrong(member, "an object"),
-            // Minus one means without limit there.
-            (Member::NumPredict, Value::Number(number)) => {
-                self.output_limit = count(number).max(self.output_limit)
-            }
-            (Member::NumPredict, _) => {}
-            (
-                Member::MaxTokens
-                | Member::MaxCompletionTokens
-                | Member::MaxOutputTokens
-                | Member::MaxOutput
-                | Member::MaxInference,
-                value,
-            ) => {
-                self.output_limit = self.count(member, value).max(self.output_limit);
-            }
-            (Member::N | Member::Candidates, value) => self.choices = self.count(member, value),
-            (Member::User | Member::SafetyIdentifier | Member::UserId, Value::Text { raw, .. }) => {
-                let label = Label::from_bytes(raw);
-                match member {
-                    Member::User => self.user = label,
-                    Member::SafetyIdentifier => self.safety_identifier = label,
-                    _ => self.user_id = label,
-                }
-            }
-            (Member::User | Member::SafetyIdentifier | Member::UserId, _) => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::ask::Ask;
 use crate::config::HoldPolicy;
 use crate::ledger::Amounts;
 use crate::money::PicoUsd;
-use crate::price::Price;
-use crate::tokens::Tokens;
+use crate::price::{Price, ServiceTier};
+use crate::tokens::{Tokens, Usage};
 
 /// What a request may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Estimate {
             0
         };
         let tokens = Tokens { input: ask.input_tokens, output, ..Tokens::default() };
-        let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&tokens));
+        let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), ServiceTier::Standard));
         let usd = policy.ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         Self { tokens, amounts: Amounts { usd, tokens: tokens.total(), requests: 1 } }
     }

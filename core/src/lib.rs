@@ -15,6 +15,7 @@
 // Values.
 pub mod head;
 pub mod json;
+pub mod hash;
 pub mod money;
 pub mod text;
 pub mod tokens;

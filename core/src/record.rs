@@ -8,7 +8,8 @@
 
 use crate::attribution::Attribution;
 use crate::config::Key;
-use crate::settlement::Charge;
+use crate::money::PicoUsd;
+use crate::settlement::{Basis, Charge};
 use crate::text::push_json_string;
 
 /// What is known of a request when it has ended, or been refused.
@@ -34,6 +35,8 @@ pub struct Record<'a> {
     pub stream: bool,
     /// What was charged.
     pub charge: Option<&'a Charge>,
+    /// What the provider says that it charges.
+    pub stated_cost: Option<PicoUsd>,
     /// From the request's arrival to the first byte of the answer's body, in milliseconds.
     pub ttft_ms: Option<u64>,
     /// From the request's arrival to now, in milliseconds.
@@ -48,8 +51,12 @@ pub struct Record<'a> {
     pub budget: Option<&'a str>,
     /// Events or documents of the answer that could not be read.
     pub unreadable: u64,
-    /// Hash of the configuration, which holds the prices.
+    /// The service tier it was served in, in the provider's word.
+    pub service_tier: Option<&'a str>,
+    /// Hash of the configuration.
     pub config: u64,
+    /// Hash of everything that prices come from.
+    pub prices: u64,
 }
 
 impl Record<'_> {
@@ -74,17 +81,20 @@ impl Record<'_> {
         line.text("model_sent", self.model_sent);
         line.text("model_served", self.model_served);
         line.text("provider", self.provider);
+        line.text("service_tier", self.service_tier);
         line.raw("stream", if self.stream { "true" } else { "false" });
         line.number("input_tokens", tokens.map(|tokens| tokens.total_input()));
-        line.number("cache_read_tokens", tokens.map(|tokens| tokens.cache_read));
-        line.number("cache_write_tokens", tokens.map(|tokens| tokens.cache_write + tokens.cache_write_long));
+        line.number("cache_read_tokens", tokens.map(|tokens| tokens.total_cache_read()));
+        line.number("cache_write_tokens", tokens.map(|tokens| tokens.total_cache_write()));
         line.number("output_tokens", tokens.map(|tokens| tokens.total_output()));
         line.number("reasoning_tokens", tokens.map(|tokens| tokens.reasoning));
         line.text(
             "cost_usd",
             self.charge.and_then(|charge| charge.usd).map(|usd| usd.to_string()).as_deref(),
         );
+        line.text("stated_cost_usd", self.stated_cost.map(|usd| usd.to_string()).as_deref());
         line.text("usage_source", self.charge.map(|charge| charge.source.name()));
+        line.text("usage_basis", self.charge.and_then(|charge| charge.basis).map(Basis::name));
         line.number("ttft_ms", self.ttft_ms);
         line.number("duration_ms", Some(self.duration_ms));
         line.number("status", self.status);
@@ -94,6 +104,7 @@ impl Record<'_> {
         line.number("retries", self.said.and_then(|said| said.retries));
         line.number("unreadable", Some(self.unreadable));
         line.text("config", Some(&format!("{:016x}", self.config)));
+        line.text("prices", Some(&format!("{:016x}", self.prices)));
         line.0.push('}');
         line.0
     }
@@ -148,7 +159,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::PicoUsd;
     use crate::settlement::UsageSource;
     use crate::tokens::Tokens;
     use serde_json::{Value, json};
@@ -158,7 +168,8 @@ mod tests {
         let empty: Value =
             serde_json::from_str(&Record { outcome: "denied", ..Record::default() }.to_json()).unwrap();
         let tokens = Tokens { input: 1, cache_read: 35, output: 7, ..Tokens::default() };
-        let charge = Charge { tokens, usd: Some(PicoUsd(2_500_000)), source: UsageSource::Provider };
+        let charge =
+            Charge { tokens, usd: Some(PicoUsd(2_500_000)), source: UsageSource::Provider, basis: None };
         let full = Record {
             model_requested: Some("a\"b\n"),
             charge: Some(&charge),

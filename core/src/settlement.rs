@@ -12,13 +12,12 @@
 //! Does not write counters: `Hold::settle` does.
 
 use crate::config::OnDisconnect;
-use crate::dialect::Count;
 use crate::estimate::Estimate;
 use crate::ledger::Amounts;
 use crate::meter::Reading;
 use crate::money::PicoUsd;
-use crate::price::Price;
-use crate::tokens::Tokens;
+use crate::price::{Price, ServiceTier};
+use crate::tokens::{Tokens, Usage};
 
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -90,6 +89,34 @@ pub struct Charge {
     pub usd: Option<PicoUsd>,
     /// Where the tokens come from.
     pub source: UsageSource,
+    /// What was estimated from, if something was.
+    pub basis: Option<Basis>,
+}
+
+/// What the output of an estimate was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The pieces of text that came: about one token each at many providers.
+    Deltas,
+    /// The bytes of text that came.
+    TextBytes,
+    /// What was held.
+    Hold,
+    /// The prompt alone: no output came, or the policy asks for this.
+    Input,
+}
+
+impl Basis {
+    /// What the record calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deltas => "deltas",
+            Self::TextBytes => "text_bytes",
+            Self::Hold => "hold",
+            Self::Input => "input",
+        }
+    }
 }
 
 impl Charge {
@@ -101,14 +128,19 @@ impl Charge {
 }
 
 /// What must be known to charge a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Bill<'a> {
     /// What was estimated before.
     pub estimate: &'a Estimate,
     /// What the answer said.
     pub reading: &'a Reading,
-    /// The price of the model, if it has one.
+    /// The price of the model that answered, if it has one.
     pub price: Option<&'a Price>,
+    /// The price of another model that a step of the answer names. A step at a model without a price costs
+    /// what the answer's model costs, rather than nothing.
+    pub step_price: &'a dyn Fn(&str) -> Option<Price>,
+    /// The service tier that the caller asked for, in the provider's word.
+    pub tier_asked: Option<&'a str>,
     /// What to do when the client leaves.
     pub policy: OnDisconnect,
     /// Whether a complete answer has output tokens.
@@ -121,39 +153,41 @@ impl Bill<'_> {
     /// The charge for a request that ended like this.
     #[must_use]
     pub fn charge(&self, ending: Ending) -> Charge {
-        let (tokens, source) = self.used(ending);
-        let held = ending == Ending::ClientGone
-            && source != UsageSource::Provider
-            && self.policy == OnDisconnect::BillHold;
-        let usd = self.price.map(|price| if held { self.estimate.amounts.usd } else { price.cost(&tokens) });
-        Charge { tokens, usd, source }
+        let Used { tokens, source, basis } = self.used(ending);
+        let usd = self.price.map(|price| match (source, basis) {
+            (UsageSource::None, _) => PicoUsd::ZERO,
+            (_, Some(Basis::Hold)) => self.estimate.amounts.usd,
+            (UsageSource::Provider, _) if self.steps().is_some() => self.cost_of_steps(price),
+            _ => price.cost(&Usage { tokens, ..self.reading.reported.usage() }, self.tier()),
+        });
+        Charge { tokens, usd, source, basis }
     }
 
-    fn used(&self, ending: Ending) -> (Tokens, UsageSource) {
+    fn used(&self, ending: Ending) -> Used {
         let reported = &self.reading.reported;
+        let nothing = Used { tokens: Tokens::default(), source: UsageSource::None, basis: None };
         if !self.charged {
-            return (Tokens::default(), UsageSource::None);
+            return nothing;
         }
         let has_output = reported.has_output() && !self.lags(ending);
         if reported.has_input() && (has_output || !self.generates) {
-            return (reported.tokens(), UsageSource::Provider);
+            let tokens = self.steps().unwrap_or_else(|| reported.tokens());
+            return Used { tokens, source: UsageSource::Provider, basis: None };
         }
         let any = reported.has_input() || reported.has_output();
         if !any && matches!(ending, Ending::Refused | Ending::NotAnswered) {
-            return (Tokens::default(), UsageSource::None);
+            return nothing;
         }
         let mut tokens = reported.tokens();
+        let mut basis = Basis::Input;
         if !reported.has_input() {
             tokens.input = self.estimate.tokens.input;
         }
         if !has_output && self.generates {
-            tokens.output = match (ending, self.policy) {
-                (Ending::ClientGone, OnDisconnect::BillHold) => self.estimate.tokens.output,
-                (Ending::ClientGone, OnDisconnect::BillInputOnly) => 0,
-                _ => self.reading.deltas.max(self.reading.text_bytes.div_ceil(BYTES_PER_TOKEN)),
-            };
+            (tokens.output, basis) = self.estimated_output(ending);
         }
-        (tokens, if any { UsageSource::ProviderPartial } else { UsageSource::Estimated })
+        let source = if any { UsageSource::ProviderPartial } else { UsageSource::Estimated };
+        Used { tokens, source, basis: Some(basis) }
     }
 
     /// Whether the answer broke off while a running total had not counted any of the text that was seen.
@@ -161,8 +195,50 @@ impl Bill<'_> {
         matches!(ending, Ending::Cut | Ending::ClientGone)
             && self.reading.deltas > 0
             && self.reading.reported.tokens().total_output() == 0
-            && self.reading.reported.get(Count::AudioSeconds).is_none()
     }
+
+    /// What the steps used together. `None` if they are none, or say less than the answer as a whole, which
+    /// is a part of them: then some of their numbers are missing.
+    fn steps(&self) -> Option<Tokens> {
+        let steps = self.reading.steps.iter().map(|step| step.reported.tokens());
+        steps
+            .reduce(|all, step| all.plus(&step))
+            .filter(|all| all.total() >= self.reading.reported.tokens().total())
+    }
+
+    /// Output tokens that nobody reported, and what they are guessed from.
+    fn estimated_output(&self, ending: Ending) -> (u64, Basis) {
+        let by_bytes = self.reading.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        match (ending, self.policy) {
+            (Ending::ClientGone, OnDisconnect::BillHold) => (self.estimate.tokens.output, Basis::Hold),
+            (Ending::ClientGone, OnDisconnect::BillInputOnly) => (0, Basis::Input),
+            _ if self.reading.deltas == 0 => (0, Basis::Input),
+            _ if self.reading.deltas >= by_bytes => (self.reading.deltas, Basis::Deltas),
+            _ => (by_bytes, Basis::TextBytes),
+        }
+    }
+
+    /// The cost of an answer that was made in steps, each at its own model's price; tools once.
+    fn cost_of_steps(&self, price: &Price) -> PicoUsd {
+        let tools = Usage { tokens: Tokens::default(), ..self.reading.reported.usage() };
+        self.reading.steps.iter().fold(price.cost(&tools, self.tier()), |sum, step| {
+            let own = step.model.as_ref().and_then(|model| (self.step_price)(model.as_str()));
+            let used = Usage { requests: 0, ..Usage::of(step.reported.tokens()) };
+            sum.saturating_add(own.as_ref().unwrap_or(price).cost(&used, self.tier()))
+        })
+    }
+
+    fn tier(&self) -> ServiceTier {
+        let served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
+        ServiceTier::of_answer(served, self.tier_asked)
+    }
+}
+
+/// What was used, and how that is known.
+struct Used {
+    tokens: Tokens,
+    source: UsageSource,
+    basis: Option<Basis>,
 }
 
 #[cfg(test)]

@@ -66,6 +66,26 @@ impl Tokens {
         sum([self.output, self.reasoning, self.output_audio, self.output_image])
     }
 
+    /// Both together, bucket by bucket; saturates.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let add = u64::saturating_add;
+        Self {
+            input: add(self.input, other.input),
+            cache_read: add(self.cache_read, other.cache_read),
+            cache_write: add(self.cache_write, other.cache_write),
+            cache_write_long: add(self.cache_write_long, other.cache_write_long),
+            input_audio: add(self.input_audio, other.input_audio),
+            cache_read_audio: add(self.cache_read_audio, other.cache_read_audio),
+            input_image: add(self.input_image, other.input_image),
+            cache_read_image: add(self.cache_read_image, other.cache_read_image),
+            output: add(self.output, other.output),
+            reasoning: add(self.reasoning, other.reasoning),
+            output_audio: add(self.output_audio, other.output_audio),
+            output_image: add(self.output_image, other.output_image),
+        }
+    }
+
     /// Everything: what a token budget counts.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -17,11 +17,13 @@ const SAMPLE: &str = include_str!("../../envoy/farebox.json");
 const MAXIMAL: &str = include_str!("documents/maximal.json");
 
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 10] = [
+const ONLY_THE_READER_SEES: [&str; 12] = [
     "no key has this",
     "no provider has this name",
     "no provider is named",
     "no model has this name",
+    "no prices are listed of this provider",
+    "must be a number from 0 to 1000",
     "has this id already",
     "has this name already",
     "this header is named twice",
@@ -145,6 +147,8 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
         ("/models/fast/0/provider", json!("nobody")),
         ("/default_model", json!("nobody/llama")),
         ("/default_model", json!("nobody")),
+        ("/providers/openai/catalogue", json!("nobody")),
+        ("/providers/openai/price_multiplier", json!("1000.5")),
         ("/keys/1/id", json!("demo")),
         ("/budgets/1/name", json!("org")),
         ("/rules/0/when/headers", json!({"X-A": "1", "x-a": "1"})),

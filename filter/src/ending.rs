@@ -5,6 +5,7 @@
 
 use farebox_core::denial::Denial;
 use farebox_core::record::Record;
+use farebox_core::route::Destination;
 use farebox_core::settlement::{Bill, Charge, Ending};
 use farebox_core::window::Millis;
 
@@ -44,10 +45,16 @@ impl Gateway {
     fn settle(&self, admitted: Admitted, now: Millis) {
         let ending = how_it_ended(&admitted, self.seen.status);
         let reading = admitted.meter.reading();
+        let served = reading.model.as_ref().map(|model| model.as_str());
+        let Destination { provider, model: sent } = &admitted.target;
+        let prices = &admitted.config.prices;
+        let price = prices.price_of_answer(provider, sent, served, self.seen.arrived);
         let bill = Bill {
             estimate: &admitted.estimate,
             reading,
-            price: admitted.price.as_ref(),
+            price: price.as_ref(),
+            step_price: &|model| prices.price(provider, model, self.seen.arrived),
+            tier_asked: admitted.tier_asked.as_ref().map(|tier| tier.as_str()),
             policy: admitted.config.on_disconnect,
             generates: admitted.endpoint.generates(),
             charged: admitted.endpoint.is_charged(),
@@ -57,9 +64,11 @@ impl Gateway {
         self.write(&Record {
             model: Some(&admitted.plan.label),
             model_sent: Some(&admitted.target.model),
-            model_served: reading.model.as_ref().map(|model| model.as_str()),
+            model_served: served,
+            service_tier: reading.service_tier.as_ref().map(|tier| tier.as_str()),
             provider: Some(&admitted.target.provider.name),
             charge: Some(&charge),
+            stated_cost: reading.stated_cost,
             ttft_ms,
             outcome: ending.outcome(),
             unreadable: reading.unreadable,
@@ -120,6 +129,7 @@ impl Gateway {
             duration_ms: now.since(self.seen.arrived),
             status: self.seen.status,
             config: self.config.as_ref().map_or(0, |config| config.hash),
+            prices: self.config.as_ref().map_or(0, |config| config.prices.hash()),
             ..Record::default()
         }
     }

@@ -20,7 +20,6 @@ use farebox_core::head::RequestHead;
 use farebox_core::identity::identify;
 use farebox_core::meter::{Framing, Meter, Passed};
 use farebox_core::place::{Place, dialect_of};
-use farebox_core::price::Price;
 use farebox_core::route::{Destination, Plan, route};
 use farebox_core::text::Label;
 use farebox_core::window::Millis;
@@ -82,9 +81,9 @@ pub(crate) struct Admitted {
     pub(crate) hold: Hold,
     pub(crate) plan: Plan,
     pub(crate) target: Destination,
-    pub(crate) price: Option<Price>,
     pub(crate) estimate: Estimate,
     pub(crate) endpoint: Endpoint,
+    pub(crate) tier_asked: Option<Label>,
     hides_usage: bool,
     pub(crate) meter: Meter,
     /// The answer is Envoy's own.
@@ -152,7 +151,7 @@ impl Gateway {
         self.seen.stream = ask.stream;
         let plan = route(&config, &key, &self.seen.said, &head, served.api, &ask)?;
         let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
-        let price = config.prices.price(&target.provider.name, &target.model);
+        let price = config.prices.price(&target.provider, &target.model, self.seen.arrived);
         if price.is_none() && config.unpriced == Unpriced::Deny && endpoint.is_charged() {
             return Err(Denial::Unpriced(plan.model));
         }
@@ -177,9 +176,9 @@ impl Gateway {
             hold,
             plan,
             target,
-            price,
             estimate,
             endpoint,
+            tier_asked: ask.service_tier,
             hides_usage,
             meter,
             local: false,

@@ -94,7 +94,15 @@ impl Setup {
     /// # Panics
     /// If it does not start.
     pub async fn start(self, provider: &Provider) -> Envoy {
-        match self.try_start(provider).await {
+        self.start_before(provider.address()).await
+    }
+
+    /// Starts Envoy with whatever serves at `provider` as every provider.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_before(self, provider: SocketAddr) -> Envoy {
+        match self.try_start_before(provider).await {
             Ok(envoy) => envoy,
             Err(refused) => panic!("Envoy exited with {:?}:\n{}", refused.code, refused.log),
         }
@@ -105,8 +113,12 @@ impl Setup {
     /// # Errors
     /// [`Refused`] if Envoy exits before it serves.
     pub async fn try_start(self, provider: &Provider) -> Result<Envoy, Refused> {
+        self.try_start_before(provider.address()).await
+    }
+
+    async fn try_start_before(self, provider: SocketAddr) -> Result<Envoy, Refused> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (bootstrap, discovered) = bootstrap::render(&self.variations, provider.address(), folder.path());
+        let (bootstrap, discovered) = bootstrap::render(&self.variations, provider, folder.path());
         let config = folder.path().join("envoy.json");
         fs::write(&config, bootstrap.to_string()).expect("the folder can be written");
         if let Some(discovered) = &discovered {

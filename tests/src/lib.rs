@@ -15,6 +15,7 @@ pub mod config;
 pub mod envoy;
 pub mod gateway;
 pub mod http2;
+pub mod model;
 pub mod patience;
 pub mod provider;
 pub mod raw;

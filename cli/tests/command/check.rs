@@ -90,7 +90,7 @@ fn every_mistake_is_told_with_its_path() {
     let expected = r#"standard input: 3 mistakes
   keys[0]: "team" is missing
   keys[0].taem: unknown key (did you mean "team"?)
-  providers.openai.dialect: must be one of openai, anthropic (did you mean "openai"?)
+  providers.openai.dialect: must be one of openai, azure, anthropic, gemini, vertex, bedrock, cohere, ollama (did you mean "openai"?)
 "#;
     assert_eq!(outcome, Outcome::failure(expected));
 }

@@ -38,7 +38,7 @@ use wildmatch::WildMatch;
 
 use crate::dialect::Api;
 use crate::ledger::Limits;
-use crate::price::{Catalogue, Price};
+use crate::price::Catalogue;
 use crate::window::{Millis, Window};
 
 /// Everything an operator decided.
@@ -165,6 +165,10 @@ pub struct Provider {
     pub credential: Credential,
     /// Whether usage may be asked for in a stream (`stream_options.include_usage`).
     pub include_usage: bool,
+    /// The provider in the price list whose prices hold.
+    pub catalogue: Box<str>,
+    /// What listed prices are multiplied by, in thousandths.
+    pub price_permille: u64,
 }
 
 /// How a provider is authenticated to.
@@ -291,9 +295,6 @@ pub struct HoldPolicy {
     /// Length of an epoch: a hold that was never settled is dropped after one to two of these.
     pub epoch_ms: u64,
 }
-
-/// A price the configuration sets, for model names `provider/model` that fit the pattern.
-pub type PriceOverride = (Pattern, Price);
 
 impl Config {
     /// Reads a plugin configuration. `secret` resolves the name of an environment variable.

@@ -8,7 +8,7 @@ use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Budget, Config, ConfigErrors};
 use super::{budgets, callers, document, models, policy, prices, providers, rules};
-use crate::price::Catalogue;
+use crate::hash::{self, fnv1a};
 use std::rc::Rc;
 
 const FIELDS: [&str; 16] = [
@@ -39,7 +39,7 @@ pub(super) fn parse(json: &[u8], environment: Environment<'_>) -> Result<Config,
     let node = document::read(json, &errors);
     let config = node.and_then(|node| {
         let names = Names::of(&node);
-        read(&Cursor::root(&node, &errors), &names, fnv1a(json), environment)
+        read(&Cursor::root(&node, &errors), &names, fnv1a(hash::EMPTY, json), environment)
     });
     errors.unless_any(config)?.ok_or_else(ConfigErrors::unexplained)
 }
@@ -68,6 +68,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         names.model(&model, name).then(|| name.into())
     });
     let limits = policy::body_limits(fields.get("limits").as_ref());
+    let prices = prices::read(fields.get("prices").as_ref(), &providers);
     Some(Config {
         identity_header,
         keys: keys.unwrap_or_default(),
@@ -77,7 +78,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         default_model,
         rules: fields.get("rules").map(|list| rules::read(&list, names)).unwrap_or_default(),
         budgets: budgets.iter().map(|limited| Rc::<Budget>::clone(&limited.budget)).collect(),
-        prices: Catalogue::new(fields.get("prices").map(|at| prices::read(&at)).unwrap_or_default()),
+        prices,
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
         hold: policy::hold(fields.get("hold").as_ref()),
@@ -87,19 +88,4 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         request_body_ms: limits.ms,
         hash,
     })
-}
-
-/// FNV-1a, 64 bits: tells texts apart in logs, is no protection against anyone.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        assert_eq!(super::fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(super::fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
-    }
 }

@@ -1,42 +1,85 @@
-//! Decides what the operator says tokens cost, over what the catalogue says.
+//! Decides what the operator says use costs, over what the catalogue says.
 
 use core::cmp::Reverse;
+use std::rc::Rc;
 
-use super::cursor::Cursor;
+use hashbrown::HashMap;
+
+use super::cursor::{Cursor, Fields};
+use super::policy::MAX_COUNT;
 use super::syntax::MODEL;
-use super::{Pattern, PriceOverride};
-use crate::price::{Price, per_million};
+use super::{Pattern, Provider};
+use crate::hash::{self, fnv1a};
+use crate::price::{Catalogue, Kind, Override, Price, Quote, Schedule, ServiceTier};
 
-const FIELDS: [&str; 5] = ["input", "cache_read", "cache_write", "cache_write_long", "output"];
+/// The prices of long prompts.
+const STEPS: &str = "tiers";
+/// The threshold of one of them.
+const ABOVE: &str = "above_input_tokens";
 
-/// The prices, in the order in which they are tried: exact names, then patterns, the longest first.
-pub(super) fn read(at: &Cursor<'_>) -> Vec<PriceOverride> {
+/// The overrides in the order in which they are tried: exact names, then patterns, the longest first.
+pub(super) fn read(at: Option<&Cursor<'_>>, providers: &HashMap<Box<str>, Rc<Provider>>) -> Catalogue {
     let mut prices = Vec::new();
-    for (name, entry) in at.entries().unwrap_or_default() {
+    for (name, entry) in at.and_then(Cursor::entries).unwrap_or_default() {
         if entry.key_is(name, MODEL) && !Pattern::is_pattern(name) && !name.contains('/') {
             entry.fail("the name must be \"provider/model\" or a pattern of that");
         }
         if let Some(price) = read_price(&entry) {
-            prices.push((name, price));
+            prices.push((name.to_ascii_lowercase(), price));
         }
     }
     prices.sort_by_key(|(name, _)| (Pattern::is_pattern(name), Reverse(name.len())));
-    prices.into_iter().map(|(name, price)| (Pattern::new(name), price)).collect()
+    let seed = seed(&prices, providers);
+    let overrides = prices.into_iter().map(|(name, price)| Override { pattern: Pattern::new(&name), price });
+    Catalogue::new(overrides.collect(), seed)
+}
+
+/// Tells apart all that the configuration says about prices. Providers have no order.
+fn seed(prices: &[(String, Price)], providers: &HashMap<Box<str>, Rc<Provider>>) -> u64 {
+    let hash = |texts: [&str; 2], number: u64| {
+        let hash = texts.iter().fold(hash::EMPTY, |hash, text| fnv1a(fnv1a(hash, text.as_bytes()), b"/"));
+        fnv1a(hash, &number.to_le_bytes())
+    };
+    let providers = providers.values().map(|at| hash([&at.name, &at.catalogue], at.price_permille));
+    let providers = providers.fold(0, u64::wrapping_add);
+    prices.iter().fold(providers, |before, (name, price)| price.hash(hash([name, ""], before)))
 }
 
 fn read_price(at: &Cursor<'_>) -> Option<Price> {
-    let fields = at.fields(&FIELDS)?;
-    let price = |at: Cursor<'_>| at.decimal(per_million);
-    let input = fields.need("input").and_then(price);
-    let [cache_read, cache_write, cache_write_long] =
-        ["cache_read", "cache_write", "cache_write_long"].map(|key| fields.get(key).and_then(price));
-    let output = fields.need("output").and_then(price);
-    let input = input?;
-    Some(Price {
-        input,
-        cache_read: cache_read.unwrap_or(input),
-        cache_write: cache_write.unwrap_or(input),
-        cache_write_long: cache_write_long.unwrap_or(input),
-        output: output?,
+    let own = Kind::ALL.into_iter().map(|(_, name, _)| name);
+    let tiers = || ServiceTier::ALL.into_iter().filter(|(tier, _)| *tier != ServiceTier::Standard);
+    let known: Vec<_> = own.chain([STEPS]).chain(tiers().map(|(_, name)| name)).collect();
+    let fields = at.fields(&known)?;
+    let needed = [fields.need("input").is_some(), fields.need("output").is_some()];
+    let base = quote(&fields);
+    let steps = fields.get(STEPS).map(|list| read_steps(&list)).unwrap_or_default();
+    let tiers = tiers().filter_map(|(tier, name)| {
+        let own = quote(&fields.get(name)?.fields(&kinds())?);
+        let steps = steps.iter().map(|(above, quote)| (*above, own.over(quote)));
+        Some((tier, Schedule::new(own.over(&base), steps.collect())))
+    });
+    let tiers = tiers.collect();
+    (needed == [true; 2]).then(|| Price::new(Schedule::new(base, steps), tiers))
+}
+
+/// What changes for long prompts, by the threshold.
+fn read_steps(at: &Cursor<'_>) -> Vec<(u64, Quote)> {
+    let known: Vec<_> = [ABOVE].into_iter().chain(kinds()).collect();
+    let steps = at.items().unwrap_or_default().into_iter().filter_map(|step| {
+        let fields = step.fields(&known)?;
+        Some((fields.need(ABOVE)?.count(0..=MAX_COUNT)?, quote(&fields)))
+    });
+    steps.collect()
+}
+
+fn kinds() -> [&'static str; Kind::ALL.len()] {
+    Kind::ALL.map(|(_, name, _)| name)
+}
+
+/// The prices among `fields`.
+fn quote(fields: &Fields<'_>) -> Quote {
+    Kind::ALL.into_iter().fold(Quote::default(), |quote, (kind, name, _)| {
+        let price = fields.get(name).and_then(|at| at.decimal(|text| Quote::published(kind, text)));
+        price.map_or(quote, |price| quote.with(kind, price))
     })
 }

@@ -9,11 +9,26 @@ use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
+use super::suggestion::did_you_mean;
 use super::syntax::{BASE_PATH, CLUSTER, ENV, HOST, ID};
 use super::{Credential, Provider, Secret};
 use crate::dialect::Api;
+use crate::money::parse_decimal;
+use crate::price::{Listing, ONE};
 
-const FIELDS: [&str; 6] = ["dialect", "cluster", "host", "base_path", "credentials", "include_usage"];
+const FIELDS: [&str; 8] = [
+    "dialect",
+    "cluster",
+    "host",
+    "base_path",
+    "credentials",
+    "include_usage",
+    "catalogue",
+    "price_multiplier",
+];
+
+/// The largest multiplier of prices, in thousandths.
+const MAX_PERMILLE: u64 = 1_000_000;
 
 /// The providers by name.
 pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> HashMap<Box<str>, Rc<Provider>> {
@@ -35,6 +50,8 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
     let base_path = fields.get("base_path").and_then(|at| at.text_as(BASE_PATH));
     let credential = fields.get("credentials").map(|at| read_credential(&at, environment));
     let include_usage = fields.get("include_usage").and_then(|at| at.flag());
+    let catalogue = fields.get("catalogue").and_then(|at| read_catalogue(&at));
+    let price_permille = fields.get("price_multiplier").and_then(|at| read_multiplier(&at));
     Some(Provider {
         name: name.into(),
         apis: apis?,
@@ -43,7 +60,28 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
         base_path: base_path.map(|path| path.trim_end_matches('/').into()),
         credential: credential.unwrap_or(Some(Credential::None))?,
         include_usage: include_usage.unwrap_or(true),
+        catalogue: catalogue.unwrap_or(name).into(),
+        price_permille: price_permille.unwrap_or(ONE),
     })
+}
+
+/// The name of a provider that prices are listed of.
+fn read_catalogue(at: &Cursor<'_>) -> Option<&'static str> {
+    let (name, listing) = (at.text_as(ID)?, Listing::checked_in());
+    let found = listing.provider(name);
+    if found.is_none() {
+        at.fail(format!("no prices are listed of this provider{}", did_you_mean(name, listing.providers())));
+    }
+    found
+}
+
+/// A factor as thousandths.
+fn read_multiplier(at: &Cursor<'_>) -> Option<u64> {
+    let permille = at.decimal(|text| parse_decimal(text, 3))?;
+    if permille > MAX_PERMILLE {
+        at.fail("must be a number from 0 to 1000");
+    }
+    Some(permille)
 }
 
 /// One API or a list of them.

@@ -4,6 +4,8 @@ mod broken;
 
 use super::*;
 use crate::money::PicoUsd;
+use crate::price::{Kind, ServiceTier};
+use crate::window::Millis;
 use proptest::prelude::*;
 
 const SAMPLE: &str = include_str!("../../../envoy/farebox.json");
@@ -36,6 +38,12 @@ fn with(key: &str, value: &str) -> String {
     parts.push((key, value.to_owned()));
     let parts: Vec<String> = parts.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
     format!("{{{}}}", parts.join(", "))
+}
+
+/// What one of `kind` costs in the standard tier with a short prompt.
+fn quoted(config: &Config, provider: &str, model: &str, kind: Kind) -> u64 {
+    let price = config.prices.price(&config.providers[provider], model, Millis(0)).unwrap();
+    price.schedule(ServiceTier::Standard).quote(0).price(kind)
 }
 
 #[test]
@@ -104,14 +112,44 @@ fn the_longest_pattern_comes_first() {
     let names: Vec<&str> = config.patterns.iter().map(|(_, model)| &*model.name).collect();
     assert_eq!(names, ["anthropic/claude-?", "gpt-4*", "gpt-*"]);
     // Of the prices, the exact name comes before every pattern.
-    let input = |model| config.prices.price("openai", model).unwrap().input;
+    let input = |model| quoted(&config, "openai", model, Kind::Input);
     assert_eq!([input("gpt-4o"), input("gpt-4.1"), input("o3")], [150_000, 3_000_000, 1_000_000]);
 }
 
 #[test]
 fn a_cache_price_that_is_left_out_is_the_input_price() {
-    let price = parse(MAXIMAL).unwrap().prices.price("openai", "o3").unwrap();
-    assert_eq!(price, crate::price::Price::flat(1_000_000, 2_000_000));
+    let config = parse(MAXIMAL).unwrap();
+    assert_eq!(quoted(&config, "openai", "o3", Kind::CacheRead), 1_000_000);
+    assert_eq!(quoted(&config, "openai", "gpt-4o", Kind::CacheRead), 75_000);
+}
+
+#[test]
+fn a_price_of_ones_own_may_have_every_kind_and_step_and_tier() {
+    let config = parse(MAXIMAL).unwrap();
+    let price = config.prices.price(&config.providers["openai"], "o4-mini", Millis(0)).unwrap();
+    let at = |tier, size, kind| price.schedule(tier).quote(size).price(kind);
+    for (tier, size, kind, pico) in [
+        (ServiceTier::Standard, 200_000, Kind::Input, 1_000_000),
+        (ServiceTier::Standard, 200_001, Kind::Input, 2_000_000),
+        (ServiceTier::Standard, 200_001, Kind::CacheReadAudio, 200_000),
+        (ServiceTier::Standard, 200_001, Kind::CacheRead, 2_000_000),
+        (ServiceTier::Standard, 1, Kind::Reasoning, 5_000_000),
+        (ServiceTier::Standard, 1, Kind::WebSearch, 10_000_000_000),
+        (ServiceTier::Standard, 1, Kind::FileSearch, 2_500_000_000),
+        (ServiceTier::Standard, 1, Kind::Request, 1),
+        // A tier changes what it names, at every size of prompt, and nothing else.
+        (ServiceTier::Flex, 1, Kind::Input, 500_000),
+        (ServiceTier::Flex, 200_001, Kind::Input, 500_000),
+        (ServiceTier::Flex, 200_001, Kind::Output, 8_000_000),
+        (ServiceTier::Fast, 200_001, Kind::Output, 8_000_000),
+        (ServiceTier::Priority, 1, Kind::OutputImage, 7_000_000),
+    ] {
+        assert_eq!(at(tier, size, kind), pico, "{tier:?} {size} {kind:?}");
+    }
+    let openai = &config.providers["openai"];
+    assert_eq!((&*openai.catalogue, openai.price_permille), ("azure", 1_100));
+    let local = &config.providers["local"];
+    assert_eq!((&*local.catalogue, local.price_permille), ("local", 1_000));
 }
 
 #[test]

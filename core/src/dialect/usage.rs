@@ -9,23 +9,23 @@
 //! was (Mistral); else it was output (thoughts that Gemini's compatible endpoint hides). A total next to
 //! no output and no input is all input: that is how embeddings and rankings are counted.
 //!
-//! Does not guess: what was not reported stays unknown.
+//! Does not guess: what was not reported stays unknown. Seconds of audio have no price yet; an answer that
+//! says nothing else is estimated.
 
 use super::Count;
 use crate::tokens::{Tokens, Usage};
 
-const INPUTS: [Count; 7] = [
+const INPUTS: [Count; 6] = [
     Count::InputWithCache,
     Count::InputFresh,
     Count::InputBesides,
     Count::InputImageBesides,
     Count::TimedPrompt,
     Count::SearchUnits,
-    Count::AudioSeconds,
 ];
 
-const OUTPUTS: [Count; 5] =
-    [Count::Output, Count::OutputVisible, Count::ReasoningBesides, Count::TimedOutput, Count::AudioSeconds];
+const OUTPUTS: [Count; 4] =
+    [Count::Output, Count::OutputVisible, Count::ReasoningBesides, Count::TimedOutput];
 
 /// The last number that was reported of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +60,7 @@ impl Reported {
     /// Whether nothing was said, or zeros all over: no model answers without input, so these are
     /// placeholders.
     fn is_blank(&self) -> bool {
-        let by_the_piece = self.of(Count::SearchUnits).max(self.of(Count::AudioSeconds));
-        by_the_piece == 0 && self.tokens().total() == 0
+        self.of(Count::SearchUnits) == 0 && self.tokens().total() == 0
     }
 
     fn says_any_of(&self, kinds: &[Count]) -> bool {
@@ -80,6 +79,8 @@ impl Reported {
         Usage {
             web_searches: self.of(Count::WebSearches),
             file_searches: self.of(Count::FileSearches),
+            // A ranking's unit is a query over so many documents: what others call a request.
+            requests: self.of(Count::SearchUnits).max(1),
             ..Usage::of(self.tokens())
         }
     }
@@ -266,7 +267,8 @@ mod tests {
             (false, false)
         );
         assert_eq!(said(&[(Count::InputWithCache, 9), (Count::Output, 0)]), (true, true));
-        assert_eq!(said(&[(Count::SearchUnits, 1)]), (true, false));
+        assert_eq!(said(&[(Count::SearchUnits, 2)]), (true, false));
+        assert_eq!(reported(&[(Count::SearchUnits, 2)]).usage().requests, 2);
     }
 
     #[test]

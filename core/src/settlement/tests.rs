@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::dialect::{Count, Reported};
+use crate::meter::Step;
+use crate::price::{Kind, Quote, Schedule};
+use crate::text::Label;
 
 fn estimate() -> Estimate {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
@@ -16,8 +19,16 @@ fn reading(fields: &[(Count, u64)]) -> Reading {
 
 fn charge(reading: &Reading, ending: Ending, policy: OnDisconnect) -> (u64, u64, Option<u64>, UsageSource) {
     let (estimate, price) = (estimate(), Price::flat(1, 10));
-    let bill =
-        Bill { estimate: &estimate, reading, price: Some(&price), policy, generates: true, charged: true };
+    let bill = Bill {
+        estimate: &estimate,
+        reading,
+        price: Some(&price),
+        step_price: &|_| None,
+        tier_asked: None,
+        policy,
+        generates: true,
+        charged: true,
+    };
     let charge = bill.charge(ending);
     (charge.tokens.total_input(), charge.tokens.total_output(), charge.usd.map(|usd| usd.0), charge.source)
 }
@@ -80,6 +91,8 @@ fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
         estimate: &estimate,
         reading: &reading,
         price: None,
+        step_price: &|_| None,
+        tier_asked: None,
         policy: SEEN,
         generates: true,
         charged: true,
@@ -95,6 +108,8 @@ fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
         estimate: &estimate,
         reading: &reading,
         price: Some(&price),
+        step_price: &|_| None,
+        tier_asked: None,
         policy: SEEN,
         generates: false,
         charged: true,
@@ -105,4 +120,68 @@ fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
         (free.usd, free.tokens, free.source),
         (Some(PicoUsd(0)), Tokens::default(), UsageSource::None)
     );
+}
+
+#[test]
+fn steps_are_charged_each_at_its_own_model_and_tools_once() {
+    let step = |model: Option<&str>, input, output| {
+        let mut reported = Reported::default();
+        reported.set(Count::InputFresh, input);
+        reported.set(Count::Output, output);
+        Step { model: model.and_then(|model| Label::from_bytes(model.as_bytes())), reported }
+    };
+    let mut reading = reading(&[(Count::InputFresh, 220), (Count::Output, 8)]);
+    reading.steps =
+        vec![step(None, 220, 8), step(None, 55_196, 125), step(Some("big"), 10, 1), step(Some("new"), 5, 0)];
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let bill = Bill {
+        estimate: &estimate,
+        reading: &reading,
+        price: Some(&price),
+        step_price: &|model| (model == "big").then(|| Price::flat(100, 1_000)),
+        tier_asked: None,
+        policy: SEEN,
+        generates: true,
+        charged: true,
+    };
+    let charge = bill.charge(Ending::Answered);
+    assert_eq!((charge.tokens.total_input(), charge.tokens.total_output()), (55_431, 134));
+    let expected = 220 + 80 + 55_196 + 1_250 + 1_000 + 1_000 + 5;
+    assert_eq!(charge.usd, Some(PicoUsd(expected)));
+}
+
+#[test]
+fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
+    let quote = |input| Quote::default().with(Kind::Input, input).with(Kind::WebSearch, 1_000);
+    let tiers = vec![(ServiceTier::Priority, Schedule::flat(quote(3)))];
+    let (estimate, price) = (estimate(), Price::new(Schedule::flat(quote(2).with(Kind::Request, 50)), tiers));
+    let cost = |tier: &[u8], tier_asked, searches, ending| {
+        let mut reading = reading(if searches > 0 { &REPORTED } else { &[] });
+        reading.service_tier = Label::from_bytes(tier);
+        reading.reported.set(Count::WebSearches, searches);
+        let (estimate, price) = (&estimate, Some(&price));
+        let bill = Bill {
+            estimate,
+            reading: &reading,
+            price,
+            step_price: &|_| None,
+            tier_asked,
+            policy: SEEN,
+            generates: true,
+            charged: true,
+        };
+        bill.charge(ending).usd.unwrap().0
+    };
+    assert_eq!(cost(b"default", Some("priority"), 2, Ending::Answered), 36 * 2 + 2_000 + 50);
+    assert_eq!(cost(b"priority", None, 2, Ending::Answered), 36 * 3 + 2_000);
+    assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000);
+    // A request that nobody worked on has no fee either.
+    assert_eq!(cost(b"", None, 0, Ending::Refused), 0);
+}
+
+#[test]
+fn steps_that_say_less_than_the_whole_are_not_what_is_charged() {
+    let mut reading = reading(&REPORTED);
+    reading.steps = vec![Step::default(), Step::default()];
+    assert_eq!(charge(&reading, Ending::Answered, SEEN), (36, 7, Some(106), UsageSource::Provider));
 }

@@ -26,6 +26,8 @@ pub(crate) fn charge(
         estimate: &estimate,
         reading,
         price: None,
+        step_price: &|_| None,
+        tier_asked: None,
         policy,
         generates: endpoint.generates(),
         charged: endpoint.is_charged(),
@@ -35,7 +37,7 @@ pub(crate) fn charge(
 
 /// Whether it is counted in other units than tokens.
 pub(crate) fn is_by_the_piece(reading: &Reading) -> bool {
-    [Count::SearchUnits, Count::AudioSeconds].iter().any(|&kind| reading.reported.get(kind).is_some())
+    reading.reported.get(Count::SearchUnits).is_some()
 }
 
 /// What a reading says, in the words of the tables: what is zero or absent is left out.

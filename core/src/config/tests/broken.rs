@@ -320,7 +320,29 @@ fn what_is_wrong_with_the_other_settings_is_told() {
                 "prices[\"local/*\"].input: has more decimals than can be counted",
                 "prices[\"local/*\"].output: is not a decimal number",
                 "prices[\"local/*\"].cached: unknown key (known here: input, cache_read, cache_write, \
-                 cache_write_long, output)",
+                 cache_write_long, input_audio, cache_read_audio, input_image, cache_read_image, output, \
+                 reasoning, output_audio, output_image, web_search, file_search, request, tiers, flex, \
+                 priority, batch, fast)",
+            ],
+        ),
+        (
+            "prices",
+            r#"{"local/*": {"input": 1, "output": 2, "tiers": [{"input": 3}], "flex": {"tiers": []}}}"#,
+            &[
+                "prices[\"local/*\"].tiers[0]: \"above_input_tokens\" is missing",
+                "prices[\"local/*\"].flex.tiers: unknown key (known here: input, cache_read, cache_write, \
+                 cache_write_long, input_audio, cache_read_audio, input_image, cache_read_image, output, \
+                 reasoning, output_audio, output_image, web_search, file_search, request)",
+            ],
+        ),
+        (
+            "providers",
+            r#"{"local": {"dialect": "openai", "cluster": "local", "catalogue": "azur", "price_multiplier": 1.0001},
+                "other": {"dialect": "openai", "cluster": "other", "price_multiplier": 1001}}"#,
+            &[
+                r#"providers.local.catalogue: no prices are listed of this provider (did you mean "azure"?)"#,
+                "providers.local.price_multiplier: has more decimals than can be counted",
+                "providers.other.price_multiplier: must be a number from 0 to 1000",
             ],
         ),
         ("unpriced", r#""alow""#, &[r#"unpriced: must be one of deny, allow (did you mean "allow"?)"#]),

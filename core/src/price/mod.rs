@@ -1,0 +1,91 @@
+//! Decides what use costs.
+//!
+//! A model's [`Price`] is found in the [`Catalogue`] for a moment in time: what the configuration says,
+//! then what `prices/catalogue.txt` lists. A model without a price has none: it is never taken to be free.
+//! All arithmetic is in whole pico-dollars; sums have 128 bits and are rounded once, at the end.
+//!
+//! Does not decide which model and which tier an answer is charged at: see `settlement.rs`.
+
+mod catalogue;
+mod kind;
+mod listing;
+mod name;
+mod quote;
+mod row;
+mod schedule;
+mod service_tier;
+
+pub use catalogue::{Catalogue, Override};
+pub use kind::Kind;
+pub use listing::Listing;
+pub use quote::Quote;
+pub use schedule::Schedule;
+pub use service_tier::ServiceTier;
+
+use crate::hash::fnv1a;
+use crate::money::PicoUsd;
+use crate::tokens::Usage;
+
+/// A factor of one, in thousandths.
+pub const ONE: u64 = 1_000;
+
+/// What a model costs: its prices by service tier and size of prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    standard: Schedule,
+    tiers: Vec<(ServiceTier, Schedule)>,
+    /// What the sum is multiplied by, in thousandths.
+    permille: u64,
+}
+
+impl Price {
+    /// The same for every size of prompt and every tier; pico-dollars a token.
+    #[must_use]
+    pub fn flat(input: u64, output: u64) -> Self {
+        let quote = Quote::default().with(Kind::Input, input).with(Kind::Output, output);
+        Self::new(Schedule::flat(quote), vec![])
+    }
+
+    /// The prices of the standard tier and those of other tiers.
+    #[must_use]
+    pub fn new(standard: Schedule, tiers: Vec<(ServiceTier, Schedule)>) -> Self {
+        Self { standard, tiers, permille: ONE }
+    }
+
+    /// The same with every sum multiplied by so many thousandths.
+    #[must_use]
+    pub fn times(self, permille: u64) -> Self {
+        Self { permille, ..self }
+    }
+
+    /// The prices of a tier; those of the standard tier where it has none of its own.
+    #[must_use]
+    pub fn schedule(&self, tier: ServiceTier) -> &Schedule {
+        let own = self.tiers.iter().find(|(other, _)| *other == tier);
+        own.map_or(&self.standard, |(_, schedule)| schedule)
+    }
+
+    /// Adds all that decides a cost to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let tiers = self.tiers.iter();
+        tiers.fold(
+            self.standard.hash(fnv1a(before, &self.permille.to_le_bytes())),
+            |hash, (tier, schedule)| schedule.hash(fnv1a(hash, tier.name().as_bytes())),
+        )
+    }
+
+    /// What `usage` costs; saturates. Half a pico-dollar is rounded up.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage, tier: ServiceTier) -> PicoUsd {
+        let sum = self.schedule(tier).cost(usage);
+        if self.permille == ONE {
+            return PicoUsd::from_sum(sum);
+        }
+        let product = sum.saturating_mul(u128::from(self.permille));
+        PicoUsd::from_sum(product.saturating_add(u128::from(ONE / 2)) / u128::from(ONE))
+    }
+}
+
+#[cfg(test)]
+mod tests;

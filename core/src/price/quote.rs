@@ -1,0 +1,74 @@
+//! Decides what each kind of use costs at one moment, at one size of prompt, in one service tier.
+//!
+//! Prices are pico-dollars a token or a piece. A price of zero is a price; a price that is not listed is
+//! that of the kind's substitute.
+//!
+//! Does not choose between quotes: see `schedule.rs`.
+
+use super::kind::{KINDS, Kind};
+use crate::hash::fnv1a;
+use crate::money::{DecimalError, parse_decimal};
+use crate::tokens::Usage;
+
+/// The prices that are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quote([Option<u64>; KINDS]);
+
+impl Quote {
+    /// The same with a price of `kind`.
+    #[must_use]
+    pub fn with(mut self, kind: Kind, price: u64) -> Self {
+        if let Some(place) = self.0.get_mut(kind as usize) {
+            *place = Some(price);
+        }
+        self
+    }
+
+    /// The listed price of `kind`.
+    #[must_use]
+    pub fn listed(&self, kind: Kind) -> Option<u64> {
+        self.0.get(kind as usize).copied().flatten()
+    }
+
+    /// What one of `kind` costs, listed or not.
+    #[must_use]
+    pub fn price(&self, kind: Kind) -> u64 {
+        let substitute = || kind.substitutes().iter().find_map(|&other| self.listed(other));
+        self.listed(kind).or_else(substitute).unwrap_or(0)
+    }
+
+    /// These prices, and those of `below` where there are none.
+    #[must_use]
+    pub fn over(mut self, below: &Self) -> Self {
+        for (place, price) in self.0.iter_mut().zip(below.0) {
+            *place = place.or(price);
+        }
+        self
+    }
+
+    /// What `usage` costs, in pico-dollars. Cannot overflow: fifteen products of 64 bits are added up
+    /// with saturation.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> u128 {
+        Kind::ALL
+            .into_iter()
+            .map(|(kind, ..)| u128::from(self.price(kind)) * u128::from(kind.count(*usage)))
+            .fold(0, u128::saturating_add)
+    }
+
+    /// Adds the listed prices to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let listed = self.0.iter().zip(0u64..).filter_map(|(price, kind)| Some((kind, (*price)?)));
+        listed
+            .fold(before, |hash, (kind, price)| fnv1a(fnv1a(hash, &kind.to_le_bytes()), &price.to_le_bytes()))
+    }
+
+    /// Reads a price as it is published: dollars for a million tokens, or for a thousand pieces.
+    ///
+    /// # Errors
+    /// [`DecimalError`]; a price finer than a pico-dollar is an error.
+    pub fn published(kind: Kind, text: &str) -> Result<u64, DecimalError> {
+        parse_decimal(text, if kind.is_fee() { 9 } else { 6 })
+    }
+}

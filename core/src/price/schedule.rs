@@ -1,0 +1,61 @@
+//! Decides which prices hold for a prompt of a certain size.
+//!
+//! Long prompts are priced by cliffs: once all input together, caches included, is more than a threshold,
+//! every token of the request has the higher price, the first one too, and so has the output.
+//!
+//! Does not know service tiers: see `mod.rs`.
+
+use super::quote::Quote;
+use crate::hash::fnv1a;
+use crate::tokens::Usage;
+
+/// Prices by size of prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    base: Quote,
+    /// By threshold, lowest first; each complete but for what the base does not list either.
+    steps: Vec<(u64, Quote)>,
+}
+
+impl Schedule {
+    /// The same prices at every size.
+    #[must_use]
+    pub fn flat(base: Quote) -> Self {
+        Self { base, steps: Vec::new() }
+    }
+
+    /// `base`, and above each threshold what changes there. A price that a step does not name stays as it
+    /// is below the step.
+    #[must_use]
+    pub fn new(base: Quote, mut steps: Vec<(u64, Quote)>) -> Self {
+        steps.sort_by_key(|(above, _)| *above);
+        let mut below = base;
+        for (_, quote) in &mut steps {
+            *quote = quote.over(&below);
+            below = *quote;
+        }
+        Self { base, steps }
+    }
+
+    /// The prices for a prompt of `input` tokens, caches included.
+    #[must_use]
+    pub fn quote(&self, input: u64) -> &Quote {
+        let reached = self.steps.iter().rev().find(|(above, _)| input > *above);
+        reached.map_or(&self.base, |(_, quote)| quote)
+    }
+
+    /// Adds all prices to a hash.
+    #[must_use]
+    pub fn hash(&self, before: u64) -> u64 {
+        let steps = self.steps.iter();
+        steps.fold(self.base.hash(before), |hash, (above, quote)| {
+            quote.hash(fnv1a(fnv1a(hash, b">"), &above.to_le_bytes()))
+        })
+    }
+
+    /// What `usage` costs, in pico-dollars.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> u128 {
+        self.quote(usage.tokens.total_input()).cost(usage)
+    }
+}
