@@ -17,6 +17,8 @@ use serde_json::{Map, Value};
 pub(crate) struct Transcript {
     /// `<dialect>/<case>`.
     pub(crate) name: String,
+    /// The path that was asked.
+    pub(crate) path: String,
     /// What is there.
     pub(crate) endpoint: Endpoint,
     /// The answer's headers.
@@ -33,7 +35,8 @@ pub(crate) struct Transcript {
     pub(crate) hidden: usize,
     /// A later number is below an earlier one.
     pub(crate) falls: bool,
-    framed: bool,
+    /// Its file has one message of an event stream a line.
+    pub(crate) framed: bool,
 }
 
 /// Every transcript, in the order of their names.
@@ -85,6 +88,7 @@ impl Transcript {
         let mut transcript = Self {
             endpoint: Served::at(&path).unwrap_or_else(|| panic!("{name}: no endpoint")).endpoint,
             name,
+            path,
             head,
             text: file[blank + 2..].to_vec(),
             body: Vec::new(),
