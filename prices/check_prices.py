@@ -78,6 +78,11 @@ def is_counted(price):
     return "input_mtok" in stored and not any(map(NOT_COUNTED.search, stored))
 
 
+def is_free(model, price):
+    """Whether no price means that it is free, and not that nobody knows it."""
+    return not vars(price) and (model.id.endswith(":free") or model.id == "moderation")
+
+
 def moment():
     """A moment of the year that the catalogue begins."""
     return AS_OF + datetime.timedelta(minutes=chance.randrange(366 * 24 * 60))
@@ -150,7 +155,7 @@ def main() -> int:
                 model = find(provider, name)
                 at, tier = moment(), chance.choice(list(TIERS))
                 price = model.get_prices(at, TIERS[tier])
-                counted = is_counted(price)
+                counted = is_counted(price) or is_free(model, price)
                 use = draw(price) if counted else {"input": 1, "output": 1}
                 lines.append({"provider": provider.id, "model": name, "at": at.isoformat(), "service_tier": tier, **use})
                 wanted.append(expected(model, use, at, tier) if counted else None)
@@ -162,9 +167,11 @@ def main() -> int:
         if got != want
     ]
 
-    strangers = [(p.id, m.id) for p in map(by_id.get, PROVIDERS) for m in chance.sample([m for q in providers for m in q.models], 100)]
-    strangers += [(p, re.sub("[0-9]", lambda digit: str((int(digit[0]) + 3) % 10), name)) for p, name in strangers]
-    asked = [{"provider": p, "model": name, "at": AS_OF.isoformat(), "input": 10**6, "request": 0} for p, name in strangers]
+    everything = [model for provider in providers for model in provider.models]
+    strangers = [(id, model.id) for id in PROVIDERS for model in chance.sample(everything, 100)]
+    strangers += [(id, re.sub("[0-9]", lambda digit: str((int(digit[0]) + 3) % 10), name)) for id, name in strangers]
+    one = {"at": AS_OF.isoformat(), "input": 10**6, "request": 0}
+    asked = [{"provider": id, "model": name, **one} for id, name in strangers]
     more = unknown = 0
     for (provider, name), got in zip(strangers, farebox(sys.argv[1], asked)):
         model = find(by_id[provider], name)
@@ -174,18 +181,19 @@ def main() -> int:
             continue
         price = model.get_prices(AS_OF)
         price = ModelPrice(**{k: whole(v) for k, v in vars(price).items() if v is not None and k != "requests_kcount"})
-        want = price.calc_price(Usage(input_tokens=10**6))["total_price"] if is_counted(price) else None
+        counted = is_counted(price) or is_free(model, price)
+        want = price.calc_price(Usage(input_tokens=10**6))["total_price"] if counted else None
         if got != want:
             differences.append(f"{provider}/{name}: Farebox says {got}, the package {want}")
 
     priced = sum(want is not None for want in wanted)
     print(
         f"  {priced} costs of {len(models)} models at {len(sellers)} providers are the package's to the last digit;\n"
-        f"  {len(wanted) - priced} are of models that are not sold by the token and have none;\n"
+        f"  {len(wanted) - priced} are of models that are not sold by the token, or have no price;\n"
         f"  of {len(strangers)} names of other providers' models and made-up ones, {unknown} are unknown to both,"
         f" {more} known to Farebox alone"
     )
-    for difference in differences:
+    for difference in differences[:20]:
         print(f"  DIFFERENT: {difference}", file=sys.stderr)
     return 1 if differences or priced < 1000 or len(models) < 150 or len(sellers) < 8 else 0
 

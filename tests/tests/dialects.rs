@@ -24,6 +24,16 @@ fn every_api() -> Value {
     }))
 }
 
+/// What a caller asks, what the provider is asked, and what it answers with which tokens.
+struct Case<'a> {
+    path: &'a str,
+    sent: &'a str,
+    content_type: &'a str,
+    body: &'a [u8],
+    expected: (u64, u64, u64),
+}
+
+/// Input tokens, those of them from a cache, and output tokens.
 fn counts(record: &Value) -> (u64, u64, u64) {
     let count = |name: &str| record[name].as_u64().unwrap();
     (count("input_tokens"), count("cache_read_tokens"), count("output_tokens"))
@@ -51,24 +61,30 @@ async fn a_model_in_the_path_is_routed_and_renamed_there_and_its_stream_is_meter
                   \"thoughtsTokenCount\":30,\"totalTokenCount\":42}}\r\n\r\n";
     let ollama = "{\"model\":\"m\",\"message\":{\"content\":\"Hi\"},\"done\":false}\n\
                   {\"model\":\"m\",\"done\":true,\"prompt_eval_count\":26,\"eval_count\":7}\n";
-    let cases: [(&str, &str, &str, &[u8], (u64, u64, u64)); 3] = [
-        (
-            "/model/any/converse-stream",
-            "/model/vendor%2Fmodel%3A1/converse-stream",
-            "application/vnd.amazon.eventstream",
-            &bedrock,
-            (2077, 2074, 288),
-        ),
-        (
-            "/v1beta/models/any:streamGenerateContent?alt=sse",
-            "/v1beta/models/vendor%2Fmodel%3A1:streamGenerateContent?alt=sse",
-            "text/event-stream",
-            gemini.as_bytes(),
-            (10, 4, 32),
-        ),
-        ("/api/chat", "/api/chat", "application/x-ndjson", ollama.as_bytes(), (26, 0, 7)),
+    let cases = [
+        Case {
+            path: "/model/any/converse-stream",
+            sent: "/model/vendor%2Fmodel%3A1/converse-stream",
+            content_type: "application/vnd.amazon.eventstream",
+            body: &bedrock,
+            expected: (2_077, 2_074, 288),
+        },
+        Case {
+            path: "/v1beta/models/any:streamGenerateContent?alt=sse",
+            sent: "/v1beta/models/vendor%2Fmodel%3A1:streamGenerateContent?alt=sse",
+            content_type: "text/event-stream",
+            body: gemini.as_bytes(),
+            expected: (10, 4, 32),
+        },
+        Case {
+            path: "/api/chat",
+            sent: "/api/chat",
+            content_type: "application/x-ndjson",
+            body: ollama.as_bytes(),
+            expected: (26, 0, 7),
+        },
     ];
-    for (seen, (path, sent, content_type, body, expected)) in cases.into_iter().enumerate() {
+    for (seen, Case { path, sent, content_type, body, expected }) in cases.into_iter().enumerate() {
         gateway.provider.reply(Reply::whole(200, content_type, body));
         let answer =
             gateway.client.post(path, &json!({"model": "any", "messages": [], "contents": []})).await;

@@ -152,17 +152,24 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 /// payload says what it is.
 fn is_exception(headers: &[u8]) -> bool {
     let mut rest = headers;
-    while let Some((name, kind, value, tail)) = header(rest) {
-        if name == b":message-type" && kind == STRING {
-            return value != b"event";
+    while let Some(header) = read_header(rest) {
+        if header.name == b":message-type" && header.kind == STRING {
+            return header.value != b"event";
         }
-        rest = tail;
+        rest = header.tail;
     }
     false
 }
 
-/// The first header: name, type, value, and what follows it.
-fn header(bytes: &[u8]) -> Option<(&[u8], u8, &[u8], &[u8])> {
+struct Header<'h> {
+    name: &'h [u8],
+    kind: u8,
+    value: &'h [u8],
+    /// What follows it.
+    tail: &'h [u8],
+}
+
+fn read_header(bytes: &[u8]) -> Option<Header<'_>> {
     let (&name_size, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(name_size))?;
     let (&kind, rest) = rest.split_first()?;
@@ -180,7 +187,7 @@ fn header(bytes: &[u8]) -> Option<(&[u8], u8, &[u8], &[u8])> {
         _ => return None,
     };
     let (value, tail) = rest.split_at_checked(size)?;
-    Some((name, kind, value, tail))
+    Some(Header { name, kind, value, tail })
 }
 
 /// A message, for tests and for the simulators that other crates make of it.

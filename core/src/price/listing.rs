@@ -16,8 +16,6 @@
 
 use std::sync::OnceLock;
 
-use wildmatch::WildMatch;
-
 use super::name::candidates;
 use super::{Price, row};
 use crate::window::Millis;
@@ -107,7 +105,7 @@ impl Provider {
     fn offer(&self, name: &str) -> Option<&'static str> {
         line(self.models, name).or_else(|| {
             let mut patterns = self.patterns.lines().filter_map(|line| line.split_once('\t'));
-            patterns.find(|(pattern, _)| WildMatch::new(pattern).matches(name)).map(|(_, offer)| offer)
+            patterns.find(|(pattern, _)| fits(pattern, name)).map(|(_, offer)| offer)
         })
     }
 }
@@ -136,6 +134,23 @@ fn current(offer: &'static str, now: Millis) -> Option<&'static str> {
 fn minute(text: &str) -> Option<u64> {
     let (hours, minutes) = text.split_once(':')?;
     Some(hours.parse::<u64>().ok()? * 60 + minutes.parse::<u64>().ok()?)
+}
+
+/// Whether `name` fits `pattern`, in which `*` stands for any text. Hundreds are tried for one name, so
+/// nothing is built for it.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
+    let after = |name: &'_ str, part: &str| name.find(part).map(|at| at + part.len());
+    inner.is_some_and(|inner| {
+        let mut from = 0;
+        middle.split('*').all(|part| {
+            let found = inner.get(from..).and_then(|rest| after(rest, part));
+            from += found.unwrap_or(0);
+            found.is_some()
+        })
+    })
 }
 
 /// What follows `key` and a tab in one of the sorted lines of `text`.
@@ -311,6 +326,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn patterns_mean_what_they_mean_in_a_configuration(pattern in "[ab*]{0,6}", name in "[ab]{0,8}") {
+            prop_assert_eq!(fits(&pattern, &name), wildmatch::WildMatch::new(&pattern).matches(&name));
+        }
+
         #[test]
         fn no_name_makes_the_search_panic(provider in "openai|aws|azure|[a-z]{0,3}", model in "\\PC{0,30}|[a-z0-9.:/-]{0,30}", at: u64) {
             let _ = Listing::checked_in().price(&provider, &model, Millis(at));
