@@ -14,6 +14,7 @@
 )]
 
 mod billing;
+mod documented;
 mod hostile;
 mod transcript;
 
