@@ -17,6 +17,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # The runner has to be of the very version that the tests were compiled with.
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
 RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
+FUZZ_SECONDS ?= 20
 RUST_FILES = git ls-files --cached --others --exclude-standard '*.rs'
 
 step = @echo "· $(1)"
@@ -52,7 +53,7 @@ run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model b
 	@exec .venv/bin/python envoy/run.py
 
 .PHONY: test
-test: lint unit prices node build validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit fuzz prices node build validate e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -94,6 +95,12 @@ prices: .venv/.installed ## What Farebox says use costs, against the package tha
 	$(call step,comparing costs with those of genai-prices)
 	@cargo build --quiet -p farebox-cli
 	@.venv/bin/python prices/check_prices.py target/debug/farebox
+
+.PHONY: fuzz
+fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
+	@$(need_rust)
+	$(call step,feeding the parsers with damaged inputs)
+	@cargo run --quiet -p farebox-core --example fuzz -- $(FUZZ_SECONDS)
 
 .PHONY: node
 node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits

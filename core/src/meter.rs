@@ -33,14 +33,14 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const END_MARKER: &[u8] = b"[DONE]";
 
 /// Reads one answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Meter {
     framing: Framing,
     events: sse::Splitter,
     messages: eventstream::Splitter,
     document: Document,
-    /// The reading before the current message, to go back to if it turns out to be damaged.
-    before: Reading,
+    /// The reading up to the last message, which is what counts until the current one has arrived intact.
+    intact: Reading,
     /// The payload of the current message, if its base64 has to be undone.
     chunk: Vec<u8>,
     hides: bool,
@@ -71,7 +71,7 @@ impl Meter {
                 event: Event::default(),
                 reading: Reading::default(),
             },
-            before: Reading::default(),
+            intact: Reading::default(),
             chunk: Vec::new(),
             hides: hide_usage_chunk && framing == Framing::Events,
             kept_back: Vec::new(),
@@ -82,7 +82,10 @@ impl Meter {
     /// What is known so far.
     #[must_use]
     pub fn reading(&self) -> &Reading {
-        &self.document.reading
+        match self.framing {
+            Framing::Messages | Framing::Chunks => &self.intact,
+            _ => &self.document.reading,
+        }
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -98,6 +101,7 @@ impl Meter {
                 self.document.reading.reported.set(kind, count);
             }
         }
+        self.intact.clone_from(&self.document.reading);
     }
 
     /// Reads the next piece. `last`: the answer ends with it.
@@ -132,11 +136,10 @@ impl Meter {
     }
 
     fn messages(&mut self, piece: &[u8]) {
-        let Self { messages, document, before, chunk, framing, .. } = self;
+        let Self { messages, document, intact: kept, chunk, framing, .. } = self;
         let in_chunks = *framing == Framing::Chunks;
         messages.feed(piece, |part| match part {
             eventstream::Part::Begin { exception } => {
-                before.clone_from(&document.reading);
                 document.reading.error |= exception;
                 chunk.clear();
             }
@@ -153,12 +156,14 @@ impl Meter {
                     }
                 }
                 document.end();
-                if !intact {
-                    document.reading.clone_from(before);
-                    document.reading.unreadable += 1;
+                if intact {
+                    kept.clone_from(&document.reading);
+                } else {
+                    kept.unreadable += 1;
+                    document.reading.clone_from(kept);
                 }
             }
-            eventstream::Part::Lost => document.reading.unreadable += 1,
+            eventstream::Part::Lost => kept.unreadable += 1,
         });
     }
 
@@ -203,7 +208,7 @@ impl Meter {
 }
 
 /// One document after the other, and what all of them say together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Document {
     scanner: Scanner<Field>,
     event: Event,
@@ -240,13 +245,14 @@ impl Document {
 
 /// What is in the `bytes` of a chunk. `None` if it is too long or no such chunk; an exception has none.
 fn inside_chunk(chunk: &[u8]) -> Option<Vec<u8>> {
-    const BEFORE: &[u8] = b"\"bytes\":\"";
+    const NAME: &[u8] = b"\"bytes\"";
     if chunk.len() > CHUNK_BYTES {
         return None;
     }
-    let Some(at) = chunk.windows(BEFORE.len()).position(|window| window == BEFORE) else {
+    let Some(at) = memchr::memmem::find(chunk, NAME) else {
         return Some(chunk.to_vec());
     };
-    let rest = chunk.get(at + BEFORE.len()..)?;
+    let rest = chunk.get(at + NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
     STANDARD.decode(rest.get(..memchr::memchr(b'"', rest)?)?).ok()
 }

@@ -157,7 +157,7 @@ impl Bill<'_> {
         let usd = self.price.map(|price| match (source, basis) {
             (UsageSource::None, _) => PicoUsd::ZERO,
             (_, Some(Basis::Hold)) => self.estimate.amounts.usd,
-            (UsageSource::Provider, _) if !self.reading.steps.is_empty() => self.cost_of_steps(price),
+            (UsageSource::Provider, _) if self.steps().is_some() => self.cost_of_steps(price),
             _ => price.cost(&Usage { tokens, ..self.reading.reported.usage() }, self.tier()),
         });
         Charge { tokens, usd, source, basis }
@@ -169,9 +169,9 @@ impl Bill<'_> {
         if !self.charged {
             return nothing;
         }
-        if reported.has_input() && (reported.has_output() || !self.generates) {
-            let steps = self.reading.steps.iter().map(|step| step.reported.tokens());
-            let tokens = steps.reduce(|all, step| all.plus(&step)).unwrap_or_else(|| reported.tokens());
+        let has_output = reported.has_output() && !self.lags(ending);
+        if reported.has_input() && (has_output || !self.generates) {
+            let tokens = self.steps().unwrap_or_else(|| reported.tokens());
             return Used { tokens, source: UsageSource::Provider, basis: None };
         }
         let any = reported.has_input() || reported.has_output();
@@ -183,11 +183,27 @@ impl Bill<'_> {
         if !reported.has_input() {
             tokens.input = self.estimate.tokens.input;
         }
-        if !reported.has_output() && self.generates {
+        if !has_output && self.generates {
             (tokens.output, basis) = self.estimated_output(ending);
         }
         let source = if any { UsageSource::ProviderPartial } else { UsageSource::Estimated };
         Used { tokens, source, basis: Some(basis) }
+    }
+
+    /// Whether the answer broke off while a running total had not counted any of the text that was seen.
+    fn lags(&self, ending: Ending) -> bool {
+        matches!(ending, Ending::Cut | Ending::ClientGone)
+            && self.reading.deltas > 0
+            && self.reading.reported.tokens().total_output() == 0
+    }
+
+    /// What the steps used together. `None` if they are none, or say less than the answer as a whole, which
+    /// is a part of them: then some of their numbers are missing.
+    fn steps(&self) -> Option<Tokens> {
+        let steps = self.reading.steps.iter().map(|step| step.reported.tokens());
+        steps
+            .reduce(|all, step| all.plus(&step))
+            .filter(|all| all.total() >= self.reading.reported.tokens().total())
     }
 
     /// Output tokens that nobody reported, and what they are guessed from.

@@ -103,4 +103,8 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
         ],
     ),
     INVOCATION_METRICS,
+    // What other models of InvokeModel write, for streams that break off before the metrics: Nova, Llama, Titan.
+    Shape::inside("contentBlockDelta", &[Shape::inside("delta", TEXTS)]),
+    Shape::value("generation", Field::Delta),
+    Shape::value("outputText", Field::Delta),
 ]);

@@ -13,8 +13,18 @@ const fn count(name: &'static str, count: Count) -> Shape<Field> {
     Shape::value(name, Field::Count(count))
 }
 
-const TEXTS: &[Shape<Field>] =
-    &[Shape::value("text", Field::Delta), Shape::inside("toolUse", &[Shape::value("input", Field::Delta)])];
+/// Of a stream's events, and of a plain answer's blocks.
+const TEXTS: &[Shape<Field>] = &[
+    Shape::value("text", Field::Delta),
+    Shape::inside("toolUse", &[Shape::value("input", Field::Delta)]),
+    Shape::inside(
+        "reasoningContent",
+        &[
+            Shape::value("text", Field::Delta),
+            Shape::inside("reasoningText", &[Shape::value("text", Field::Delta)]),
+        ],
+    ),
+];
 
 /// Answers of `converse` and payloads of `converse-stream`'s events.
 pub static CONVERSED: Shape<Field> = Shape::document(&[

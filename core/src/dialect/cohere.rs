@@ -18,7 +18,7 @@ const BILLED: Shape<Field> = Shape::inside(
         count("input_tokens", Count::InputWithCache),
         count("output_tokens", Count::Output),
         count("search_units", Count::SearchUnits),
-        count("image_tokens", Count::InputBesides),
+        count("image_tokens", Count::InputImageBesides),
     ],
 );
 

@@ -10,6 +10,8 @@ pub enum Count {
     InputFresh,
     /// Input tokens that come on top of either, such as the results of tools.
     InputBesides,
+    /// Input tokens of images that come on top of either.
+    InputImageBesides,
     /// Input tokens read from a cache.
     CacheRead,
     /// Input tokens written to a cache, for however long.

@@ -4,7 +4,7 @@
 //! not at Gemini's compatible endpoint, where only the total tells. A usage chunk of a stream has
 //! `choices: []`; some providers put usage into the last chunk with choices instead, some into every chunk.
 //!
-//! Read besides OpenAI's own members: Groq `x_groq.usage`; Mistral `num_cached_tokens`; DeepSeek
+//! Read besides OpenAI's own members: Groq `x_groq.usage`; Mistral `num_cached_tokens`, `service_tier`; DeepSeek
 //! `prompt_cache_hit_tokens`; Together, Hugging Face `cached_tokens`; SGLang `reasoning_tokens`; Perplexity
 //! `num_search_queries`, `cost`; OpenRouter `cost`; xAI `cost_in_usd_ticks`; llama.cpp `timings`; Voyage
 //! `total_tokens` alone.
@@ -53,6 +53,8 @@ const COMPLETION_USAGE: &[Shape<Field>] = &[
     count("prompt_cache_hit_tokens", Count::CacheRead),
     count("cached_tokens", Count::CacheRead),
     count("reasoning_tokens", Count::Reasoning),
+    // Mistral says it here.
+    Shape::value("service_tier", Field::ServiceTier),
     count("num_search_queries", Count::WebSearches),
     Shape::inside("server_tool_use_details", &[count("web_search_requests", Count::WebSearches)]),
     Shape::both("cost", Field::Cost, &[Shape::value("total_cost", Field::Cost)]),
@@ -77,7 +79,7 @@ pub static COMPLETION: Shape<Field> = Shape::document(&[
         )],
     ),
     Shape::both("usage", Field::Usage, COMPLETION_USAGE),
-    Shape::inside("x_groq", &[Shape::inside("usage", COMPLETION_USAGE)]),
+    Shape::inside("x_groq", &[Shape::both("usage", Field::Usage, COMPLETION_USAGE)]),
     Shape::inside(
         "timings",
         &[

@@ -6,12 +6,26 @@
 //!
 //! Where a total is reported that is larger than its parts, something was left out of them, and the total
 //! is what is charged: if it is as much as the reasoning, that was (xAI); if as much as the audio, that
-//! was (Mistral); else it was output (thoughts that Gemini's compatible endpoint hides).
+//! was (Mistral); else it was output (thoughts that Gemini's compatible endpoint hides). A total next to
+//! no output and no input is all input: that is how embeddings and rankings are counted.
 //!
-//! Does not guess: what was not reported stays unknown.
+//! Does not guess: what was not reported stays unknown. Seconds of audio have no price yet; an answer that
+//! says nothing else is estimated.
 
 use super::Count;
 use crate::tokens::{Tokens, Usage};
+
+const INPUTS: [Count; 6] = [
+    Count::InputWithCache,
+    Count::InputFresh,
+    Count::InputBesides,
+    Count::InputImageBesides,
+    Count::TimedPrompt,
+    Count::SearchUnits,
+];
+
+const OUTPUTS: [Count; 4] =
+    [Count::Output, Count::OutputVisible, Count::ReasoningBesides, Count::TimedOutput];
 
 /// The last number that was reported of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,27 +45,26 @@ impl Reported {
         self.0.get(kind as usize).copied().flatten()
     }
 
-    /// Whether the provider said how much input there was.
+    /// Whether the provider said how much input there was. A total alone is input: an embedding's.
     #[must_use]
     pub fn has_input(&self) -> bool {
-        [
-            Count::InputWithCache,
-            Count::InputFresh,
-            Count::TimedPrompt,
-            Count::SearchUnits,
-            Count::AudioSeconds,
-        ]
-        .into_iter()
-        .any(|kind| self.get(kind).is_some())
+        !self.is_blank() && (self.says_any_of(&INPUTS) || !self.says_any_of(&OUTPUTS))
     }
 
     /// Whether the provider said how much output there was. A total next to the input says it too.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        [Count::Output, Count::OutputVisible, Count::ReasoningBesides, Count::Total, Count::TimedOutput]
-            .into_iter()
-            .chain([Count::AudioSeconds])
-            .any(|kind| self.get(kind).is_some())
+        !self.is_blank() && (self.says_any_of(&OUTPUTS) || self.get(Count::Total).is_some())
+    }
+
+    /// Whether nothing was said, or zeros all over: no model answers without input, so these are
+    /// placeholders.
+    fn is_blank(&self) -> bool {
+        self.of(Count::SearchUnits) == 0 && self.tokens().total() == 0
+    }
+
+    fn says_any_of(&self, kinds: &[Count]) -> bool {
+        kinds.iter().any(|&kind| self.get(kind).is_some())
     }
 
     /// Whether a total had to be used because its parts were less.
@@ -66,6 +79,8 @@ impl Reported {
         Usage {
             web_searches: self.of(Count::WebSearches),
             file_searches: self.of(Count::FileSearches),
+            // A ranking's unit is a query over so many documents: what others call a request.
+            requests: self.of(Count::SearchUnits).max(1),
             ..Usage::of(self.tokens())
         }
     }
@@ -76,8 +91,10 @@ impl Reported {
         let (mut input, mut output) = (self.input(), self.output());
         let mut reasoning = self.of(Count::Reasoning).max(self.of(Count::ReasoningBesides));
         let audio = self.of(Count::InputAudio);
+        let image = self.of(Count::InputImage).saturating_add(self.of(Count::InputImageBesides));
         let excess = self.excess();
-        if excess > 0 && excess != reasoning && excess == audio {
+        let no_parts = input == 0 && !self.says_any_of(&OUTPUTS);
+        if excess > 0 && (no_parts || (excess != reasoning && excess == audio)) {
             input = input.saturating_add(excess);
         } else {
             output = output.saturating_add(excess);
@@ -91,7 +108,7 @@ impl Reported {
         let cache_read_image = take(&mut cached_text, self.of(Count::CacheReadImage));
         // A side's list of modalities includes what came from a cache.
         let input_audio = take(&mut fresh, audio.saturating_sub(cache_read_audio));
-        let input_image = take(&mut fresh, self.of(Count::InputImage).saturating_sub(cache_read_image));
+        let input_image = take(&mut fresh, image.saturating_sub(cache_read_image));
         let mut visible = output;
         reasoning = take(&mut visible, reasoning);
         let output_audio = take(&mut visible, self.of(Count::OutputAudio));
@@ -121,7 +138,7 @@ impl Reported {
                 .saturating_add(self.of(Count::CacheWrite).max(self.of(Count::CacheWriteLong))),
             (None, None) => self.of(Count::TimedPrompt).saturating_add(self.timed_cache()),
         };
-        base.saturating_add(self.of(Count::InputBesides))
+        base.saturating_add(self.of(Count::InputBesides)).saturating_add(self.of(Count::InputImageBesides))
     }
 
     /// All output, reasoning included.
@@ -236,8 +253,22 @@ mod tests {
     }
 
     #[test]
-    fn a_total_alone_next_to_nothing_is_not_lost() {
-        assert_eq!(totals(&[(Count::Total, 40)]), (0, 40));
+    fn a_total_next_to_nothing_is_input() {
+        assert_eq!(totals(&[(Count::Total, 40)]), (40, 0));
+        assert_eq!(totals(&[(Count::InputWithCache, 0), (Count::Total, 813)]), (813, 0));
+        assert_eq!(totals(&[(Count::InputWithCache, 9), (Count::Total, 12)]), (9, 3));
+    }
+
+    #[test]
+    fn zeros_all_over_are_no_report() {
+        let said = |counts| (reported(counts).has_input(), reported(counts).has_output());
+        assert_eq!(
+            said(&[(Count::InputWithCache, 0), (Count::Output, 0), (Count::Total, 0)]),
+            (false, false)
+        );
+        assert_eq!(said(&[(Count::InputWithCache, 9), (Count::Output, 0)]), (true, true));
+        assert_eq!(said(&[(Count::SearchUnits, 2)]), (true, false));
+        assert_eq!(reported(&[(Count::SearchUnits, 2)]).usage().requests, 2);
     }
 
     #[test]
@@ -281,7 +312,7 @@ mod tests {
         }
 
         #[test]
-        fn no_numbers_make_a_reading_panic_or_lose_tokens(counts in prop::array::uniform24(any::<Option<u64>>())) {
+        fn no_numbers_make_a_reading_panic_or_lose_tokens(counts in prop::array::uniform25(any::<Option<u64>>())) {
             let reported = Reported(counts);
             let tokens = reported.tokens();
             let told = reported.of(Count::InputWithCache).max(reported.of(Count::Output));

@@ -51,7 +51,7 @@ struct Open<S: 'static> {
 }
 
 /// Goes through one document, piece by piece.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scanner<S: 'static> {
     root: &'static Shape<S>,
     state: State,

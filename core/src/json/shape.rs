@@ -35,6 +35,20 @@ impl<S: Copy> Shape<S> {
         Self { name, slot: Some(slot), inside }
     }
 
+    /// Everything inside that is reported: where it stands, like `choices[].delta.content`, and as what.
+    #[must_use]
+    pub fn places(&'static self) -> Vec<(String, S)> {
+        let mut places = Vec::new();
+        for shape in self.inside {
+            places.extend(shape.slot.map(|slot| (shape.name.to_owned(), slot)));
+            for (below, slot) in shape.places() {
+                let dot = if below.starts_with("[]") { "" } else { "." };
+                places.push((format!("{}{dot}{below}", shape.name), slot));
+            }
+        }
+        places
+    }
+
     pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
         self.inside.iter().find(|shape| shape.name.as_bytes() == name)
     }

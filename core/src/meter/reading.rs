@@ -9,6 +9,8 @@ use crate::text::Label;
 
 /// Steps of one answer that are kept; no provider is known to make more than a few.
 const MAX_STEPS: usize = 64;
+/// xAI's unit: 1e-10 US dollars.
+const PICO_USD_PER_TICK: u64 = 100;
 
 /// What is known of an answer so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub struct Step {
 }
 
 /// What one document or event said about itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Event {
     pub(super) usage: bool,
     pub(super) no_choices: bool,
@@ -53,6 +55,8 @@ pub(super) struct Event {
     pub(super) failed: bool,
     /// The first bytes of its data, to know the end marker.
     pub(super) prefix: Vec<u8>,
+    /// The total says something about its parts only when they all are there.
+    total: Option<u64>,
     step: Step,
     steps: Vec<Step>,
     kind: Kind,
@@ -91,9 +95,16 @@ impl Collect<'_> {
 
     fn number(&mut self, field: Field, number: &[u8]) {
         match field {
-            Field::Cost => self.reading.stated_cost = dollars(number),
+            Field::Cost => self.reading.stated_cost = dollars(number).or(self.reading.stated_cost),
             Field::CostTicks => {
-                self.reading.stated_cost = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(100)));
+                let stated = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(PICO_USD_PER_TICK)));
+                self.reading.stated_cost = stated.or(self.reading.stated_cost);
+            }
+            Field::Count(Count::Total) => self.event.total = count(number).or(self.event.total),
+            Field::Count(Count::AudioSeconds) => {
+                if let Some(seconds) = begun(number) {
+                    self.reading.reported.set(Count::AudioSeconds, seconds);
+                }
             }
             Field::Count(kind) => {
                 if let Some(count) = count(number) {
@@ -141,7 +152,12 @@ impl Collect<'_> {
 
     fn ended(&mut self, field: Field) {
         match field {
-            Field::Usage => self.event.usage = true,
+            Field::Usage => {
+                self.event.usage = true;
+                if let Some(total) = self.event.total.take() {
+                    self.reading.reported.set(Count::Total, total);
+                }
+            }
             Field::Error => self.error(),
             Field::Delta => self.reading.deltas += 1,
             Field::Step => {
@@ -189,6 +205,16 @@ impl Sink<Field> for Collect<'_> {
             (_, Value::Array { empty: true } | Value::Bool(_) | Value::Null) => {}
         }
     }
+}
+
+/// A count in which what has begun counts whole.
+fn begun(number: &[u8]) -> Option<u64> {
+    count(number).or_else(|| {
+        let point = number.iter().position(|&byte| byte == b'.')?;
+        let (whole, fraction) = number.split_at_checked(point)?;
+        let digits = fraction.iter().skip(1).all(u8::is_ascii_digit);
+        count(whole).filter(|_| digits)?.checked_add(1)
+    })
 }
 
 /// Dollars as a provider writes them, cut to pico-dollars: floats have digits that mean nothing.

@@ -72,6 +72,12 @@ fn an_explicit_zero_is_a_number_and_not_a_gap() {
 }
 
 #[test]
+fn a_running_total_that_has_not_counted_the_text_yet_is_no_output() {
+    let reading = reading(&[(Count::InputWithCache, 36), (Count::Output, 0)]);
+    assert_eq!(charge(&reading, Ending::Cut, SEEN), (36, 10, Some(136), UsageSource::ProviderPartial));
+}
+
+#[test]
 fn nothing_is_charged_for_what_no_model_did() {
     for ending in [Ending::Refused, Ending::NotAnswered] {
         assert_eq!(charge(&reading(&[]), ending, OnDisconnect::BillHold), (0, 0, Some(0), UsageSource::None));
@@ -171,4 +177,11 @@ fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
     assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000);
     // A request that nobody worked on has no fee either.
     assert_eq!(cost(b"", None, 0, Ending::Refused), 0);
+}
+
+#[test]
+fn steps_that_say_less_than_the_whole_are_not_what_is_charged() {
+    let mut reading = reading(&REPORTED);
+    reading.steps = vec![Step::default(), Step::default()];
+    assert_eq!(charge(&reading, Ending::Answered, SEEN), (36, 7, Some(106), UsageSource::Provider));
 }
