@@ -157,6 +157,18 @@ fn a_plain_answer_is_read_in_pieces() {
 }
 
 #[test]
+fn a_fast_answer_is_told_from_one_of_the_usual_speed() {
+    for (speed, fast) in [("fast", true), ("standard", false)] {
+        let body = format!(
+            r#"{{"usage":{{"input_tokens":5,"output_tokens":2,"speed":"{speed}","service_tier":"standard"}}}}"#
+        );
+        let mut meter = Meter::new(Endpoint::Messages, Framing::Json, false);
+        meter.feed(body.as_bytes(), true);
+        assert_eq!(meter.reading().fast, fast, "{speed}");
+    }
+}
+
+#[test]
 fn only_json_and_events_are_read() {
     for (content_type, encoding, framing) in [
         (Some("application/json; charset=utf-8"), None, Framing::Json),

@@ -93,6 +93,7 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Item => "searches, by kind of item",
         Field::Model => "model",
         Field::ServiceTier => "service tier",
+        Field::Speed => "speed",
         Field::Cost => "stated cost",
         Field::CostTicks => "stated cost, in 1e-10 USD",
         Field::Error => "error",
