@@ -125,6 +125,15 @@ impl Charge {
     pub fn amounts(&self) -> Amounts {
         Amounts { usd: self.usd.unwrap_or_default(), tokens: self.tokens.total(), requests: 1 }
     }
+
+    /// Whether the provider states a cost that is more than a hundredth off this one: a sign that a price is
+    /// out of date. An estimate is expected to be off.
+    #[must_use]
+    pub fn contradicts(&self, stated: PicoUsd) -> bool {
+        let Some(usd) = self.usd.filter(|_| self.source == UsageSource::Provider) else { return false };
+        let (more, less) = (usd.max(stated), usd.min(stated));
+        more.saturating_sub(less).0 > more.0 / 100
+    }
 }
 
 /// What must be known to charge a request.

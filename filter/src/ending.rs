@@ -99,6 +99,13 @@ impl Gateway {
             duration_ms: now.since(self.seen.arrived),
             ttft_ms,
         });
+        let reading = admitted.meter.reading();
+        if reading.unreadable > 0 {
+            self.worker.metrics.count("farebox_unreadable_total", reading.unreadable);
+        }
+        if reading.stated_cost.is_some_and(|stated| charge.contradicts(stated)) {
+            self.worker.metrics.count("farebox_stated_cost_mismatch_total", 1);
+        }
     }
 
     fn replied(&self, denial: Option<&Denial>, now: Millis) {

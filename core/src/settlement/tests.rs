@@ -185,3 +185,13 @@ fn steps_that_say_less_than_the_whole_are_not_what_is_charged() {
     reading.steps = vec![Step::default(), Step::default()];
     assert_eq!(charge(&reading, Ending::Answered, SEEN), (36, 7, Some(106), UsageSource::Provider));
 }
+
+#[test]
+fn a_stated_cost_contradicts_a_reported_charge_when_it_is_more_than_a_hundredth_off() {
+    let charge =
+        |source| Charge { tokens: Tokens::default(), usd: Some(PicoUsd(1_000)), source, basis: None };
+    for (stated, contradicts) in [(1_000, false), (1_010, false), (990, false), (1_020, true), (0, true)] {
+        assert_eq!(charge(UsageSource::Provider).contradicts(PicoUsd(stated)), contradicts, "{stated}");
+        assert!(!charge(UsageSource::Estimated).contradicts(PicoUsd(stated)));
+    }
+}

@@ -197,3 +197,20 @@ fn own_pages_are_answered_without_a_provider_and_cost_nothing() {
     assert_eq!(models.log()["key"], "demo");
     assert_eq!(team(&vm), (nothing(), nothing()));
 }
+
+#[test]
+fn a_stated_cost_that_is_another_and_what_could_not_be_read_are_counted() {
+    let vm = start();
+    let counted = || ["farebox_stated_cost_mismatch_total", "farebox_unreadable_total"].map(counter);
+    for (answer, expected) in [
+        (r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.00002}}"#, [None, None]),
+        (r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.5}}"#, [Some(1), None]),
+        (r#"{"usage":{"prompt_tokens":10,"completion_tokens":5}"#, [Some(1), Some(1)]),
+    ] {
+        let mut stream = admitted(&vm, PLAIN);
+        stream.answer(200, JSON, false);
+        stream.answer_body(answer.as_bytes(), true);
+        stream.log();
+        assert_eq!(counted(), expected, "{answer}");
+    }
+}
