@@ -31,15 +31,16 @@ pub(crate) mod testing;
 pub use error::{ConfigError, ConfigErrors};
 pub use secret::Secret;
 
+pub use crate::ledger::{Account, Budget, Per};
+
 use std::rc::Rc;
 
 use hashbrown::HashMap;
 use wildmatch::WildMatch;
 
 use crate::dialect::Api;
-use crate::ledger::Limits;
 use crate::price::Catalogue;
-use crate::window::{Millis, Window};
+use crate::window::Millis;
 
 /// Everything an operator decided.
 #[derive(Debug)]
@@ -99,53 +100,6 @@ pub struct Key {
     pub enabled: bool,
     /// The budgets that hold for this caller, each with the counter it uses.
     pub accounts: Vec<Account>,
-}
-
-/// One budget as it holds for one caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The budget.
-    pub budget: Rc<Budget>,
-    /// Whose counter: the organisation (`*`), a team or a key id.
-    pub subject: Box<str>,
-    /// Key of the counter in the store.
-    pub record: Box<str>,
-    /// The limits after overrides.
-    pub limits: Limits,
-}
-
-/// A limit on spending over a window.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// What refusals call it.
-    pub name: Box<str>,
-    /// Who shares a counter.
-    pub per: Per,
-    /// When the counter starts again.
-    pub window: Window,
-}
-
-/// Who shares a counter of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
-    /// Everyone.
-    Org,
-    /// The callers of one team.
-    Team,
-    /// One key.
-    Key,
-}
-
-impl Per {
-    /// The word the configuration uses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Org => "org",
-            Self::Team => "team",
-            Self::Key => "key",
-        }
-    }
 }
 
 /// A service that answers model calls.

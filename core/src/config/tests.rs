@@ -3,6 +3,7 @@
 mod broken;
 
 use super::*;
+use crate::ledger::Limits;
 use crate::money::PicoUsd;
 use crate::price::{Kind, ServiceTier};
 use crate::window::Millis;

@@ -4,8 +4,7 @@
 //! a store that misbehaves cannot stop a worker; somebody wins every round, so with real workers the
 //! bound is never met.
 
-use super::{Amounts, Counter, Limits, Put, Store, StoreError};
-use crate::config::Account;
+use super::{Account, Amounts, Counter, Limits, Put, Store, StoreError};
 use crate::window::Millis;
 
 /// Compare-and-set attempts before a counter is given up as contended.

@@ -6,12 +6,14 @@
 //!
 //! Does not know requests, keys or prices: see `admission.rs` and `settlement.rs`.
 
+mod account;
 mod book;
 mod counter;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Budget, Per};
 pub use book::{Ledger, Room, left};
 pub use counter::{Counter, CounterError};
 pub use store::{MemoryStore, Put, Store, StoreError, Version};

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::{Account, Budget, Per};
 use crate::window::{Millis, Window};
 
 const EPOCH_MS: u64 = 60_000;
