@@ -69,10 +69,13 @@ impl Hold {
         charge: Amounts,
         now: Millis,
     ) -> Result<(), Unsettled> {
-        let open = self.key.accounts.iter().cloned().zip(self.epochs.iter().copied());
-        let mut rest = Unsettled { open: open.collect(), held: self.amounts, charge };
-        rest.retry(ledger, now);
-        if rest.open.is_empty() { Ok(()) } else { Err(rest) }
+        let Self { key, amounts, epochs } = self;
+        let settle = |account: &Account, epoch| ledger.settle(account, amounts, epoch, charge, now);
+        let open: Vec<_> = (key.accounts.iter().zip(epochs))
+            .filter(|(account, epoch)| settle(account, *epoch).is_err())
+            .map(|(account, epoch)| (account.clone(), epoch))
+            .collect();
+        if open.is_empty() { Ok(()) } else { Err(Unsettled { open, held: amounts, charge }) }
     }
 
     /// What is held.

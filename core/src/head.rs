@@ -3,16 +3,40 @@
 //! A header value may hold any byte, and the same name may come twice. Whoever guards money must see
 //! both, so nothing here decodes or merges.
 
+use core::ops::Range;
+
 /// The headers of one request, pseudo-headers (`:method`, `:path`, `:authority`) among them. Names are
 /// lower-case, as Envoy keeps them.
+///
+/// They stay in the one block of bytes in which the host hands them over: two allocations a header would
+/// be most of what a small request costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestHead(Vec<(Vec<u8>, Vec<u8>)>);
+pub struct RequestHead {
+    block: Vec<u8>,
+    /// Where in the block each name and its value stand.
+    headers: Vec<(Range<usize>, Range<usize>)>,
+}
 
 impl RequestHead {
-    /// Wraps headers in the order in which they came.
+    /// Takes headers that stand in `block` at these places, in the order in which they came. A place outside
+    /// the block reads as empty.
+    #[must_use]
+    pub fn in_block(block: Vec<u8>, headers: Vec<(Range<usize>, Range<usize>)>) -> Self {
+        Self { block, headers }
+    }
+
+    /// Takes headers in the order in which they came.
     #[must_use]
     pub fn new(headers: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        Self(headers)
+        let mut head = Self::default();
+        for (name, value) in headers {
+            let start = head.block.len();
+            head.block.extend(name);
+            let middle = head.block.len();
+            head.block.extend(value);
+            head.headers.push((start..middle, middle..head.block.len()));
+        }
+        head
     }
 
     /// The first value of `name`, which must be lower-case.
@@ -28,7 +52,8 @@ impl RequestHead {
 
     /// Every header in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+        let part = |at: &Range<usize>| self.block.get(at.clone()).unwrap_or_default();
+        self.headers.iter().map(move |(name, value)| (part(name), part(value)))
     }
 
     /// The path without its query; empty if there is none.
@@ -47,6 +72,6 @@ impl RequestHead {
 
 impl<const N: usize> From<[(&str, &str); N]> for RequestHead {
     fn from(headers: [(&str, &str); N]) -> Self {
-        Self(headers.map(|(name, value)| (name.into(), value.into())).into())
+        Self::new(headers.map(|(name, value)| (name.into(), value.into())).into())
     }
 }

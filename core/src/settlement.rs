@@ -11,6 +11,8 @@
 //!
 //! Does not write counters: `Hold::settle` does.
 
+use std::rc::Rc;
+
 use crate::config::OnDisconnect;
 use crate::estimate::Estimate;
 use crate::ledger::Amounts;
@@ -147,7 +149,7 @@ pub struct Bill<'a> {
     pub price: Option<&'a Price>,
     /// The price of another model that a step of the answer names. A step at a model without a price costs
     /// what the answer's model costs, rather than nothing.
-    pub step_price: &'a dyn Fn(&str) -> Option<Price>,
+    pub step_price: &'a dyn Fn(&str) -> Option<Rc<Price>>,
     /// The service tier that the caller asked for, in the provider's word.
     pub tier_asked: Option<&'a str>,
     /// What to do when the client leaves.
@@ -233,7 +235,7 @@ impl Bill<'_> {
         self.reading.steps.iter().fold(price.cost(&tools, self.tier()), |sum, step| {
             let own = step.model.as_ref().and_then(|model| (self.step_price)(model.as_str()));
             let used = Usage { requests: 0, ..Usage::of(step.reported.tokens()) };
-            sum.saturating_add(own.as_ref().unwrap_or(price).cost(&used, self.tier()))
+            sum.saturating_add(own.as_deref().unwrap_or(price).cost(&used, self.tier()))
         })
     }
 

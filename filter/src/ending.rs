@@ -52,7 +52,7 @@ impl Gateway {
         let bill = Bill {
             estimate: &admitted.estimate,
             reading,
-            price: price.as_ref(),
+            price: price.as_deref(),
             step_price: &|model| prices.price(provider, model, self.seen.arrived),
             tier_asked: admitted.tier_asked.as_ref().map(|tier| tier.as_str()),
             policy: admitted.config.on_disconnect,

@@ -155,7 +155,7 @@ impl Gateway {
         if price.is_none() && config.unpriced == Unpriced::Deny && endpoint.is_charged() {
             return Err(Denial::Unpriced(plan.model));
         }
-        let estimate = Estimate::of(&ask, price.as_ref(), &config.hold);
+        let estimate = Estimate::of(&ask, price.as_deref(), &config.hold);
         let (ledger, now) = (Worker::ledger(&config), host::now());
         let hold =
             admission::admit(&ledger, &key, estimate.amounts, now).map_err(|refusal| match refusal {

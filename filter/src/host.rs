@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
 
 use core::fmt;
+use core::ops::Range;
 use core::ptr::{null, null_mut};
 
 use farebox_core::head::RequestHead;
@@ -121,7 +122,8 @@ pub(crate) fn enter(context: u32) -> Result<()> {
 pub(crate) fn headers(map: Map) -> Result<RequestHead> {
     // SAFETY: `bytes` passes pointers to live locals.
     let block = bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })?;
-    Ok(RequestHead::new(read_pairs(&block).unwrap_or_default()))
+    let pairs = read_pairs(&block).unwrap_or_default();
+    Ok(RequestHead::in_block(block, pairs))
 }
 
 /// Sets a header to one value, whatever it was.
@@ -237,22 +239,22 @@ pub(crate) fn reply(
     })
 }
 
-/// Reads the ABI's form of a header map: a count, the sizes of every name and value, and then every name
-/// and value with a NUL behind it. `None` if the block is cut short.
-fn read_pairs(block: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and
+/// value, and then every name and value with a NUL behind it. `None` if the block is cut short.
+fn read_pairs(block: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
     let word = |at: usize| -> Option<usize> {
         let bytes = block.get(at..at + 4)?.try_into().ok()?;
         usize::try_from(u32::from_le_bytes(bytes)).ok()
     };
     let count = word(0)?;
-    let mut at = 4 + count * 8;
+    let sizes = block.get(4..count.checked_mul(8)?.checked_add(4)?)?.len();
+    let mut at = 4 + sizes;
     let mut pairs = Vec::with_capacity(count);
     for pair in 0..count {
-        let (name_size, value_size) = (word(4 + pair * 8)?, word(8 + pair * 8)?);
-        let name = block.get(at..at + name_size)?.to_vec();
-        at += name_size + 1;
-        let value = block.get(at..at + value_size)?.to_vec();
-        at += value_size + 1;
+        let name = at..at.checked_add(word(4 + pair * 8)?)?;
+        let value = name.end + 1..name.end.checked_add(word(8 + pair * 8)?)?.checked_add(1)?;
+        at = value.end + 1;
+        block.get(value.clone())?;
         pairs.push((name, value));
     }
     Some(pairs)

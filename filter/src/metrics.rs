@@ -9,7 +9,7 @@
 
 use core::cell::RefCell;
 
-use farebox_core::settlement::Charge;
+use farebox_core::settlement::{Charge, UsageSource};
 use hashbrown::{Equivalent, HashMap};
 
 use crate::host::{self, MetricKind};
@@ -38,6 +38,7 @@ struct SeriesKey {
     team: Box<str>,
     model: Box<str>,
     provider: Box<str>,
+    outcome: &'static str,
 }
 
 #[derive(Hash)]
@@ -45,17 +46,22 @@ struct SeriesRef<'a> {
     team: &'a str,
     model: &'a str,
     provider: &'a str,
+    outcome: &'static str,
 }
 
 impl Equivalent<SeriesKey> for SeriesRef<'_> {
     fn equivalent(&self, key: &SeriesKey) -> bool {
-        *key.team == *self.team && *key.model == *self.model && *key.provider == *self.provider
+        *key.team == *self.team
+            && *key.model == *self.model
+            && *key.provider == *self.provider
+            && key.outcome == self.outcome
     }
 }
 
-/// The ids of everything that is counted for one team, model and provider.
+/// The ids of everything that is counted for one team, model, provider and outcome.
 #[derive(Clone, Copy, Debug)]
 struct Series {
+    requests: Option<u32>,
     tokens: [Option<u32>; 5],
     cost: Option<u32>,
     duration: Option<u32>,
@@ -66,17 +72,15 @@ impl Metrics {
     /// Counts a request that was admitted and has ended.
     pub(crate) fn measured(&self, request: &Measured<'_>) {
         let Measured { team, model, provider, outcome, charge, duration_ms, ttft_ms } = *request;
-        let labels =
-            format!("{{team:{team}}}{{model:{}}}{{provider:{provider}}}{{outcome:{outcome}}}", label(model));
-        self.count(&format!("farebox_requests_total{labels}"), 1);
-        self.count(&format!("farebox_usage_source_total{{source:{}}}", charge.source.name()), 1);
-        let series = self.series(SeriesRef { team, model, provider });
+        let series = self.series(SeriesRef { team, model, provider, outcome });
+        series.requests.into_iter().for_each(|id| host::increment(id, 1));
+        self.count(by_source(charge.source), 1);
         let tokens = &charge.tokens;
         let buckets = [
-            tokens.input.saturating_add(tokens.input_audio),
-            tokens.cache_read,
-            tokens.cache_write.saturating_add(tokens.cache_write_long),
-            tokens.output.saturating_add(tokens.output_audio),
+            tokens.input.saturating_add(tokens.input_audio).saturating_add(tokens.input_image),
+            tokens.total_cache_read(),
+            tokens.total_cache_write(),
+            tokens.output.saturating_add(tokens.output_audio).saturating_add(tokens.output_image),
             tokens.reasoning,
         ];
         for (id, count) in series.tokens.into_iter().zip(buckets) {
@@ -108,21 +112,23 @@ impl Metrics {
         if let Some(series) = self.series.borrow().get(&key) {
             return *series;
         }
-        let SeriesRef { team, model, provider } = key;
+        let SeriesRef { team, model, provider, outcome } = key;
         let model = label(model);
         let labels = format!("{{team:{team}}}{{model:{model}}}{{provider:{provider}}}");
         let tokens =
             |kind| self.id(MetricKind::Counter, &format!("farebox_tokens_total{labels}{{type:{kind}}}"));
         let histogram =
             |name| self.id(MetricKind::Histogram, &format!("{name}{{model:{model}}}{{provider:{provider}}}"));
+        let requests = format!("farebox_requests_total{labels}{{outcome:{outcome}}}");
         let series = Series {
+            requests: self.id(MetricKind::Counter, &requests),
             tokens: ["input", "cache_read", "cache_write", "output", "reasoning"].map(tokens),
             cost: self.id(MetricKind::Counter, &format!("farebox_cost_nano_usd_total{labels}")),
             duration: histogram("farebox_request_duration_ms"),
             ttft: histogram("farebox_time_to_first_token_ms"),
         };
-        let owned =
-            SeriesKey { team: key.team.into(), model: key.model.into(), provider: key.provider.into() };
+        let (team, model, provider) = (key.team.into(), key.model.into(), key.provider.into());
+        let owned = SeriesKey { team, model, provider, outcome };
         self.series.borrow_mut().insert(owned, series);
         series
     }
@@ -134,6 +140,15 @@ impl Metrics {
         let id = host::define_metric(kind, name).ok();
         self.ids.borrow_mut().insert(name.to_owned(), id);
         id
+    }
+}
+
+fn by_source(source: UsageSource) -> &'static str {
+    match source {
+        UsageSource::Provider => "farebox_usage_source_total{source:provider}",
+        UsageSource::ProviderPartial => "farebox_usage_source_total{source:provider_partial}",
+        UsageSource::Estimated => "farebox_usage_source_total{source:estimated}",
+        UsageSource::None => "farebox_usage_source_total{source:none}",
     }
 }
 

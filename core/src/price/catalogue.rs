@@ -5,6 +5,11 @@
 //!
 //! Does not read the configuration: `config/prices.rs` does.
 
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use hashbrown::{Equivalent, HashMap};
+
 use super::listing::CHECKED_IN;
 use super::{Listing, Price};
 use crate::config::{Pattern, Provider};
@@ -23,12 +28,48 @@ pub struct Override {
     pub price: Price,
 }
 
+/// Names whose prices are remembered. A stranger can make up names, so there must be an end.
+const REMEMBERED: usize = 512;
+/// How long a price is remembered, in milliseconds: prices change on the hour at the most often.
+const REMEMBERED_MS: u64 = 60_000;
+
 /// Every price that is known.
+///
+/// Looking a name up in the list takes longer than all else that is done for a small request, so what was
+/// found is remembered for the minute.
 #[derive(Debug)]
 pub struct Catalogue {
     overrides: Vec<Override>,
     listing: &'static Listing,
     hash: u64,
+    remembered: RefCell<HashMap<Asked, Found>>,
+}
+
+/// What was found, and in which minute.
+type Found = (u64, Option<Rc<Price>>);
+
+/// What a price was asked for.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    provider: Box<str>,
+    sent: Box<str>,
+    served: Option<Box<str>>,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct Asking<'a> {
+    provider: &'a str,
+    sent: &'a str,
+    served: Option<&'a str>,
+}
+
+impl Equivalent<Asked> for Asking<'_> {
+    fn equivalent(&self, asked: &Asked) -> bool {
+        *asked.provider == *self.provider
+            && *asked.sent == *self.sent
+            && asked.served.as_deref() == self.served
+    }
 }
 
 impl Default for Catalogue {
@@ -42,7 +83,8 @@ impl Catalogue {
     /// the overrides and the providers' multipliers are.
     #[must_use]
     pub fn new(overrides: Vec<Override>, seed: u64) -> Self {
-        Self { overrides, listing: Listing::checked_in(), hash: fnv1a(LISTED, &seed.to_le_bytes()) }
+        let (listing, hash) = (Listing::checked_in(), fnv1a(LISTED, &seed.to_le_bytes()));
+        Self { overrides, listing, hash, remembered: RefCell::default() }
     }
 
     /// Hash of the list, the overrides and the multipliers.
@@ -53,7 +95,7 @@ impl Catalogue {
 
     /// The price of `model` at `provider` at the moment `now`. `None`: not known.
     #[must_use]
-    pub fn price(&self, provider: &Provider, model: &str, now: Millis) -> Option<Price> {
+    pub fn price(&self, provider: &Provider, model: &str, now: Millis) -> Option<Rc<Price>> {
         self.price_of_answer(provider, model, None, now)
     }
 
@@ -66,7 +108,25 @@ impl Catalogue {
         sent: &str,
         served: Option<&str>,
         now: Millis,
-    ) -> Option<Price> {
+    ) -> Option<Rc<Price>> {
+        let (minute, asking) = (now.0 / REMEMBERED_MS, Asking { provider: &provider.name, sent, served });
+        if let Some((of, found)) = self.remembered.borrow().get(&asking)
+            && *of == minute
+        {
+            return found.clone();
+        }
+        let found = self.look_up(provider, sent, served, now).map(Rc::new);
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() >= REMEMBERED {
+            remembered.clear();
+        }
+        let asked =
+            Asked { provider: provider.name.clone(), sent: sent.into(), served: served.map(Into::into) };
+        remembered.insert(asked, (minute, found.clone()));
+        found
+    }
+
+    fn look_up(&self, provider: &Provider, sent: &str, served: Option<&str>, now: Millis) -> Option<Price> {
         let models = || served.into_iter().chain([sent]);
         let set = models().find_map(|model| self.set(&provider.name, model)).cloned();
         set.or_else(|| {
@@ -101,7 +161,10 @@ mod tests {
     }
 
     fn price(config: &Config, provider: &str, sent: &str, served: Option<&str>) -> Option<Price> {
-        config.prices.price_of_answer(&config.providers[provider], sent, served, NOW)
+        config
+            .prices
+            .price_of_answer(&config.providers[provider], sent, served, NOW)
+            .map(|price| (*price).clone())
     }
 
     /// What a million input tokens cost, in millionths of a dollar.

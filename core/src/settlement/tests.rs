@@ -138,7 +138,7 @@ fn steps_are_charged_each_at_its_own_model_and_tools_once() {
         estimate: &estimate,
         reading: &reading,
         price: Some(&price),
-        step_price: &|model| (model == "big").then(|| Price::flat(100, 1_000)),
+        step_price: &|model| (model == "big").then(|| Rc::new(Price::flat(100, 1_000))),
         tier_asked: None,
         policy: SEEN,
         generates: true,

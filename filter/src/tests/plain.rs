@@ -214,3 +214,27 @@ fn a_stated_cost_that_is_another_and_what_could_not_be_read_are_counted() {
         assert_eq!(counted(), expected, "{answer}");
     }
 }
+
+#[test]
+fn every_token_of_an_answer_is_in_one_metric() {
+    let vm = start();
+    let mut stream = admitted(&vm, PLAIN);
+    stream.answer(200, JSON, false);
+    let answer = r#"{"usage":{"prompt_tokens":1000,"completion_tokens":500,
+        "prompt_tokens_details":{"cached_tokens":100,"cache_write_tokens":50,"audio_tokens":20,"image_tokens":300},
+        "completion_tokens_details":{"reasoning_tokens":40,"audio_tokens":7,"image_tokens":90}}}"#;
+    stream.answer_body(answer.as_bytes(), true);
+    let record = stream.log();
+    assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(1_000), &json!(500)));
+    let of = |kind: &str| {
+        metric_names()
+            .iter()
+            .filter(|name| {
+                name.starts_with("farebox_tokens_total") && name.ends_with(&format!("{{type:{kind}}}"))
+            })
+            .filter_map(|name| counter(name))
+            .sum::<u64>()
+    };
+    let counted = ["input", "cache_read", "cache_write", "output", "reasoning"].map(of);
+    assert_eq!(counted, [850, 100, 50, 460, 40]);
+}
