@@ -9,6 +9,9 @@ use crate::route::usable_models;
 use crate::text::push_json_string;
 use crate::window::Millis;
 
+/// The body of `/farebox/health`.
+pub const HEALTH: &str = "{\"status\":\"ok\"}";
+
 /// The body of `/v1/models` for `key`.
 #[must_use]
 pub fn models(config: &Config, key: &Key) -> String {

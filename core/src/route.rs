@@ -163,11 +163,9 @@ fn find<'c, 'n>(config: &'c Config, name: &'n str) -> Option<Found<'c, 'n>> {
         return Some(Found::Configured(model));
     }
     let (provider, model) = name.split_once('/')?;
-    config
-        .providers
-        .get(provider)
-        .filter(|_| !model.is_empty())
-        .map(|provider| Found::Direct(provider, model))
+    // Some APIs have the name in their path, where dots would lead to a path that nobody let through.
+    let names = !matches!(model, "" | "." | "..");
+    config.providers.get(provider).filter(|_| names).map(|provider| Found::Direct(provider, model))
 }
 
 fn may_use(key: &Key, model: &str) -> bool {

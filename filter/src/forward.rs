@@ -1,8 +1,8 @@
 //! Decides how an admitted request goes on: to which cluster, under which name, with whose credential.
 //!
 //! Everything that a provider must not see is taken out first: every header that may carry a credential,
-//! the header that names the caller, and all of `x-farebox-*`, which a client could otherwise use to
-//! choose a route. A body is passed on as it is unless the model's name or the wish for usage differs.
+//! the header that names the caller, all of `x-farebox-*`, which a client could otherwise use to choose
+//! a route, and all of `x-envoy-*`, which it could use to have a request sent more than once. A body is passed on as it is unless the model's name or the wish for usage differs.
 
 use farebox_core::ask::Ask;
 use farebox_core::config::{Config, Credential};
@@ -19,6 +19,9 @@ use crate::host::{self, Buffer, HostError, Map};
 const CLUSTER_PROPERTY: &str = "farebox.cluster";
 const CLUSTER_HEADER: &str = "x-farebox-cluster";
 const OWN_HEADERS: &[u8] = b"x-farebox-";
+/// With these a client whom Envoy takes for internal has requests sent again, timed out or doubled, of which only
+/// the last answer would be metered.
+const ROUTER_HEADERS: &[u8] = b"x-envoy-";
 
 /// Sends a request to `target`. `asks_for_usage`: a stream is made to report usage.
 pub(crate) fn send(
@@ -73,5 +76,6 @@ pub(crate) fn send(
 fn is_internal(config: &Config, name: &[u8]) -> bool {
     CREDENTIAL_HEADERS.iter().any(|credential| credential.as_bytes() == name)
         || name.starts_with(OWN_HEADERS)
+        || name.starts_with(ROUTER_HEADERS)
         || config.identity_header.as_ref().is_some_and(|header| header.as_bytes() == name)
 }

@@ -106,12 +106,12 @@ impl Gateway {
         self.seen.said = Attribution::read(&head);
         let place = Place::find(&config, &head);
         if matches!(place, Ok(Place::Health)) {
-            return Ok(Next::Page("{\"status\":\"ok\"}".into()));
+            return Ok(Next::Page(pages::HEALTH.into()));
         }
         let key = identify(&config, &head, now)?;
         self.seen.key = Some(Rc::clone(&key));
         match place? {
-            Place::Health => Ok(Next::Page(String::new())),
+            Place::Health => Ok(Next::Page(pages::HEALTH.into())),
             Place::Models => Ok(Next::Page(pages::models(&config, &key))),
             Place::Usage => {
                 let page = pages::usage(&Worker::ledger(&config), &key, now)

@@ -10,12 +10,9 @@
 //! Source: Anthropic API reference, Messages and streaming Messages; Amazon Bedrock's user guide for the
 //! `amazon-bedrock-invocationMetrics` that it adds to the last event of any model.
 
+use super::field::count;
 use super::{Count, Field};
 use crate::json::Shape;
-
-const fn count(name: &'static str, count: Count) -> Shape<Field> {
-    Shape::value(name, Field::Count(count))
-}
 
 const fn step(name: &'static str, count: Count) -> Shape<Field> {
     Shape::value(name, Field::StepCount(count))

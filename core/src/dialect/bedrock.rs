@@ -6,12 +6,9 @@
 //!
 //! Source: Amazon Bedrock API reference, Converse, ConverseStream and InvokeModel.
 
+use super::field::count;
 use super::{Count, Field};
 use crate::json::Shape;
-
-const fn count(name: &'static str, count: Count) -> Shape<Field> {
-    Shape::value(name, Field::Count(count))
-}
 
 /// Of a stream's events, and of a plain answer's blocks.
 const TEXTS: &[Shape<Field>] = &[

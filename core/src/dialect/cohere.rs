@@ -5,12 +5,9 @@
 //!
 //! Source: Cohere API reference, version 2: Chat, Embed and Rerank.
 
+use super::field::count;
 use super::{Count, Field};
 use crate::json::Shape;
-
-const fn count(name: &'static str, count: Count) -> Shape<Field> {
-    Shape::value(name, Field::Count(count))
-}
 
 const BILLED: Shape<Field> = Shape::inside(
     "billed_units",

@@ -1,5 +1,7 @@
 //! What a value of an answer says, in any dialect: the vocabulary of the tables.
 
+use crate::json::Shape;
+
 /// A number of something that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -115,4 +117,9 @@ pub enum Field {
     CostTicks,
     /// An error in place of an answer.
     Error,
+}
+
+/// A member that says how much of something was used.
+pub(super) const fn count(name: &'static str, count: Count) -> Shape<Field> {
+    Shape::value(name, Field::Count(count))
 }

@@ -9,12 +9,9 @@
 //!
 //! Source: Gemini API reference, `UsageMetadata`; Vertex AI reference, `GenerateContentResponse`.
 
+use super::field::count;
 use super::{Count, Field, Side};
 use crate::json::Shape;
-
-const fn count(name: &'static str, count: Count) -> Shape<Field> {
-    Shape::value(name, Field::Count(count))
-}
 
 const MODALITY: &[Shape<Field>] =
     &[Shape::value("modality", Field::Kind), Shape::value("tokenCount", Field::KindCount)];

@@ -11,12 +11,9 @@
 //!
 //! Sources: OpenAI API reference and the documentation of the providers named.
 
+use super::field::count;
 use super::{Count, Field};
 use crate::json::Shape;
-
-const fn count(name: &'static str, count: Count) -> Shape<Field> {
-    Shape::value(name, Field::Count(count))
-}
 
 const INPUT_DETAILS: &[Shape<Field>] = &[
     count("cached_tokens", Count::CacheRead),

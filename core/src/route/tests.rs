@@ -59,6 +59,14 @@ fn a_provider_in_the_name_does_not_get_around_the_allow_list() {
 }
 
 #[test]
+fn a_name_that_would_leave_its_place_in_a_path_is_no_model() {
+    let config = testing::config(|_| {});
+    for model in ["one/..", "one/.", "one/"] {
+        assert!(matches!(go(&config, &ask_for(model)), Err(RouteError::Unknown { .. })), "{model}");
+    }
+}
+
+#[test]
 fn a_request_without_a_model_gets_the_default_if_there_is_one() {
     assert_eq!(go(&testing::config(|_| {}), &ask_for("")), Err(RouteError::NoModel));
     let config = testing::config(|json| json["default_model"] = json!("small"));

@@ -14,6 +14,8 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
     request.extend(pairs(&[
         ("x-farebox-agent", "planner"),
         ("x-farebox-cluster", "evil"),
+        ("x-envoy-retry-on", "5xx"),
+        ("x-envoy-max-retries", "9"),
         ("accept-encoding", "gzip"),
         ("user-agent", "test"),
     ]));
