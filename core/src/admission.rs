@@ -1,164 +1,207 @@
-//! Decides whether a request may be sent: every budget that holds for its caller must have room for it.
+//! Decides whether a request may be sent: every budget that holds for it must have room.
 //!
-//! The budgets are asked one after the other and each holds the estimate at once; if one has no room,
-//! what the earlier ones hold is given back. So two requests can never both be let through on the same
+//! The budgets are asked one after the other and each holds its amount at once; if one has no room, what
+//! the earlier ones hold is given back. So two requests can never both be let through on the same
 //! money, and a refused request leaves nothing behind. In the moment between, a request of somebody else
 //! may be refused that would have found room a microsecond later: erring to that side keeps the limit.
 //!
-//! Does not end a hold: see `settlement.rs`.
+//! Does not end a hold: see `settlement.rs`. Does not choose the amounts: see `order.rs`.
 
 use std::rc::Rc;
 
-use crate::config::{Account, Key};
-use crate::ledger::{Amounts, Ledger, Room, Store, StoreError};
+use crate::config::{Account, Mode, Running, WhenFull};
+use crate::ledger::{Amounts, Ledger, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
-/// Room taken in every budget of a caller. Ends by being settled, once.
+/// Room taken in every budget that holds for a request. Ends by being settled, once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Hold(Vec<Held>);
+
+/// Room taken in one budget.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hold {
-    key: Rc<Key>,
+struct Held {
+    account: Rc<Account>,
     amounts: Amounts,
-    /// The epoch of each account's hold, in the order of the key's accounts.
-    epochs: Vec<u64>,
+    epoch: u64,
+}
+
+/// What is wanted of budgets, by their mode.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// What the request is expected to use.
+    pub expected: Amounts,
+    /// The most that it can use.
+    pub most: Amounts,
+}
+
+impl Wanted {
+    fn of(&self, mode: Mode) -> Amounts {
+        match mode {
+            Mode::Check => Amounts { requests: self.expected.requests, ..Amounts::default() },
+            Mode::Hold => self.expected,
+            Mode::Strict => self.most,
+        }
+    }
+}
+
+/// What was noticed of the budgets of an admitted request.
+#[derive(Debug, Default)]
+pub struct Noticed {
+    /// Every account with the percentage of its nearest limit that is spent and held.
+    pub percents: Vec<(Rc<Account>, u64)>,
+    /// Budgets that only watch and would have refused.
+    pub shadowed: Vec<Rc<Account>>,
+    /// Budgets that do not count the request, because they have no slot for its subject.
+    pub uncounted: Vec<Rc<Account>>,
 }
 
 /// Why a request is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// This budget has no room.
-    Budget(Account),
+    Short(Rc<Account>, Short),
+    /// This budget has no slot for its subject.
+    NoSlot(Rc<Account>),
     /// A counter cannot be read or written, so no limit can be kept.
     Store(StoreError),
 }
 
-/// Takes `amounts` from every budget that holds for `key`.
+/// Takes what is `wanted` from every account.
 ///
 /// # Errors
-/// [`Refusal`]; nothing is held then.
+/// [`Refusal`]; nothing is held then. Of several budgets without room it names the one that has none for the
+/// longest: a caller that waits for another would be refused again.
 pub fn admit<S: Store>(
     ledger: &Ledger<'_, S>,
-    key: &Rc<Key>,
-    amounts: Amounts,
+    accounts: &[Rc<Account>],
+    wanted: &Wanted,
     now: Millis,
-) -> Result<Hold, Refusal> {
-    let mut hold = Hold { key: Rc::clone(key), amounts, epochs: Vec::with_capacity(key.accounts.len()) };
-    for account in &key.accounts {
-        let refusal = match ledger.hold(account, amounts, now) {
-            Ok(Room::Held(epoch)) => {
-                hold.epochs.push(epoch);
+) -> Result<(Hold, Noticed), Refusal> {
+    let (mut hold, mut noticed) = (Hold(Vec::with_capacity(accounts.len())), Noticed::default());
+    let mut refusal: Option<Refusal> = None;
+    for account in accounts {
+        let amounts = wanted.of(account.budget.mode);
+        if refusal.is_some() {
+            // Refused already; only by whom for the longest is the question.
+            if let Ok(Some(short)) = ledger.ask(account, amounts, now) {
+                let found = Refusal::Short(Rc::clone(account), short);
+                refusal = refusal.filter(|before| before.lasts(now) >= found.lasts(now)).or(Some(found));
+            }
+            continue;
+        }
+        refusal = Some(match ledger.hold(account, amounts, now) {
+            Ok(Room::Held { epoch, percent, short }) => {
+                hold.0.push(Held { account: Rc::clone(account), amounts, epoch });
+                noticed.percents.push((Rc::clone(account), percent));
+                noticed.shadowed.extend(short.map(|_| Rc::clone(account)));
                 continue;
             }
-            Ok(Room::None) => Refusal::Budget(account.clone()),
+            Ok(Room::NoSlot) if account.budget.when_full == WhenFull::Allow => {
+                noticed.uncounted.push(Rc::clone(account));
+                continue;
+            }
+            Ok(Room::NoSlot) => Refusal::NoSlot(Rc::clone(account)),
+            Ok(Room::Short(short)) => Refusal::Short(Rc::clone(account), short),
             Err(error) => Refusal::Store(error),
-        };
-        // What cannot be given back now is forgotten with its epoch.
-        let _ = hold.settle(ledger, Amounts::default(), now);
-        return Err(refusal);
+        });
     }
-    Ok(hold)
+    match refusal {
+        None => Ok((hold, noticed)),
+        Some(refusal) => {
+            // What cannot be given back now is forgotten with its epoch.
+            hold.release(ledger, now);
+            Err(refusal)
+        }
+    }
+}
+
+impl Refusal {
+    /// How long it will last, in milliseconds.
+    fn lasts(&self, now: Millis) -> u64 {
+        match self {
+            Self::Store(_) => 0,
+            Self::Short(_, Short { alone: true, .. }) => u64::MAX,
+            Self::Short(account, _) | Self::NoSlot(account) => {
+                let resets = account.budget.window.resets_at(now);
+                resets.map_or(u64::MAX, |resets| resets.since(now))
+            }
+        }
+    }
 }
 
 impl Hold {
+    /// Whether a budget wants answers to be cut when it is used up.
+    #[must_use]
+    pub fn may_cut(&self) -> bool {
+        self.0.iter().any(|held| held.account.budget.running == Running::Cut)
+    }
+
+    /// Holds what is expected by now, where that is more than is held. What runs cannot be refused, so others see
+    /// it at once instead of when it ends.
+    ///
+    /// # Errors
+    /// A budget that is used up and wants the answer to be cut.
+    pub fn grow<S: Store>(
+        &mut self,
+        ledger: &Ledger<'_, S>,
+        expected: Amounts,
+        now: Millis,
+    ) -> Result<(), Rc<Account>> {
+        let mut used_up = Ok(());
+        for held in &mut self.0 {
+            let Held { account, amounts, epoch } = held;
+            let cuts = account.budget.running == Running::Cut;
+            let more = Wanted { expected, most: expected }.of(account.budget.mode).max(*amounts);
+            if more == *amounts && !(cuts && account.budget.mode == Mode::Check) {
+                continue;
+            }
+            match ledger.regrow(account, (*amounts, *epoch), more, !cuts, now) {
+                Ok(Room::Held { epoch: moved, .. }) => (*amounts, *epoch) = (more, moved),
+                Ok(Room::Short(_)) => used_up = Err(Rc::clone(account)),
+                // The charge will say it.
+                Ok(Room::NoSlot) | Err(_) => {}
+            }
+        }
+        used_up
+    }
+
     /// Ends the hold and charges `charge` to every budget that it holds room in.
     ///
     /// # Errors
-    /// The hold over the budgets that could not be charged, to be settled later with the same charge.
+    /// The budgets that could not be charged, to be charged later.
     pub fn settle<S: Store>(
         self,
         ledger: &Ledger<'_, S>,
         charge: Amounts,
         now: Millis,
     ) -> Result<(), Unsettled> {
-        let Self { key, amounts, epochs } = self;
-        let settle = |account: &Account, epoch| ledger.settle(account, amounts, epoch, charge, now);
-        let open: Vec<_> = (key.accounts.iter().zip(epochs))
-            .filter(|(account, epoch)| settle(account, *epoch).is_err())
-            .map(|(account, epoch)| (account.clone(), epoch))
-            .collect();
-        if open.is_empty() { Ok(()) } else { Err(Unsettled { open, held: amounts, charge }) }
+        let mut unsettled = Unsettled { open: self.0, charge };
+        if unsettled.retry(ledger, now) { Ok(()) } else { Err(unsettled) }
     }
 
-    /// What is held.
-    #[must_use]
-    pub fn amounts(&self) -> Amounts {
-        self.amounts
+    /// Ends the hold without a charge: the request was not sent.
+    pub fn release<S: Store>(self, ledger: &Ledger<'_, S>, now: Millis) {
+        for Held { account, amounts, epoch } in self.0 {
+            let _ = ledger.settle(&account, amounts, epoch, Amounts::default(), now);
+        }
     }
 }
 
 /// A charge that some budgets have not taken yet. Must be kept and tried again: it is money.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unsettled {
-    open: Vec<(Account, u64)>,
-    held: Amounts,
+    open: Vec<Held>,
     charge: Amounts,
 }
 
 impl Unsettled {
     /// Tries the budgets that are still open; says whether none is left.
     pub fn retry<S: Store>(&mut self, ledger: &Ledger<'_, S>, now: Millis) -> bool {
-        let Self { open, held, charge } = self;
-        open.retain(|(account, epoch)| ledger.settle(account, *held, *epoch, *charge, now).is_err());
+        let Self { open, charge } = self;
+        open.retain(|held| ledger.settle(&held.account, held.amounts, held.epoch, *charge, now).is_err());
         open.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::testing::{self, NOW};
-    use crate::ledger::MemoryStore;
-    use serde_json::json;
-
-    fn one_request() -> Amounts {
-        Amounts { requests: 1, tokens: 10, ..Amounts::default() }
-    }
-
-    fn held(ledger: &Ledger<'_, MemoryStore>, key: &Key) -> Vec<u64> {
-        key.accounts.iter().map(|account| ledger.read(account, NOW).unwrap().held().requests).collect()
-    }
-
-    #[test]
-    fn every_budget_must_have_room_and_a_refusal_holds_nothing() {
-        let config = testing::config(|json| {
-            json["budgets"] = json!([
-                {"name": "org", "window": "day", "limit_requests": 10},
-                {"name": "team", "per": "team", "window": "day", "limit_requests": 10, "overrides": {"red": {"limit_requests": 1}}},
-                {"name": "key", "per": "key", "window": "day", "limit_tokens": 1000},
-            ]);
-        });
-        let store = MemoryStore::default();
-        let ledger = Ledger::new(&store, config.hold.epoch_ms);
-        let (red, blue) = (&config.keys["a"], &config.keys["b"]);
-        let hold = admit(&ledger, red, one_request(), NOW).unwrap();
-        let Err(Refusal::Budget(account)) = admit(&ledger, red, one_request(), NOW) else {
-            panic!("admitted")
-        };
-        assert_eq!((&*account.budget.name, &*account.subject), ("team", "red"));
-        assert_eq!(held(&ledger, red), [1, 1, 1]);
-        assert!(admit(&ledger, blue, one_request(), NOW).is_ok());
-        assert_eq!(held(&ledger, red), [2, 1, 1], "the organisation's budget is shared");
-        hold.settle(&ledger, one_request(), NOW).unwrap();
-        assert_eq!(held(&ledger, red), [1, 0, 0]);
-    }
-
-    #[test]
-    fn a_caller_without_budgets_is_admitted() {
-        let config = testing::config(|_| {});
-        let store = MemoryStore::default();
-        assert!(admit(&Ledger::new(&store, 1), &config.keys["a"], one_request(), NOW).is_ok());
-    }
-
-    #[test]
-    fn a_charge_that_a_budget_cannot_take_is_kept_and_taken_later() {
-        let config = testing::config(|json| {
-            json["budgets"] = json!([{"name": "org", "window": "day", "limit_requests": 10}]);
-        });
-        let (good, broken) = (MemoryStore::default(), MemoryStore::default());
-        let key = &config.keys["a"];
-        let hold = admit(&Ledger::new(&good, 1), key, one_request(), NOW).unwrap();
-        crate::ledger::Store::put(&broken, &key.accounts[0].record, b"?", None).unwrap();
-        let mut unsettled = hold.settle(&Ledger::new(&broken, 1), one_request(), NOW).unwrap_err();
-        assert!(unsettled.retry(&Ledger::new(&good, 1), NOW));
-        assert_eq!(Ledger::new(&good, 1).read(&key.accounts[0], NOW).unwrap().spent().requests, 1);
-    }
-}
+mod tests;

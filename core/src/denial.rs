@@ -7,10 +7,13 @@
 //! This list is closed: nothing else is ever said to a client, and nothing here tells amounts, limits,
 //! secrets or another caller's name.
 
+use std::rc::Rc;
+
 use crate::ask::AskError;
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, Dimension};
 use crate::dialect::Dialect;
 use crate::identity::IdentityError;
+use crate::ledger::StoreError;
 use crate::route::RouteError;
 use crate::text::push_json_string;
 use crate::window::Millis;
@@ -40,16 +43,37 @@ pub enum Denial {
     /// A budget has no room.
     Budget {
         /// The budget as it holds for the caller.
-        account: Account,
+        account: Rc<Account>,
+        /// What is missing.
+        lack: Lack,
         /// When its counter starts again, if ever.
         resets_at: Option<Millis>,
         /// The status to say it with.
         status: u16,
     },
+    /// A budget is counted by something that the request does not say.
+    Unnamed(Dimension),
+    /// A page is asked for in a way that it does not have.
+    Query(String),
+    /// A page is asked for that only admin keys get.
+    AdminOnly,
     /// No limit can be kept, because the counters cannot be used.
-    Store,
+    Store(StoreError),
     /// The Envoy around this filter does not do what it needs.
     HostUnsupported,
+}
+
+/// What a request misses in a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Room, until the budget starts again.
+    Room,
+    /// Room, until another request ends.
+    Turn,
+    /// Room, for ever: it is larger than the budget.
+    Size,
+    /// A slot for its subject.
+    Slot,
 }
 
 /// A complete reply.
@@ -66,9 +90,9 @@ pub struct Reply {
 impl Denial {
     /// A refusal by the budget of `account` at `now`.
     #[must_use]
-    pub fn budget(config: &Config, account: Account, now: Millis) -> Self {
+    pub fn budget(config: &Config, account: Rc<Account>, lack: Lack, now: Millis) -> Self {
         let resets_at = account.budget.window.resets_at(now);
-        Self::Budget { account, resets_at, status: config.budget_status }
+        Self::Budget { account, lack, resets_at, status: config.budget_status }
     }
 
     /// HTTP status.
@@ -81,16 +105,20 @@ impl Denial {
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
-            Self::Route(RouteError::NoModel | RouteError::NotServed { .. }) => 400,
-            Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) => 403,
+            Self::Route(RouteError::NoModel | RouteError::NotServed { .. })
+            | Self::Unnamed(_)
+            | Self::Query(_) => 400,
+            Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) | Self::AdminOnly => 403,
             Self::Route(RouteError::Unknown { .. }) => 404,
-            Self::Route(RouteError::Unavailable { .. }) | Self::Store | Self::HostUnsupported => 503,
+            Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
+            // Waiting helps, and 402 says that it does not.
+            Self::Budget { lack: Lack::Turn, .. } => 429,
             Self::Budget { status, .. } => *status,
         }
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 19] = [
+    pub const REASONS: [&'static str; 25] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -108,6 +136,12 @@ impl Denial {
         "missing_model",
         "unpriced_model",
         "budget",
+        "budget_concurrency",
+        "budget_size",
+        "budget_slots",
+        "unnamed_subject",
+        "invalid_query",
+        "admin_only",
         "store_unavailable",
         "host_unsupported",
     ];
@@ -132,8 +166,14 @@ impl Denial {
             Self::Route(RouteError::NotServed { .. }) => "endpoint_not_served",
             Self::Route(RouteError::Unavailable { .. }) => "provider_unavailable",
             Self::Unpriced(_) => "unpriced_model",
-            Self::Budget { .. } => "budget",
-            Self::Store => "store_unavailable",
+            Self::Budget { lack: Lack::Room, .. } => "budget",
+            Self::Budget { lack: Lack::Turn, .. } => "budget_concurrency",
+            Self::Budget { lack: Lack::Size, .. } => "budget_size",
+            Self::Budget { lack: Lack::Slot, .. } => "budget_slots",
+            Self::Unnamed(_) => "unnamed_subject",
+            Self::Query(_) => "invalid_query",
+            Self::AdminOnly => "admin_only",
+            Self::Store(_) => "store_unavailable",
             Self::HostUnsupported => "host_unsupported",
         }
     }
@@ -159,19 +199,15 @@ impl Denial {
         if let Some(name) = self.budget_name() {
             headers.push(("x-farebox-budget", name.to_owned()));
         }
-        let wait = match self {
-            Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
-            Self::Store | Self::HostUnsupported => Some(1_000),
-            _ => None,
-        };
+        let wait = self.wait(now);
         if let Some(wait) = wait {
             headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string()));
         }
-        if wait.is_none_or(|wait| wait > WORTH_WAITING_MS) {
+        if !is_worth(wait) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
         let body = match dialect {
-            Dialect::OpenAi => self.openai_body(),
+            Dialect::OpenAi => self.openai_body(now),
             Dialect::Anthropic => self.anthropic_body(request_id),
             Dialect::Gemini => self.gemini_body(),
             Dialect::Bedrock => {
@@ -184,15 +220,32 @@ impl Denial {
         Reply { status: self.status(), headers, body }
     }
 
-    fn openai_body(&self) -> String {
+    /// How long it is until another try may succeed, in milliseconds, if one may.
+    fn wait(&self, now: Millis) -> Option<u64> {
+        match self {
+            Self::Budget { lack: Lack::Size, .. } => None,
+            Self::Budget { lack: Lack::Turn, .. } | Self::Store(_) | Self::HostUnsupported => Some(1_000),
+            Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
+            _ => None,
+        }
+    }
+
+    fn openai_body(&self, now: Millis) -> String {
+        // Clients take `insufficient_quota` for final.
+        let paced = self.budget_name().is_some() && is_worth(self.wait(now));
         let kind = match self.status() {
+            _ if paced => "requests",
             _ if self.budget_name().is_some() => "insufficient_quota",
             401 => "authentication_error",
             403 => "permission_error",
             503 => "server_error",
             _ => "invalid_request_error",
         };
-        let code = if self.budget_name().is_some() { "insufficient_quota" } else { self.reason() };
+        let code = match self.budget_name() {
+            Some(_) if paced => "rate_limit_exceeded",
+            Some(_) => "insufficient_quota",
+            None => self.reason(),
+        };
         let param = if matches!(self, Self::Route(_) | Self::Unpriced(_)) { "\"model\"" } else { "null" };
         let mut body = String::from("{\"error\":{\"message\":");
         push_json_string(&mut body, &self.message());
@@ -256,73 +309,17 @@ impl Denial {
             _ => "ValidationException",
         }
     }
+}
 
-    fn message(&self) -> String {
-        match self {
-            Self::Identity(error) => identity_message(*error).to_owned(),
-            Self::UnknownEndpoint => "This gateway does not serve this path.".into(),
-            Self::Method(allowed) => format!("This path is served with {allowed} only."),
-            Self::Body(error) => error.to_string(),
-            Self::TooLarge(limit) => {
-                format!("The request body is larger than the {limit} bytes allowed here.")
-            }
-            Self::TooSlow => "The request body did not arrive in time.".into(),
-            Self::Route(error) => route_message(error),
-            Self::Unpriced(model) => {
-                format!("Model '{model}' has no price here, and requests without a price are not served.")
-            }
-            Self::Budget { account, resets_at: Some(resets_at), .. } => format!(
-                "Budget '{}' has no room for this request. It resets at {}.",
-                account.budget.name,
-                resets_at.to_rfc3339()
-            ),
-            Self::Budget { account, .. } => {
-                format!("Budget '{}' has no room for this request. It does not reset.", account.budget.name)
-            }
-            Self::Store => "Budgets cannot be checked right now.".into(),
-            Self::HostUnsupported => {
-                "The gateway's proxy is not set up to hold requests until they are checked.".into()
-            }
-        }
-    }
+/// Whether SDKs should wait for so long and try again.
+fn is_worth(wait: Option<u64>) -> bool {
+    wait.is_some_and(|wait| wait <= WORTH_WAITING_MS)
 }
 
 fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     push_json_string(&mut quoted, text);
     quoted
-}
-
-fn identity_message(error: IdentityError) -> &'static str {
-    match error {
-        IdentityError::Missing => {
-            "No API key was given. Send it as 'Authorization: Bearer <key>' or in 'x-api-key'."
-        }
-        IdentityError::Several => "More than one credential was given. Send exactly one.",
-        IdentityError::Invalid => "The API key is not valid here.",
-        IdentityError::Disabled => "The API key is switched off.",
-        IdentityError::Expired => "The API key has expired.",
-    }
-}
-
-fn route_message(error: &RouteError) -> String {
-    let listed = |allowed: &[String]| match allowed {
-        [] => "This key may use no model.".to_owned(),
-        names => format!("This key may use: {}.", names.join(", ")),
-    };
-    match error {
-        RouteError::NoModel => "The request names no model, and there is no default.".into(),
-        RouteError::NotAllowed { model, allowed } => {
-            format!("This key may not use model '{model}'. {}", listed(allowed))
-        }
-        RouteError::Unknown { model, allowed } => format!("There is no model '{model}'. {}", listed(allowed)),
-        RouteError::NotServed { model } => {
-            format!("Model '{model}' is not served on this path; its provider speaks another API.")
-        }
-        RouteError::Unavailable { model } => {
-            format!("Model '{model}' cannot be used: its provider has no credential.")
-        }
-    }
 }
 
 impl From<IdentityError> for Denial {
@@ -343,5 +340,6 @@ impl From<RouteError> for Denial {
     }
 }
 
+mod message;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Decides what a request may cost before anybody has answered it: what is held while it runs.
 //!
-//! Input is estimated from the size of the body; output is what the caller allows, or the configured
-//! assumption where it allows anything. A ceiling bounds the money held for one request, so that one
-//! generous `max_tokens` does not lock a whole team out.
+//! Expected is the size of its body in, and out what the model's answers have been lately, if the caller does
+//! not allow less. A ceiling bounds the money held for one request, so that one generous `max_tokens` does not
+//! lock a whole team out. At most it is what the body can be in tokens and what the caller allows, at the
+//! dearest prices.
 //!
-//! Does not promise to be above the real cost: the real cost is charged, whatever was held.
+//! Does not promise that the expectation is above the real cost: the real cost is charged, whatever was held.
 
 use crate::ask::Ask;
 use crate::config::HoldPolicy;
@@ -13,33 +14,57 @@ use crate::money::PicoUsd;
 use crate::price::{Price, ServiceTier};
 use crate::tokens::{Tokens, Usage};
 
-/// What a request may use.
+/// What a request is expected to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
-    /// The most tokens that are expected.
+    /// Tokens.
     pub tokens: Tokens,
     /// What is held.
     pub amounts: Amounts,
 }
 
 impl Estimate {
-    /// What `ask` may use at `price`; without a price no money is held.
+    /// What `ask` is expected to use at `price`; without a price no money is held. `recent`: output tokens that
+    /// the model's recent answers suggest.
     #[must_use]
-    pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy) -> Self {
+    pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, recent: Option<u64>) -> Self {
         if !ask.endpoint.is_charged() {
-            return Self {
-                tokens: Tokens::default(),
-                amounts: Amounts { requests: 1, ..Amounts::default() },
-            };
+            return Self { tokens: Tokens::default(), amounts: Amounts::REQUEST };
         }
-        let output = if ask.endpoint.generates() {
-            ask.output_limit.unwrap_or(policy.output_tokens).saturating_mul(ask.choices)
-        } else {
-            0
+        let expected = recent.unwrap_or(policy.output_tokens);
+        let each = match (ask.output_limit, recent) {
+            (Some(limit), Some(expected)) => limit.min(expected),
+            (Some(limit), None) => limit,
+            (None, _) => expected,
         };
-        let tokens = Tokens { input: ask.input_tokens, output, ..Tokens::default() };
+        let output = if ask.endpoint.generates() { each.saturating_mul(ask.choices) } else { 0 };
+        Self::new(Tokens { input: ask.input_tokens, output, ..Tokens::default() }, price, policy)
+    }
+
+    /// The same with more output.
+    #[must_use]
+    pub fn with_output(&self, output: u64, price: Option<&Price>, policy: &HoldPolicy) -> Self {
+        Self::new(Tokens { output, ..self.tokens }, price, policy)
+    }
+
+    fn new(tokens: Tokens, price: Option<&Price>, policy: &HoldPolicy) -> Self {
         let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), ServiceTier::Standard));
         let usd = policy.ceiling.map_or(cost, |ceiling| cost.min(ceiling));
-        Self { tokens, amounts: Amounts { usd, tokens: tokens.total(), requests: 1 } }
+        let (input, output) = (tokens.total_input(), tokens.total_output());
+        Self { tokens, amounts: Amounts { usd, input, output, requests: 1 } }
     }
+}
+
+/// The most that `ask`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
+/// token is a byte or more. What is not in the body (files that were uploaded before, pictures behind an address,
+/// tools that the provider runs) is not in this either.
+#[must_use]
+pub fn most(ask: &Ask, bytes: u64, output: u64, price: Option<&Price>) -> Amounts {
+    if !ask.endpoint.is_charged() {
+        return Amounts::REQUEST;
+    }
+    let output = if ask.endpoint.generates() { output.saturating_mul(ask.choices) } else { 0 };
+    let asked = ask.service_tier.as_ref().and_then(|tier| ServiceTier::parse(tier.as_str()));
+    let cost = |price: &Price| price.most(bytes, output, asked.unwrap_or_default());
+    Amounts { usd: price.map_or(PicoUsd::ZERO, cost), input: bytes, output, requests: 1 }
 }

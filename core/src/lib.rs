@@ -19,6 +19,7 @@ pub mod hash;
 pub mod money;
 pub mod text;
 pub mod tokens;
+pub mod pattern;
 pub mod window;
 
 // Configuration.
@@ -33,9 +34,12 @@ pub mod ask;
 pub mod splice;
 pub mod route;
 pub mod price;
+pub mod recent;
 pub mod estimate;
 pub mod ledger;
+pub mod subject;
 pub mod admission;
+pub mod order;
 pub mod denial;
 // ... and the answer.
 pub mod meter;

@@ -95,10 +95,24 @@ pub fn route(
     }
     let rule = config.rules.iter().find(|rule| applies(rule, key, said, head, ask, asked));
     let model = rule.map_or(asked, |rule| &*rule.model);
-    let found = if rule.is_some() { find(config, model) } else { known };
-    let Some(found) = found else {
-        return Err(RouteError::Unknown { model: model.to_owned(), allowed: allowed_names(config, key) });
-    };
+    match known {
+        Some(found) if rule.is_none() => destinations(&found, model, api),
+        _ => route_to(config, key, model, api),
+    }
+}
+
+/// Finds where a request goes that is sent to `model`, whatever it asked for and may ask for.
+///
+/// # Errors
+/// [`RouteError`].
+pub fn route_to(config: &Config, key: &Key, model: &str, api: Api) -> Result<Plan, RouteError> {
+    match find(config, model) {
+        Some(found) => destinations(&found, model, api),
+        None => Err(RouteError::Unknown { model: model.to_owned(), allowed: allowed_names(config, key) }),
+    }
+}
+
+fn destinations(found: &Found<'_, '_>, model: &str, api: Api) -> Result<Plan, RouteError> {
     let (label, served) = found.destinations(model);
     let mut targets: Vec<Destination> =
         served.into_iter().filter(|target| target.provider.apis.contains(&api)).collect();

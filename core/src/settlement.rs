@@ -125,7 +125,8 @@ impl Charge {
     /// What the budgets count.
     #[must_use]
     pub fn amounts(&self) -> Amounts {
-        Amounts { usd: self.usd.unwrap_or_default(), tokens: self.tokens.total(), requests: 1 }
+        let (input, output) = (self.tokens.total_input(), self.tokens.total_output());
+        Amounts { usd: self.usd.unwrap_or_default(), input, output, requests: 1 }
     }
 
     /// Whether the provider states a cost that is more than a hundredth off this one: a sign that a price is

@@ -2,8 +2,9 @@
 //!
 //! A window is a pure function of time, so every worker and every replica agrees on it without
 //! talking, and a counter can carry the beginning of its window in its value and roll over lazily.
-//! Windows follow the calendar in UTC: days start at midnight, weeks on Monday (ISO 8601), months on
-//! the first. Zone offsets are not configurable yet.
+//! Windows follow the calendar: days start at midnight, weeks on Monday (ISO 8601), months on the first,
+//! in UTC or at a fixed offset from it. Daylight saving time is not known here: a wasm module has no
+//! zone database, and rules that change by law do not belong into counters.
 //!
 //! Does not read a clock.
 
@@ -142,6 +143,50 @@ impl Window {
             Self::Lifetime => return None,
         };
         Some(Millis(start))
+    }
+}
+
+/// A window by the clocks of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// The window.
+    pub window: Window,
+    /// What these clocks are ahead of UTC, in minutes.
+    pub offset_minutes: i64,
+}
+
+impl Calendar {
+    /// The window by the clocks of UTC.
+    #[must_use]
+    pub fn utc(window: Window) -> Self {
+        Self { window, offset_minutes: 0 }
+    }
+
+    /// The moment at which the window that `now` is in began. A lifetime began with time.
+    #[must_use]
+    pub fn begins_at(self, now: Millis) -> Millis {
+        if self.window == Window::Lifetime {
+            return Millis::default();
+        }
+        self.to_utc(self.window.begins_at(self.to_local(now)))
+    }
+
+    /// The first moment of the next window; `None` for a lifetime.
+    #[must_use]
+    pub fn resets_at(self, now: Millis) -> Option<Millis> {
+        self.window.resets_at(self.to_local(now)).map(|reset| self.to_utc(reset))
+    }
+
+    fn to_local(self, moment: Millis) -> Millis {
+        Millis(moment.0.saturating_add_signed(self.offset_ms()))
+    }
+
+    fn to_utc(self, local: Millis) -> Millis {
+        Millis(local.0.saturating_add_signed(-self.offset_ms()))
+    }
+
+    fn offset_ms(self) -> i64 {
+        self.offset_minutes * 60_000
     }
 }
 

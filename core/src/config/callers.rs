@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use super::budgets::Limited;
 use super::cursor::{Cursor, Fields};
 use super::syntax::{ID, LABEL, NAME, PATTERN};
-use super::{Key, Pattern};
+use super::{Budget, Dimension, Key, Pattern};
+use crate::subject::Subject;
 use crate::window::Millis;
 
-const FIELDS: [&str; 7] = ["id", "sha256", "team", "labels", "models", "expires", "enabled"];
+const FIELDS: [&str; 8] = ["id", "sha256", "team", "labels", "models", "expires", "enabled", "admin"];
 
 /// Most labels of one key: each is written into every record.
 const MAX_LABELS: usize = 16;
@@ -20,7 +20,11 @@ const MAX_LABEL_VALUE: usize = 256;
 
 /// The keys by id. Without `sha256_needed` a key may leave its hash out, because an authentication
 /// filter can name it.
-pub(super) fn read(at: &Cursor<'_>, sha256_needed: bool, budgets: &[Limited]) -> HashMap<Box<str>, Rc<Key>> {
+pub(super) fn read(
+    at: &Cursor<'_>,
+    sha256_needed: bool,
+    budgets: &[Rc<Budget>],
+) -> HashMap<Box<str>, Rc<Key>> {
     let mut first_uses: HashMap<&str, String> = HashMap::new();
     let mut keys = HashMap::new();
     for item in at.items().unwrap_or_default() {
@@ -41,7 +45,12 @@ pub(super) fn read(at: &Cursor<'_>, sha256_needed: bool, budgets: &[Limited]) ->
     keys
 }
 
-fn read_key(fields: &Fields<'_>, id: Option<&str>, sha256_needed: bool, budgets: &[Limited]) -> Option<Key> {
+fn read_key(
+    fields: &Fields<'_>,
+    id: Option<&str>,
+    sha256_needed: bool,
+    budgets: &[Rc<Budget>],
+) -> Option<Key> {
     let sha256 = if sha256_needed { fields.need("sha256") } else { fields.get("sha256") };
     let sha256 = sha256.and_then(|at| read_sha256(&at));
     let team = fields.need("team").and_then(|team| team.text_as(NAME));
@@ -57,8 +66,16 @@ fn read_key(fields: &Fields<'_>, id: Option<&str>, sha256_needed: bool, budgets:
     });
     let enabled = fields.get("enabled").and_then(|at| at.flag()).unwrap_or(true);
     let (id, team) = (id?, team?);
-    let accounts = budgets.iter().map(|budget| budget.account(id, team)).collect();
-    Some(Key { id: id.into(), sha256, team: team.into(), labels, models, expires, enabled, accounts })
+    let admin = fields.get("admin").and_then(|at| at.flag()).unwrap_or(false);
+    let (id, team): (Box<str>, Box<str>) = (id.into(), team.into());
+    let mut key = Key { id, sha256, team, labels, models, expires, enabled, accounts: Vec::new(), admin };
+    let of_key = |budget: &&Rc<Budget>| budget.per.iter().all(Dimension::is_of_key);
+    let account = |budget: &Rc<Budget>| {
+        let budget = Some(budget).filter(of_key)?;
+        Subject::of(&key).account(budget).ok().map(Rc::new)
+    };
+    key.accounts = budgets.iter().map(account).collect();
+    Some(key)
 }
 
 fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {

@@ -135,9 +135,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// One of a few known words.
-    pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
         if found.is_none() {
             self.fail(match words {
                 [(only, _)] => format!("must be \"{only}\""),

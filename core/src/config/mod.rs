@@ -31,12 +31,14 @@ pub(crate) mod testing;
 pub use error::{ConfigError, ConfigErrors};
 pub use secret::Secret;
 
-pub use crate::ledger::{Account, Budget, Per};
+pub use crate::ledger::{
+    Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, WhenAbsent, WhenFull,
+};
+pub use crate::pattern::Pattern;
 
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use wildmatch::WildMatch;
 
 use crate::dialect::Api;
 use crate::price::Catalogue;
@@ -98,8 +100,10 @@ pub struct Key {
     pub expires: Option<Millis>,
     /// A key can be switched off without being removed.
     pub enabled: bool,
-    /// The budgets that hold for this caller, each with the counter it uses.
-    pub accounts: Vec<Account>,
+    /// For each budget of the configuration, the counter this caller uses, if that is known from the key alone.
+    pub accounts: Vec<Option<Rc<Account>>>,
+    /// Whether it may ask what others have spent.
+    pub admin: bool,
 }
 
 /// A service that answers model calls.
@@ -184,32 +188,6 @@ pub struct When {
     pub prompt_tokens_over: Option<u64>,
 }
 
-/// A pattern in which `*` stands for any text and `?` for one character.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pattern(WildMatch);
-
-impl Eq for Pattern {}
-
-impl Pattern {
-    /// Any text is a pattern.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(WildMatch::new(text))
-    }
-
-    /// Whether the whole of `text` fits.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
-        self.0.matches(text)
-    }
-
-    /// Whether `text` has a character with a meaning.
-    #[must_use]
-    pub fn is_pattern(text: &str) -> bool {
-        text.contains(['*', '?'])
-    }
-}
-
 /// What to do with a request for a model that has no price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpriced {
@@ -242,8 +220,12 @@ impl OnDisconnect {
 /// How much is held for a request before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldPolicy {
-    /// Output tokens assumed when the request sets no limit of its own.
+    /// Output tokens assumed when the request sets no limit of its own and the model's answers are not known.
     pub output_tokens: u64,
+    /// Output tokens that a `strict` budget allows a request that sets no limit of its own.
+    pub strict_output_tokens: u64,
+    /// Fewest output tokens that a `strict` budget cuts a request's limit down to; below that it is refused.
+    pub least_output_tokens: u64,
     /// Most money held for one request; `None` for no ceiling.
     pub ceiling: Option<crate::money::PicoUsd>,
     /// Length of an epoch: a hold that was never settled is dropped after one to two of these.

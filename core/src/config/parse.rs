@@ -6,10 +6,9 @@
 use super::cursor::{Cursor, Errors};
 use super::names::Names;
 use super::syntax::SERVED_MODEL;
-use super::{Budget, Config, ConfigErrors};
+use super::{Config, ConfigErrors};
 use super::{budgets, callers, document, models, policy, prices, providers, rules};
 use crate::hash::{self, fnv1a};
-use std::rc::Rc;
 
 const FIELDS: [&str; 16] = [
     "$schema",
@@ -77,7 +76,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         patterns,
         default_model,
         rules: fields.get("rules").map(|list| rules::read(&list, names)).unwrap_or_default(),
-        budgets: budgets.iter().map(|limited| Rc::<Budget>::clone(&limited.budget)).collect(),
+        budgets,
         prices,
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),

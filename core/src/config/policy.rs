@@ -8,6 +8,9 @@ use crate::money::PicoUsd;
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
 
+const HOLD: [&str; 5] =
+    ["output_tokens", "strict_output_tokens", "least_output_tokens", "ceiling_usd", "epoch_seconds"];
+
 /// Bounds on a request body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
@@ -33,12 +36,14 @@ pub(super) fn on_disconnect(at: Option<&Cursor<'_>>) -> OnDisconnect {
 }
 
 pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
-    let fields = at.and_then(|at| at.fields(&["output_tokens", "ceiling_usd", "epoch_seconds"]));
+    let fields = at.and_then(|at| at.fields(&HOLD));
     let get = |key| fields.as_ref()?.get(key);
-    let output_tokens = get("output_tokens").and_then(|at| at.count(0..=MAX_COUNT));
+    let tokens = |key| get(key).and_then(|at| at.count(0..=MAX_COUNT));
     let epoch = get("epoch_seconds").and_then(|at| at.count(60..=86_400));
     HoldPolicy {
-        output_tokens: output_tokens.unwrap_or(1_024),
+        output_tokens: tokens("output_tokens").unwrap_or(1_024),
+        strict_output_tokens: tokens("strict_output_tokens").unwrap_or(16_384),
+        least_output_tokens: tokens("least_output_tokens").unwrap_or(16),
         ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
         epoch_ms: epoch.unwrap_or(3_600) * 1_000,
     }

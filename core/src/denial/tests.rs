@@ -5,19 +5,20 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::testing::NOW;
-use crate::config::{Budget, Per};
-use crate::ledger::Limits;
+use crate::config::testing::{self, NOW};
 use crate::window::Window;
 
 fn budget(window: Window) -> Denial {
-    let account = Account {
-        budget: Rc::new(Budget { name: "team-a".into(), per: Per::Team, window }),
-        subject: "red".into(),
-        record: "r".into(),
-        limits: Limits::default(),
-    };
-    Denial::Budget { account, resets_at: window.resets_at(NOW), status: 429 }
+    lacking(window, Lack::Room)
+}
+
+fn lacking(window: Window, lack: Lack) -> Denial {
+    let config = testing::config(|json| {
+        json["budgets"] =
+            json!([{"name": "team-a", "per": "team", "window": window.name(), "limit_requests": 1}]);
+    });
+    let account = config.keys["a"].accounts[0].clone().unwrap();
+    Denial::budget(&config, account, lack, NOW)
 }
 
 fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {

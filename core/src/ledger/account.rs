@@ -1,53 +1,74 @@
-//! What a budget is, and whose counter it uses.
+//! Decides which counter of a budget is used for one subject: where it is stored.
+//!
+//! Subjects that the configuration bounds (teams, keys, labels, models, providers) have a record each, named
+//! by them. Subjects that callers name live in slots: a fixed number of records, of which each keeps the
+//! counters of the subjects that fall into it, told apart by the hash of their names. So a caller that
+//! makes up names takes no more memory than the slots have.
+//!
+//! ```text
+//! ## fb/2/<budget>/<per>/<subject>   => one counter
+//! ## fb/2/<budget>/<per>#<0..1023>   => the counters of several subjects that callers name
+//! ```
 
 use std::rc::Rc;
 
-use super::Limits;
-use crate::window::Window;
+use sha2::{Digest, Sha256};
 
-/// One budget as it holds for one caller.
+use super::{Budget, Limits};
+
+/// Records that the slots of a budget are spread over. Fixed, so that subjects stay where they are when
+/// the number of slots is changed.
+pub(super) const BUCKETS: u32 = 1_024;
+
+/// The hash that a subject in a slot is told by.
+pub(super) type Tag = [u8; 16];
+
+/// One budget as it holds for one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The budget.
     pub budget: Rc<Budget>,
-    /// Whose counter: the organisation (`*`), a team or a key id.
+    /// Whose counter: the values of the budget's dimensions joined by `/`; `*` for everyone.
     pub subject: Box<str>,
-    /// Key of the counter in the store.
-    pub record: Box<str>,
     /// The limits after overrides.
     pub limits: Limits,
+    /// Key of the record in the store.
+    pub record: Box<str>,
+    /// Which of the record's counters; `None` if it has one.
+    pub(super) tag: Option<Tag>,
 }
 
-/// A limit on spending over a window.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// What refusals call it.
-    pub name: Box<str>,
-    /// Who shares a counter.
-    pub per: Per,
-    /// When the counter starts again.
-    pub window: Window,
-}
-
-/// Who shares a counter of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
-    /// Everyone.
-    Org,
-    /// The callers of one team.
-    Team,
-    /// One key.
-    Key,
-}
-
-impl Per {
-    /// The word the configuration uses.
+impl Account {
+    /// The account of `budget` for a subject with these `values`, one for each of its dimensions. What callers
+    /// name is told apart by the `team` that pays: nobody uses up what another team's session has.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Org => "org",
-            Self::Team => "team",
-            Self::Key => "key",
-        }
+    pub fn new(budget: &Rc<Budget>, team: &str, values: &[&str]) -> Self {
+        let subject = if values.is_empty() { "*".to_owned() } else { values.join("/") };
+        let start = format!("fb/2/{}/{}", budget.name, budget.per_text());
+        let (record, tag) = if budget.is_claimed() {
+            let tag = tag(team, values);
+            (format!("{start}#{}", bucket(&tag)), Some(tag))
+        } else {
+            // A separator that no value has: what is joined differently is another record.
+            (format!("{start}/{}", values.join("\u{1f}")), None)
+        };
+        let limits = budget.limits_of(&subject);
+        Self { budget: Rc::clone(budget), subject: subject.into(), limits, record: record.into(), tag }
     }
+}
+
+fn tag(team: &str, values: &[&str]) -> Tag {
+    let mut hash = Sha256::new();
+    for value in core::iter::once(&team).chain(values) {
+        hash.update((value.len() as u64).to_le_bytes());
+        hash.update(value.as_bytes());
+    }
+    let mut tag = Tag::default();
+    tag.iter_mut().zip(hash.finalize()).for_each(|(byte, from)| *byte = from);
+    tag
+}
+
+fn bucket(tag: &Tag) -> u32 {
+    let [.., low, high] = tag;
+    u32::from(u16::from_le_bytes([*low, *high])) % BUCKETS
 }

@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! ## hold    => held in this epoch grows, if spent + held + amount is within the limits
+//! ## regrow  => held in the hold's epoch moves to this one and becomes another amount
 //! ## settle  => held in the hold's epoch shrinks (if it is still kept), spent grows by the charge
 //! ## roll    => a later window empties spent; a later epoch moves held on
 //! ```
@@ -16,14 +17,8 @@
 //! A charge counts in the window in which it is settled: that is when its size is known. A clock that
 //! steps back changes nothing: the later window and epoch stand.
 
-use super::{Amounts, Limits};
-use crate::ledger::StoreError;
+use super::{Amounts, Limits, Measure, Mode, StoreError};
 use crate::money::PicoUsd;
-
-/// First byte of the stored form.
-const FORMAT: u8 = 1;
-/// Bytes of the stored form: the format and twelve little-endian u64.
-const STORED_BYTES: usize = 1 + 12 * 8;
 
 /// The state of one budget for one subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +31,6 @@ pub struct Counter {
     epoch_before: u64,
     held_before: Amounts,
 }
-
-/// The limit does not leave room for the hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CounterError;
 
 impl Counter {
     /// Moves on to the window and the epoch that began at `window` and `epoch`, both in milliseconds;
@@ -58,25 +49,47 @@ impl Counter {
         }
     }
 
-    /// Holds `amounts`. Returns the epoch the hold belongs to.
-    ///
-    /// # Errors
-    /// [`CounterError`] if spent and held would then be over `limits`; nothing is held.
-    pub fn hold(&mut self, amounts: Amounts, limits: &Limits) -> Result<u64, CounterError> {
-        if !limits.allow(self.spent.plus(self.held()).plus(amounts)) {
-            return Err(CounterError);
-        }
-        self.held = self.held.plus(amounts);
-        Ok(self.epoch)
+    /// The measure that leaves no room for `amounts`, if one does. With [`Mode::Check`] there is room for any
+    /// amount as long as something is left.
+    #[must_use]
+    pub fn short(&self, amounts: Amounts, limits: &Limits, mode: Mode) -> Option<Measure> {
+        let held = self.held();
+        let running = held.requests.saturating_add(amounts.requests);
+        let used = match mode {
+            Mode::Hold | Mode::Strict => self.spent.plus(held).plus(amounts),
+            Mode::Check => {
+                let least = Amounts { usd: PicoUsd(1), input: 1, output: 1, requests: 0 };
+                let requests = held.requests.saturating_add(amounts.requests);
+                // One token more, in or out, must fit each limit; for their sum that is one, not two.
+                let used = self.spent.plus(Amounts { requests, ..Amounts::default() });
+                let tokens = limits.tokens.filter(|&limit| self.spent.tokens() >= limit);
+                if tokens.is_some() {
+                    return Some(Measure::Tokens);
+                }
+                let rest = Limits { tokens: None, ..*limits };
+                return rest.exceeded(used.plus(least), running);
+            }
+        };
+        limits.exceeded(used, running)
     }
 
-    /// Ends a hold of `amounts` made in `epoch` and charges `charge` instead.
-    pub fn settle(&mut self, amounts: Amounts, epoch: u64, charge: Amounts) {
+    /// Holds `amounts`, whether there is room or not. Returns the epoch the hold belongs to.
+    pub fn hold(&mut self, amounts: Amounts) -> u64 {
+        self.held = self.held.plus(amounts);
+        self.epoch
+    }
+
+    /// Ends a hold of `amounts` made in `epoch`, without a charge.
+    pub fn release(&mut self, amounts: Amounts, epoch: u64) {
         if epoch == self.epoch {
             self.held = self.held.minus(amounts);
         } else if epoch == self.epoch_before {
             self.held_before = self.held_before.minus(amounts);
         }
+    }
+
+    /// Charges `charge`.
+    pub fn charge(&mut self, charge: Amounts) {
         self.spent = self.spent.plus(charge);
     }
 
@@ -92,54 +105,78 @@ impl Counter {
         self.held.plus(self.held_before)
     }
 
-    /// The stored form.
+    /// What is spent and held together.
     #[must_use]
-    pub fn encode(&self) -> [u8; STORED_BYTES] {
-        let mut stored = [FORMAT; STORED_BYTES];
-        let (_, words) = stored.split_at_mut(1);
-        for (word, value) in words.chunks_exact_mut(8).zip(self.words()) {
-            word.copy_from_slice(&value.to_le_bytes());
-        }
-        stored
+    pub fn used(&self) -> Amounts {
+        self.spent.plus(self.held())
     }
 
-    /// Reads the stored form.
+    /// Whether there is nothing in it that a new counter would not say too.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.used() == Amounts::default()
+    }
+
+    /// Writes the stored form: fifteen numbers, each in as few bytes as it needs (LEB128).
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Self { window, spent, epoch, held, epoch_before, held_before } = self;
+        write_number(out, *window);
+        write_amounts(out, spent);
+        write_number(out, *epoch);
+        write_amounts(out, held);
+        write_number(out, *epoch_before);
+        write_amounts(out, held_before);
+    }
+
+    /// Reads the stored form from the front of `stored`.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] if it is of another format.
-    pub fn decode(stored: &[u8]) -> Result<Self, StoreError> {
-        let Some((&FORMAT, words)) = stored.split_first().filter(|_| stored.len() == STORED_BYTES) else {
-            return Err(StoreError::Unreadable);
-        };
-        let mut words = words.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes));
-        let mut next = || words.next().unwrap_or(0);
-        let window = next();
-        let spent = read_amounts(&mut next);
-        let epoch = next();
-        let held = read_amounts(&mut next);
-        let epoch_before = next();
-        Ok(Self { window, spent, epoch, held, epoch_before, held_before: read_amounts(&mut next) })
-    }
-
-    fn words(&self) -> [u64; 12] {
-        let Self { window, spent, epoch, held, epoch_before, held_before } = self;
-        [
-            *window,
-            spent.usd.0,
-            spent.tokens,
-            spent.requests,
-            *epoch,
-            held.usd.0,
-            held.tokens,
-            held.requests,
-            *epoch_before,
-            held_before.usd.0,
-            held_before.tokens,
-            held_before.requests,
-        ]
+    /// [`StoreError::Unreadable`] if it is cut short.
+    pub fn read(stored: &mut &[u8]) -> Result<Self, StoreError> {
+        Ok(Self {
+            window: read_number(stored)?,
+            spent: read_amounts(stored)?,
+            epoch: read_number(stored)?,
+            held: read_amounts(stored)?,
+            epoch_before: read_number(stored)?,
+            held_before: read_amounts(stored)?,
+        })
     }
 }
 
-fn read_amounts(next: &mut impl FnMut() -> u64) -> Amounts {
-    Amounts { usd: PicoUsd(next()), tokens: next(), requests: next() }
+fn write_amounts(out: &mut Vec<u8>, amounts: &Amounts) {
+    for number in [amounts.usd.0, amounts.input, amounts.output, amounts.requests] {
+        write_number(out, number);
+    }
+}
+
+fn read_amounts(stored: &mut &[u8]) -> Result<Amounts, StoreError> {
+    Ok(Amounts {
+        usd: PicoUsd(read_number(stored)?),
+        input: read_number(stored)?,
+        output: read_number(stored)?,
+        requests: read_number(stored)?,
+    })
+}
+
+/// Writes seven bits a byte, the lowest first; the eighth says that more follow.
+pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or(0));
+}
+
+pub(super) fn read_number(stored: &mut &[u8]) -> Result<u64, StoreError> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = stored.split_first().ok_or(StoreError::Unreadable)?;
+        *stored = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(StoreError::Unreadable)
 }

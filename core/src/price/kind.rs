@@ -72,6 +72,18 @@ impl Kind {
         matches!(self, Self::WebSearch | Self::FileSearch | Self::Request)
     }
 
+    /// Whether it is tokens that a model makes.
+    #[must_use]
+    pub fn is_output(self) -> bool {
+        matches!(self, Self::Output | Self::Reasoning | Self::OutputAudio | Self::OutputImage)
+    }
+
+    /// Whether it is tokens that a model reads.
+    #[must_use]
+    pub fn is_input(self) -> bool {
+        !self.is_output() && !self.is_fee()
+    }
+
     /// The kinds whose price it has where it has none of its own: the first of them that is listed.
     pub(super) fn substitutes(self) -> &'static [Self] {
         match self {

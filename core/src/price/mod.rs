@@ -78,7 +78,18 @@ impl Price {
     /// What `usage` costs; saturates. Half a pico-dollar is rounded up.
     #[must_use]
     pub fn cost(&self, usage: &Usage, tier: ServiceTier) -> PicoUsd {
-        let sum = self.schedule(tier).cost(usage);
+        self.multiplied(self.schedule(tier).cost(usage))
+    }
+
+    /// The most that a request of so many tokens can cost, whatever kinds of tokens they turn out to be,
+    /// in this tier or the standard one. Searches that the provider makes are not in it.
+    #[must_use]
+    pub fn most(&self, input: u64, output: u64, tier: ServiceTier) -> PicoUsd {
+        let most = |tier| self.multiplied(self.schedule(tier).quote(input).most(input, output));
+        most(tier).max(most(ServiceTier::Standard))
+    }
+
+    fn multiplied(&self, sum: u128) -> PicoUsd {
         if self.permille == ONE {
             return PicoUsd::from_sum(sum);
         }

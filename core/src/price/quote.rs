@@ -56,6 +56,18 @@ impl Quote {
             .fold(0, u128::saturating_add)
     }
 
+    /// The most that a request of so many tokens can cost, in pico-dollars.
+    #[must_use]
+    pub fn most(&self, input: u64, output: u64) -> u128 {
+        let dearest = |is: fn(Kind) -> bool| {
+            let kinds = Kind::ALL.into_iter().map(|(kind, ..)| kind);
+            kinds.filter(|kind| is(*kind)).map(|kind| u128::from(self.price(kind))).max().unwrap_or(0)
+        };
+        let input = dearest(Kind::is_input).saturating_mul(u128::from(input));
+        let output = dearest(Kind::is_output).saturating_mul(u128::from(output));
+        input.saturating_add(output).saturating_add(u128::from(self.price(Kind::Request)))
+    }
+
     /// Adds the listed prices to a hash.
     #[must_use]
     pub fn hash(&self, before: u64) -> u64 {

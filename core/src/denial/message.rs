@@ -1,0 +1,110 @@
+//! Decides what a person is told when a request is refused: one or two sentences that say what to do.
+//!
+//! Does not tell amounts, limits or another caller's name.
+
+use super::{Denial, Lack};
+use crate::config::{Account, Dimension};
+use crate::identity::IdentityError;
+use crate::route::RouteError;
+use crate::window::Millis;
+
+impl Denial {
+    /// What is written into the body of a reply.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Identity(error) => identity_message(*error).to_owned(),
+            Self::UnknownEndpoint => "This gateway does not serve this path.".into(),
+            Self::Method(allowed) => format!("This path is served with {allowed} only."),
+            Self::Body(error) => error.to_string(),
+            Self::TooLarge(limit) => {
+                format!("The request body is larger than the {limit} bytes allowed here.")
+            }
+            Self::TooSlow => "The request body did not arrive in time.".into(),
+            Self::Route(error) => route_message(error),
+            Self::Unpriced(model) => {
+                format!("Model '{model}' has no price here, and requests without a price are not served.")
+            }
+            Self::Budget { account, lack, resets_at, .. } => budget_message(account, *lack, *resets_at),
+            Self::Unnamed(dimension) => unnamed_message(dimension),
+            Self::Query(message) => message.clone(),
+            Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
+            Self::Store(_) => "Budgets cannot be checked right now.".into(),
+            Self::HostUnsupported => {
+                "The gateway's proxy is not set up to hold requests until they are checked.".into()
+            }
+        }
+    }
+}
+
+fn budget_message(account: &Account, lack: Lack, resets_at: Option<Millis>) -> String {
+    let name = &account.budget.name;
+    let reset = || match resets_at {
+        Some(moment) => format!("It resets at {}.", moment.to_rfc3339()),
+        None => "It does not reset.".to_owned(),
+    };
+    match lack {
+        Lack::Room => format!("Budget '{name}' has no room for this request. {}", reset()),
+        Lack::Turn => {
+            format!("Budget '{name}' allows no more requests at one time. Try again when one has ended.")
+        }
+        Lack::Size => {
+            format!(
+                "This request alone is larger than budget '{name}' allows. Allow it less output, or make it smaller."
+            )
+        }
+        Lack::Slot => {
+            format!(
+                "Budget '{name}' cannot keep count of anybody else. Use a name that it knows. {}",
+                reset()
+            )
+        }
+    }
+}
+
+fn unnamed_message(dimension: &Dimension) -> String {
+    let what = dimension.text();
+    match dimension {
+        Dimension::Label(name) => {
+            format!("A budget is counted by label '{name}', which this key does not have.")
+        }
+        Dimension::Header(name) => {
+            format!("Requests must have the header '{name}' here: a budget is counted by it.")
+        }
+        _ => {
+            format!("Requests must name their {what} here, in 'x-farebox-{what}': a budget is counted by it.")
+        }
+    }
+}
+
+fn identity_message(error: IdentityError) -> &'static str {
+    match error {
+        IdentityError::Missing => {
+            "No API key was given. Send it as 'Authorization: Bearer <key>' or in 'x-api-key'."
+        }
+        IdentityError::Several => "More than one credential was given. Send exactly one.",
+        IdentityError::Invalid => "The API key is not valid here.",
+        IdentityError::Disabled => "The API key is switched off.",
+        IdentityError::Expired => "The API key has expired.",
+    }
+}
+
+fn route_message(error: &RouteError) -> String {
+    let listed = |allowed: &[String]| match allowed {
+        [] => "This key may use no model.".to_owned(),
+        names => format!("This key may use: {}.", names.join(", ")),
+    };
+    match error {
+        RouteError::NoModel => "The request names no model, and there is no default.".into(),
+        RouteError::NotAllowed { model, allowed } => {
+            format!("This key may not use model '{model}'. {}", listed(allowed))
+        }
+        RouteError::Unknown { model, allowed } => format!("There is no model '{model}'. {}", listed(allowed)),
+        RouteError::NotServed { model } => {
+            format!("Model '{model}' is not served on this path; its provider speaks another API.")
+        }
+        RouteError::Unavailable { model } => {
+            format!("Model '{model}' cannot be used: its provider has no credential.")
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Decides how a request is sent: to which model, with how much output allowed, and on whose money.
+//!
+//! ```text
+//! ## route ▸ price ▸ estimate ▸ accounts ▸ admit   => an Admission, or a Denial
+//! ## a budget with little left   => once more with the model that it names
+//! ## a strict budget with less left than the request may use   => once more with less output allowed
+//! ```
+//!
+//! What an earlier attempt holds is given back before the next one, so nothing is held twice.
+//!
+//! Does not write the request: see the filter's `forward.rs`.
+
+use std::rc::Rc;
+
+use crate::admission::{Hold, Noticed, Refusal, Wanted, admit};
+use crate::ask::Ask;
+use crate::attribution::Attribution;
+use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
+use crate::denial::{Denial, Lack};
+use crate::dialect::Api;
+use crate::estimate::{Estimate, most};
+use crate::head::RequestHead;
+use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
+use crate::price::Price;
+use crate::recent::Recent;
+use crate::route::{Destination, Plan, route, route_to};
+use crate::subject::{Subject, digest};
+use crate::window::Millis;
+
+/// How often the output of a request is cut down before it is refused: others may take what was left.
+const CLAMPS: usize = 8;
+
+/// A request that wants to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// What the operator decided.
+    pub config: &'a Config,
+    /// The caller.
+    pub key: &'a Key,
+    /// What the request says of itself.
+    pub said: &'a Attribution,
+    /// Its headers.
+    pub head: &'a RequestHead,
+    /// Whose path it uses.
+    pub api: Api,
+    /// What it asks for.
+    pub ask: &'a Ask,
+    /// Its body.
+    pub body: &'a [u8],
+    /// What models have answered lately.
+    pub recent: &'a Recent,
+    /// When it arrived: the moment of its prices.
+    pub arrived: Millis,
+    /// Now.
+    pub now: Millis,
+}
+
+/// A request that may be sent.
+#[derive(Debug)]
+pub struct Admission {
+    /// Where it goes.
+    pub plan: Plan,
+    /// The place that is tried.
+    pub target: Destination,
+    /// What it is expected to use.
+    pub estimate: Estimate,
+    /// What budgets hold for it.
+    pub hold: Hold,
+    /// Output tokens that each of its answers may have, if that was decided here.
+    pub output_limit: Option<u64>,
+    /// The budget that chose the model.
+    pub downgraded_by: Option<Rc<Account>>,
+    /// What was noticed of its budgets.
+    pub noticed: Noticed,
+}
+
+/// A model with its price and what the request is expected to use of it.
+struct Offer {
+    plan: Plan,
+    target: Destination,
+    price: Option<Rc<Price>>,
+    estimate: Estimate,
+    accounts: Vec<Rc<Account>>,
+}
+
+impl Order<'_> {
+    /// Finds a way to send the request.
+    ///
+    /// # Errors
+    /// [`Denial`]; nothing is held then.
+    pub fn place<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
+        let plan = route(self.config, self.key, self.said, self.head, self.api, self.ask)?;
+        let offer = self.offer(plan)?;
+        let taken = self.take(ledger, &offer);
+        let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {
+            return taken.map(|taken| taken.of(offer, None)).map_err(|refusal| self.denial(refusal));
+        };
+        if let Ok(taken) = taken {
+            taken.hold.release(ledger, self.now);
+        }
+        match self.take(ledger, &cheaper) {
+            Ok(taken) => Ok(taken.of(cheaper, Some(by))),
+            Err(refusal) => Err(self.denial(refusal)),
+        }
+    }
+
+    /// The model of a budget that has little left, if it can be used instead.
+    fn cheaper(&self, offer: &Offer, taken: &Result<Taken, Refusal>) -> Option<(Rc<Account>, Offer)> {
+        let low = |account: &Rc<Account>, percent: u64| {
+            let downgrade = account.budget.downgrade.as_ref()?;
+            (percent >= downgrade.from_percent).then(|| (Rc::clone(account), downgrade.model.clone()))
+        };
+        let (by, model) = match taken {
+            Ok(taken) => taken.noticed.percents.iter().find_map(|(account, percent)| low(account, *percent)),
+            // No room at all is more than any part of it.
+            Err(Refusal::Short(account, short)) if short.measure != Measure::Concurrent => {
+                low(account, u64::MAX)
+            }
+            Err(_) => None,
+        }?;
+        if *model == *offer.plan.model {
+            return None;
+        }
+        let plan = route_to(self.config, self.key, &model, self.api).ok()?;
+        Some((by, self.offer(plan).ok()?))
+    }
+
+    fn offer(&self, plan: Plan) -> Result<Offer, Denial> {
+        let Self { config, ask, .. } = self;
+        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
+        let price = config.prices.price(&target.provider, &target.model, self.arrived);
+        if price.is_none() && config.unpriced == Unpriced::Deny && ask.endpoint.is_charged() {
+            return Err(Denial::Unpriced(plan.model));
+        }
+        let recent = self.recent.expected(&plan.label);
+        let estimate = Estimate::of(ask, price.as_deref(), &config.hold, recent);
+        let repeats = config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
+        let request = repeats.then(|| digest(self.head.path(), self.body));
+        let subject = Subject {
+            model: Some(&plan.label),
+            provider: Some(&target.provider.name),
+            said: Some(self.said),
+            head: Some(self.head),
+            request: request.as_deref(),
+            ..Subject::of(self.key)
+        };
+        let accounts = subject.accounts(config, self.key).map_err(Denial::Unnamed)?;
+        Ok(Offer { plan, target, price, estimate, accounts })
+    }
+
+    /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
+    fn take<S: Store>(&self, ledger: &Ledger<'_, S>, offer: &Offer) -> Result<Taken, Refusal> {
+        let strict = offer.accounts.iter().any(|account| account.budget.mode == Mode::Strict);
+        if !strict {
+            let wanted = Wanted { expected: offer.estimate.amounts, most: Amounts::default() };
+            let (hold, noticed) = admit(ledger, &offer.accounts, &wanted, self.now)?;
+            return Ok(Taken { hold, noticed, output_limit: None });
+        }
+        let policy = &self.config.hold;
+        let asked = self.ask.output_limit;
+        let mut limit = asked.unwrap_or(policy.strict_output_tokens);
+        let mut tries = 0;
+        loop {
+            let most = self.most(offer, limit);
+            let wanted = Wanted { expected: offer.estimate.amounts.min(most), most };
+            let mut refusal = match admit(ledger, &offer.accounts, &wanted, self.now) {
+                Ok((hold, noticed)) => {
+                    let output_limit =
+                        (asked != Some(limit) && self.ask.endpoint.generates()).then_some(limit);
+                    return Ok(Taken { hold, noticed, output_limit });
+                }
+                Err(refusal) => refusal,
+            };
+            let affordable = match &mut refusal {
+                Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
+                    let least = self.most(offer, limit.min(policy.least_output_tokens));
+                    short.alone = account.limits.exceeded(least, 1).is_some();
+                    self.affordable(offer, &short.left, limit)
+                }
+                _ => None,
+            };
+            tries += 1;
+            match affordable {
+                Some(less) if less >= policy.least_output_tokens && tries < CLAMPS => limit = less,
+                _ => return Err(refusal),
+            }
+        }
+    }
+
+    fn most(&self, offer: &Offer, output: u64) -> Amounts {
+        most(self.ask, self.body.len() as u64, output, offer.price.as_deref())
+    }
+
+    /// The largest output below `limit` that fits what is `left`.
+    fn affordable(&self, offer: &Offer, left: &Limits, limit: u64) -> Option<u64> {
+        let fits = |output: u64| left.exceeded(self.most(offer, output), 1).is_none();
+        if !fits(0) {
+            return None;
+        }
+        let (mut fitting, mut above) = (0, limit);
+        while above.saturating_sub(fitting) > 1 {
+            let middle = fitting + (above - fitting) / 2;
+            *if fits(middle) { &mut fitting } else { &mut above } = middle;
+        }
+        Some(fitting)
+    }
+
+    fn denial(&self, refusal: Refusal) -> Denial {
+        let (account, lack) = match refusal {
+            Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
+            Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),
+            Refusal::Short(account, _) => (account, Lack::Room),
+            Refusal::NoSlot(account) => (account, Lack::Slot),
+            Refusal::Store(error) => return Denial::Store(error),
+        };
+        Denial::budget(self.config, account, lack, self.now)
+    }
+}
+
+/// What was taken for an offer.
+struct Taken {
+    hold: Hold,
+    noticed: Noticed,
+    output_limit: Option<u64>,
+}
+
+impl Taken {
+    fn of(self, offer: Offer, downgraded_by: Option<Rc<Account>>) -> Admission {
+        let Self { hold, noticed, output_limit } = self;
+        let Offer { plan, target, estimate, .. } = offer;
+        Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed }
+    }
+}
+
+#[cfg(test)]
+mod tests;
