@@ -68,7 +68,14 @@ fn a_part_that_is_left_out_has_its_documented_default() {
     let config = parse(&with("rules", "[]")).unwrap();
     assert_eq!(config.unpriced, Unpriced::Deny);
     assert_eq!(config.on_disconnect, OnDisconnect::BillSeen);
-    assert_eq!(config.hold, HoldPolicy { output_tokens: 1024, ceiling: None, epoch_ms: 3_600_000 });
+    let hold = HoldPolicy {
+        output_tokens: 1_024,
+        strict_output_tokens: 16_384,
+        least_output_tokens: 16,
+        ceiling: None,
+        epoch_ms: 3_600_000,
+    };
+    assert_eq!(config.hold, hold);
     assert_eq!(config.budget_status, 429);
     assert_eq!((config.request_body_bytes, config.request_body_ms), (33_554_432, 30_000));
     assert_eq!((config.identity_header, config.default_model), (None, None));
@@ -158,29 +165,34 @@ fn an_override_replaces_only_the_measures_it_names() {
     let config = parse(MAXIMAL).unwrap();
     let accounts = |id: &str| {
         let accounts = config.keys[id].accounts.iter();
-        accounts.map(|account| (account.record.to_string(), account.limits)).collect::<Vec<_>>()
+        accounts.flatten().map(|account| (account.record.to_string(), account.limits)).collect::<Vec<_>>()
     };
     let usd = |text| PicoUsd::parse(text).ok();
     let org = Limits { usd: usd("5000"), ..Limits::default() };
     assert_eq!(
         accounts("demo"),
         [
-            ("fb/1/org/org/*".to_owned(), org),
+            ("fb/2/org/org/".to_owned(), org),
             (
-                "fb/1/team/team/search".to_owned(),
-                Limits { usd: usd("200.000000000001"), tokens: Some(1_000_000), requests: Some(7) }
+                "fb/2/team/team/search".to_owned(),
+                Limits {
+                    usd: usd("200.000000000001"),
+                    tokens: Some(1_000_000),
+                    requests: Some(7),
+                    ..Limits::default()
+                }
             ),
             (
-                "fb/1/key/key/demo".to_owned(),
-                Limits { usd: None, tokens: Some(1_000_000), requests: Some(6) }
+                "fb/2/key/key/demo".to_owned(),
+                Limits { usd: None, tokens: Some(1_000_000), requests: Some(6), ..Limits::default() }
             ),
         ]
     );
     assert_eq!(
         accounts("batch-1")[1],
         (
-            "fb/1/team/team/finance".to_owned(),
-            Limits { usd: usd("0.1"), tokens: Some(1_000_000), requests: Some(1_000) }
+            "fb/2/team/team/finance".to_owned(),
+            Limits { usd: usd("0.1"), tokens: Some(1_000_000), requests: Some(1_000), ..Limits::default() }
         )
     );
 }

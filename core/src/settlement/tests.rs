@@ -8,7 +8,7 @@ use crate::text::Label;
 
 fn estimate() -> Estimate {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
-    Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), tokens: 1_100, requests: 1 } }
+    Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), input: 1_000, output: 100, requests: 1 } }
 }
 
 fn reading(fields: &[(Count, u64)]) -> Reading {
@@ -98,7 +98,7 @@ fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
         charged: true,
     };
     let charge = bill.charge(Ending::Answered);
-    assert_eq!((charge.usd, charge.amounts().tokens, charge.amounts().usd), (None, 43, PicoUsd::ZERO));
+    assert_eq!((charge.usd, charge.amounts().tokens(), charge.amounts().usd), (None, 43, PicoUsd::ZERO));
 }
 
 #[test]
