@@ -4,12 +4,12 @@
 //! the header that names the caller, all of `x-farebox-*`, which a client could otherwise use to choose
 //! a route, and all of `x-envoy-*`, which it could use to have a request sent more than once. A body is passed on as it is unless the model's name or the wish for usage differs.
 
-use farebox_core::ask::Ask;
+use farebox_core::ask::{Ask, CompletionMember};
 use farebox_core::config::{Config, Credential};
 use farebox_core::dialect::Served;
 use farebox_core::head::RequestHead;
 use farebox_core::identity::CREDENTIAL_HEADERS;
-use farebox_core::route::Destination;
+use farebox_core::order::Admission;
 use farebox_core::splice;
 
 use crate::host::{self, Buffer, HostError, Map};
@@ -23,16 +23,17 @@ const OWN_HEADERS: &[u8] = b"x-farebox-";
 /// the last answer would be metered.
 const ROUTER_HEADERS: &[u8] = b"x-envoy-";
 
-/// Sends a request to `target`. `asks_for_usage`: a stream is made to report usage.
+/// Sends a request as it was admitted. `asks_for_usage`: a stream is made to report usage.
 pub(crate) fn send(
     config: &Config,
     head: &RequestHead,
     served: &Served,
     ask: &Ask,
-    target: &Destination,
+    admission: &Admission,
     body: &[u8],
     asks_for_usage: bool,
 ) -> Result<(), HostError> {
+    let target = &admission.target;
     let provider = &target.provider;
     host::set_property(CLUSTER_PROPERTY, provider.cluster.as_bytes())?;
     // From here on every change of a header makes Envoy pick the route again, when it next needs it.
@@ -61,6 +62,9 @@ pub(crate) fn send(
     edits.extend(ask.name_model(&target.model));
     if asks_for_usage {
         edits.push(ask.ask_for_usage());
+    }
+    if let Some(limit) = admission.output_limit {
+        edits.extend(ask.limit_output(limit, CompletionMember::of(provider)).unwrap_or_default());
     }
     if !edits.is_empty() {
         let changed = splice::apply(body, edits);

@@ -9,24 +9,22 @@
 
 use std::rc::Rc;
 
-use farebox_core::admission::{self, Hold, Refusal};
 use farebox_core::ask::Ask;
 use farebox_core::attribution::Attribution;
-use farebox_core::config::{Config, Key, Unpriced};
+use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
-use farebox_core::estimate::Estimate;
 use farebox_core::head::RequestHead;
 use farebox_core::identity::identify;
-use farebox_core::meter::{Framing, Meter, Passed};
+use farebox_core::order::Order;
 use farebox_core::place::{Place, dialect_of};
-use farebox_core::route::{Destination, Plan, route};
 use farebox_core::text::Label;
 use farebox_core::window::Millis;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use crate::answer::{Admitted, is_success, is_via_upstream};
 use crate::forward;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::worker::{GivenUp, Waiting, Worker};
@@ -74,24 +72,6 @@ pub(crate) struct Reading {
     pub(crate) waiting: Rc<Waiting>,
 }
 
-/// A request that was sent to a provider.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    pub(crate) config: Rc<Config>,
-    pub(crate) hold: Hold,
-    pub(crate) plan: Plan,
-    pub(crate) target: Destination,
-    pub(crate) estimate: Estimate,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) tier_asked: Option<Label>,
-    hides_usage: bool,
-    pub(crate) meter: Meter,
-    /// The answer is Envoy's own.
-    pub(crate) local: bool,
-    pub(crate) first_byte: Option<Millis>,
-    pub(crate) complete: bool,
-}
-
 impl Gateway {
     pub(crate) fn new(context: u32, config: Option<Rc<Config>>, worker: Rc<Worker>) -> Self {
         Self { context, config, worker, seen: Seen::default(), state: State::New }
@@ -114,9 +94,7 @@ impl Gateway {
             Place::Health => Ok(Next::Page(pages::HEALTH.into())),
             Place::Models => Ok(Next::Page(pages::models(&config, &key))),
             Place::Usage => {
-                let page = pages::usage(&Worker::ledger(&config), &key, now)
-                    .map_err(|error| self.store_lost(error))?;
-                Ok(Next::Page(page))
+                Ok(Next::Page(pages::usage(&Worker::ledger(&config), &config, &key, &head, now)?))
             }
             Place::Endpoint(served) => {
                 self.seen.endpoint = Some(served.endpoint);
@@ -149,42 +127,28 @@ impl Gateway {
         self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
-        let plan = route(&config, &key, &self.seen.said, &head, served.api, &ask)?;
-        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
-        let price = config.prices.price(&target.provider, &target.model, self.seen.arrived);
-        if price.is_none() && config.unpriced == Unpriced::Deny && endpoint.is_charged() {
-            return Err(Denial::Unpriced(plan.model));
-        }
-        let estimate = Estimate::of(&ask, price.as_deref(), &config.hold);
         let (ledger, now) = (Worker::ledger(&config), host::now());
-        let hold =
-            admission::admit(&ledger, &key, estimate.amounts, now).map_err(|refusal| match refusal {
-                Refusal::Budget(account) => Denial::budget(&config, account, now),
-                Refusal::Store(error) => self.store_lost(error),
-            })?;
-        let can_ask = ask.stream && endpoint.reports_usage_on_request() && target.provider.include_usage;
+        let order = Order {
+            config: &config,
+            key: &key,
+            said: &self.seen.said,
+            head: &head,
+            api: served.api,
+            ask: &ask,
+            body: &body,
+            recent: &self.worker.recent.borrow(),
+            arrived: self.seen.arrived,
+            now,
+        };
+        let admission = order.place(&ledger)?;
+        let can_ask =
+            ask.stream && endpoint.reports_usage_on_request() && admission.target.provider.include_usage;
         let hides_usage = can_ask && !ask.wants_usage;
-        if let Err(error) = forward::send(&config, &head, &served, &ask, &target, &body, hides_usage) {
-            if let Err(unsettled) = hold.settle(&ledger, Default::default(), now) {
-                self.worker.keep(unsettled);
-            }
+        if let Err(error) = forward::send(&config, &head, &served, &ask, &admission, &body, hides_usage) {
+            admission.hold.release(&ledger, now);
             return Err(self.unsupported(error));
         }
-        let meter = Meter::new(endpoint, Framing::Opaque, false);
-        Ok(Admitted {
-            config,
-            hold,
-            plan,
-            target,
-            estimate,
-            endpoint,
-            tier_asked: ask.service_tier,
-            hides_usage,
-            meter,
-            local: false,
-            first_byte: None,
-            complete: false,
-        })
+        Ok(Admitted::new(config, admission, &ask, hides_usage))
     }
 
     /// Takes the next state out of a request whose body is complete.
@@ -219,6 +183,9 @@ impl Gateway {
             host::headers(Map::Request).map_or(Dialect::OpenAi, |head| dialect_of(head.path()))
         });
         let reply = denial.reply(dialect, &self.seen.request_id, host::now());
+        if let Denial::Store(error) = &denial {
+            log::error!("a request was refused because budgets cannot be checked: {error}");
+        }
         let details = ["farebox_denied_", denial.reason()].concat();
         self.state = State::Replied(Some(denial));
         self.reply(&reply, &details)
@@ -237,11 +204,6 @@ impl Gateway {
     fn unsupported(&self, error: HostError) -> Denial {
         self.worker.host_unsupported(&error.to_string());
         Denial::HostUnsupported
-    }
-
-    fn store_lost(&self, error: farebox_core::ledger::StoreError) -> Denial {
-        log::error!("a request was refused because budgets cannot be checked: {error}");
-        Denial::Store
     }
 }
 
@@ -308,25 +270,7 @@ impl HttpContext for Gateway {
         let status = head.first(":status").and_then(json::count);
         self.seen.status = status.or(self.seen.status);
         match &mut self.state {
-            State::Admitted(admitted) => {
-                let framing = Framing::of(
-                    admitted.endpoint,
-                    head.first("content-type"),
-                    head.first("content-encoding"),
-                );
-                let succeeded = status.is_some_and(is_success);
-                admitted.local = !succeeded && !is_via_upstream();
-                admitted.meter = Meter::new(admitted.endpoint, framing, admitted.hides_usage && succeeded);
-                admitted.meter.head(&head);
-                admitted.complete = end_of_stream;
-                // An answer whose length stays must not get shorter.
-                if admitted.meter.hides()
-                    && head.first("content-length").is_some()
-                    && host::remove_header(Map::Response, b"content-length").is_err()
-                {
-                    admitted.meter = Meter::new(admitted.endpoint, framing, false);
-                }
-            }
+            State::Admitted(admitted) => admitted.begin(&head, status, end_of_stream),
             // An answer of a provider to a request that was never let through.
             State::New | State::Reading(_) if is_via_upstream() => {
                 self.worker.host_unsupported("a request was sent on while it was held");
@@ -344,15 +288,7 @@ impl HttpContext for Gateway {
         } else {
             Vec::new()
         };
-        if !piece.is_empty() && admitted.first_byte.is_none() {
-            admitted.first_byte = Some(host::now());
-        }
-        if let Passed::Replaced(bytes) = admitted.meter.feed(&piece, end_of_stream)
-            && host::set_buffer(Buffer::ResponseBody, &bytes).is_err()
-        {
-            log::error!("a usage chunk could not be hidden from a client that had not asked for it");
-        }
-        admitted.complete |= end_of_stream;
+        admitted.piece(&piece, end_of_stream, &self.seen.request_id);
         Action::Continue
     }
 
@@ -367,16 +303,6 @@ impl HttpContext for Gateway {
         self.worker.stop_waiting(self.context);
         self.end(host::now());
     }
-}
-
-/// Whether a status says that a model answered; a redirect does not.
-pub(crate) fn is_success(status: u64) -> bool {
-    (200..300).contains(&status)
-}
-
-/// Whether the answer comes from a provider. Envoy's own answers pass the filter too.
-fn is_via_upstream() -> bool {
-    host::property("response\0code_details").is_ok_and(|details| details == b"via_upstream")
 }
 
 fn request_id(head: &RequestHead) -> String {

@@ -78,6 +78,7 @@ mod abi {
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_close_stream(stream: u32) -> u32;
         pub(super) fn proxy_send_local_response(status: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize, headers: *const u8, headers_size: usize, grpc_status: i32) -> u32;
     }
 }
@@ -237,6 +238,13 @@ pub(crate) fn reply(
             -1,
         )
     })
+}
+
+/// Closes the stream to the client and the one to the provider, whatever is on its way.
+pub(crate) fn close_response() {
+    const RESPONSE: u32 = 1;
+    // SAFETY: no pointers. A stream that cannot be closed has ended.
+    unsafe { abi::proxy_close_stream(RESPONSE) };
 }
 
 /// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and

@@ -11,6 +11,7 @@ use farebox_core::config::Config;
 use farebox_core::denial::Denial;
 use farebox_core::dialect::Dialect;
 use farebox_core::ledger::Ledger;
+use farebox_core::recent::Recent;
 use farebox_core::window::Millis;
 use hashbrown::HashMap;
 
@@ -26,6 +27,8 @@ const DOUBT_MS: u64 = 5_000;
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
+    /// What models have answered lately.
+    pub(crate) recent: RefCell<Recent>,
     /// Whether a held stream has ever seen its body here.
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,

@@ -1,0 +1,214 @@
+//! Follows the answer to an admitted request: meters it as it passes, and ends it early if a budget wants that.
+//!
+//! What a request holds was an estimate. When more than that has been seen of its answer, the hold grows, so
+//! that others find the room gone while the answer is on its way and not only when it has ended. If there is
+//! none left in a budget that cuts, the client gets a last event that says so, and the stream is closed:
+//! nothing else stops a provider from going on, and from charging for it.
+//!
+//! Does not settle: see `ending.rs`.
+
+use std::rc::Rc;
+
+use farebox_core::admission::{Hold, Noticed};
+use farebox_core::ask::Ask;
+use farebox_core::config::{Account, Config};
+use farebox_core::denial::{Denial, Lack};
+use farebox_core::dialect::Endpoint;
+use farebox_core::estimate::Estimate;
+use farebox_core::head::RequestHead;
+use farebox_core::last_event::last_event;
+use farebox_core::meter::{Framing, Meter, Passed};
+use farebox_core::order::Admission;
+use farebox_core::route::{Destination, Plan};
+use farebox_core::text::Label;
+use farebox_core::window::Millis;
+
+use crate::host::{self, Buffer, Map};
+use crate::worker::Worker;
+
+/// How long a client has to read the last event before the connection is closed, in milliseconds.
+const LAST_EVENT_MS: u64 = 100;
+
+/// A request that was sent to a provider.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) config: Rc<Config>,
+    pub(crate) hold: Hold,
+    pub(crate) plan: Plan,
+    pub(crate) target: Destination,
+    pub(crate) estimate: Estimate,
+    pub(crate) noticed: Noticed,
+    pub(crate) downgraded_by: Option<Rc<Account>>,
+    pub(crate) output_limit: Option<u64>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) choices: u64,
+    pub(crate) tier_asked: Option<Label>,
+    hides_usage: bool,
+    framing: Framing,
+    pub(crate) meter: Meter,
+    /// The answer is Envoy's own.
+    pub(crate) local: bool,
+    pub(crate) first_byte: Option<Millis>,
+    pub(crate) complete: bool,
+    /// Output tokens that are held for.
+    held_output: u64,
+    pub(crate) cut: Cut,
+}
+
+/// Whether the answer is ended early.
+#[derive(Debug)]
+pub(crate) enum Cut {
+    /// Not so far.
+    No,
+    /// As soon as an event ends: by this budget.
+    Wanted(Rc<Account>),
+    /// The last event was sent at this moment.
+    Done(Rc<Account>, Millis),
+}
+
+impl Admitted {
+    pub(crate) fn new(config: Rc<Config>, admission: Admission, ask: &Ask, hides_usage: bool) -> Self {
+        let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed } = admission;
+        Self {
+            config,
+            hold,
+            plan,
+            target,
+            estimate,
+            noticed,
+            downgraded_by,
+            output_limit,
+            endpoint: ask.endpoint,
+            choices: ask.choices,
+            tier_asked: ask.service_tier.clone(),
+            hides_usage,
+            framing: Framing::Opaque,
+            meter: Meter::new(ask.endpoint, Framing::Opaque, false),
+            local: false,
+            first_byte: None,
+            complete: false,
+            held_output: estimate.tokens.output,
+            cut: Cut::No,
+        }
+    }
+
+    /// The answer's headers.
+    pub(crate) fn begin(&mut self, head: &RequestHead, status: Option<u64>, complete: bool) {
+        let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));
+        let succeeded = status.is_some_and(is_success);
+        self.framing = framing;
+        self.local = !succeeded && !is_via_upstream();
+        self.meter = Meter::new(self.endpoint, framing, self.hides_usage && succeeded);
+        self.meter.head(head);
+        self.complete = complete;
+        // An answer whose length stays must not get shorter.
+        if self.meter.hides()
+            && head.first("content-length").is_some()
+            && host::remove_header(Map::Response, b"content-length").is_err()
+        {
+            self.meter = Meter::new(self.endpoint, framing, false);
+        }
+        if let Err(error) = self.tell() {
+            log::error!("an answer could not be told what its budgets did: {error}");
+        }
+    }
+
+    /// Says in headers what its budgets did to the request.
+    fn tell(&self) -> Result<(), host::HostError> {
+        if let Some(limit) = self.output_limit {
+            host::set_header(Map::Response, "x-farebox-output-limit", limit.to_string().as_bytes())?;
+        }
+        if let Some(by) = &self.downgraded_by {
+            host::set_header(Map::Response, "x-farebox-downgraded-by", by.budget.name.as_bytes())?;
+        }
+        let warnings: Vec<String> =
+            self.warnings().map(|(name, percent)| format!("{name};percent={percent}")).collect();
+        if !warnings.is_empty() {
+            let warnings = warnings.join(", ");
+            host::set_header(Map::Response, "x-farebox-budget-warning", warnings.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Budgets of which more is used than they want to go by in silence, each with the percentage that is passed.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.noticed.percents.iter().filter_map(|(account, used)| {
+            let passed = account.budget.warn_percent.iter().rev().find(|&&percent| percent <= *used)?;
+            Some((&*account.budget.name, *passed))
+        })
+    }
+
+    /// The next piece of the answer.
+    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) {
+        let now = (!piece.is_empty() && self.first_byte.is_none()).then(host::now);
+        self.first_byte = self.first_byte.or(now);
+        let passed = self.meter.feed(piece, last);
+        self.complete |= last;
+        if !last && matches!(self.cut, Cut::No) {
+            self.grow();
+        }
+        let passed = match &self.cut {
+            Cut::No => passed,
+            Cut::Wanted(account) => {
+                let account = Rc::clone(account);
+                self.cut(account, piece, passed, request_id)
+            }
+            Cut::Done(_, since) => {
+                if !last && host::now().since(*since) >= LAST_EVENT_MS {
+                    host::close_response();
+                }
+                Passed::Replaced(Vec::new())
+            }
+        };
+        if let Passed::Replaced(bytes) = passed
+            && host::set_buffer(Buffer::ResponseBody, &bytes).is_err()
+        {
+            log::error!("a piece of an answer could not be changed");
+        }
+    }
+
+    /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
+    fn grow(&mut self) {
+        let seen = self.meter.reading().output_so_far();
+        if seen <= self.held_output {
+            return;
+        }
+        self.held_output = seen.saturating_add(seen / 2);
+        let Destination { provider, model } = &self.target;
+        let now = host::now();
+        let price = self.config.prices.price(provider, model, now);
+        let expected = self.estimate.with_output(self.held_output, price.as_deref(), &self.config.hold);
+        if let Err(account) = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now) {
+            self.cut = Cut::Wanted(account);
+        }
+    }
+
+    /// Ends the answer if an event ends in this piece.
+    fn cut(&mut self, by: Rc<Account>, piece: &[u8], passed: Passed, request_id: &str) -> Passed {
+        let now = host::now();
+        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, now);
+        let Some(event) = last_event(self.endpoint, self.framing, &denial.message(), request_id) else {
+            // It has no way to say why, so it comes to its end.
+            self.cut = Cut::No;
+            self.held_output = u64::MAX;
+            return passed;
+        };
+        match self.meter.cut(piece, passed, &event) {
+            Ok(bytes) => {
+                self.cut = Cut::Done(by, now);
+                Passed::Replaced(bytes)
+            }
+            Err(passed) => passed,
+        }
+    }
+}
+
+/// Whether a status says that a model answered; a redirect does not.
+pub(crate) fn is_success(status: u64) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Whether the answer comes from a provider. Envoy's own answers pass the filter too.
+pub(crate) fn is_via_upstream() -> bool {
+    host::property("response\0code_details").is_ok_and(|details| details == b"via_upstream")
+}
