@@ -39,6 +39,7 @@ pub mod admission;
 pub mod denial;
 // ... and the answer.
 pub mod meter;
+pub mod last_event;
 pub mod settlement;
 pub mod record;
 pub mod pages;

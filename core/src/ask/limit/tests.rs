@@ -177,9 +177,9 @@ fn expected(
     tokens: u64,
     member: CompletionMember,
 ) {
-    let limit = |place: &&str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
-    let limiting: Vec<&str> = places.iter().copied().filter(|place| limit(&place).is_some()).collect();
-    let above: Vec<&str> = limiting.iter().copied().filter(|place| limit(&place) > Some(tokens)).collect();
+    let limit = |place: &str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
+    let limiting: Vec<&str> = places.iter().copied().filter(|place| limit(place).is_some()).collect();
+    let above: Vec<&str> = limiting.iter().copied().filter(|place| limit(place) > Some(tokens)).collect();
     if !limiting.is_empty() {
         above.into_iter().for_each(|place| set(body, place, json!(tokens)));
         return;
