@@ -7,6 +7,7 @@
 //! Does not check anything else of the body: that is the provider's business.
 
 mod form;
+mod limit;
 mod members;
 
 use core::fmt;
@@ -16,6 +17,8 @@ use crate::dialect::{BodyForm, Endpoint, Served, Streams};
 use crate::json::{Scanner, SyntaxError};
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
+pub use limit::CompletionMember;
+use limit::Limits;
 use members::{BODY, Members};
 
 /// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
@@ -46,8 +49,9 @@ pub struct Ask {
     pub input_tokens: u64,
     model_at: Option<ModelAt>,
     usage_at: UsageAt,
-    /// After the opening brace, and what must follow a member put there.
-    first: (usize, &'static str),
+    limits: Limits,
+    /// The end of the brace that opens the body.
+    first: usize,
 }
 
 /// Where the model's name stands.
@@ -67,8 +71,8 @@ enum UsageAt {
     /// Nowhere.
     #[default]
     Absent,
-    /// `stream_options` is there without the wish: after its opening brace, and what must follow there.
-    Options(usize, &'static str),
+    /// `stream_options` is there without the wish: the end of its opening brace.
+    Options(usize),
     /// A value that can be replaced: `include_usage`, or `stream_options` if it is not an object.
     Value(Range<usize>, &'static str),
 }
@@ -130,7 +134,7 @@ impl Ask {
     }
 
     fn read_json(endpoint: Endpoint, body: &[u8]) -> Result<Self, AskError> {
-        let mut members = Members { body, ..Members::default() };
+        let mut members = Members::default();
         let mut scanner = Scanner::new(&BODY);
         scanner
             .feed(body, &mut members)
@@ -153,14 +157,15 @@ impl Ask {
             model: members.model,
             stream,
             wants_usage: members.include_usage,
-            output_limit: members.output_limit,
+            output_limit: members.limits.allowed(endpoint),
             choices: members.choices.unwrap_or(1).max(1),
             service_tier: members.service_tier,
             user: members.safety_identifier.or(members.user).or(members.user_id),
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
             usage_at: members.usage_at,
-            first: after_brace(body, members.start),
+            limits: members.limits,
+            first: members.start + 1,
         })
     }
 
@@ -179,7 +184,8 @@ impl Ask {
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
             model_at: model_at.map(ModelAt::Form),
             usage_at: UsageAt::Absent,
-            first: (0, ""),
+            limits: Limits::default(),
+            first: 0,
         })
     }
 
@@ -195,10 +201,10 @@ impl Ask {
         push_json_string(&mut text, model);
         match self.model_at.clone() {
             Some(ModelAt::Path(_)) => None,
-            Some(ModelAt::Body(at)) => Some(Edit { at, text }),
-            Some(ModelAt::Form(at)) => Some(Edit { at, text: model.to_owned() }),
+            Some(ModelAt::Body(at)) => Some(Edit::replace(at, text)),
+            Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
             None if self.endpoint.body() == BodyForm::Multipart => None,
-            None => Some(self.insert(format!("\"model\":{text}"))),
+            None => Some(Edit::member(self.first, "model", &text)),
         }
     }
 
@@ -225,24 +231,22 @@ impl Ask {
     #[must_use]
     pub fn ask_for_usage(&self) -> Edit {
         match self.usage_at.clone() {
-            UsageAt::Absent => self.insert("\"stream_options\":{\"include_usage\":true}".into()),
-            UsageAt::Options(at, follow) => {
-                Edit { at: at..at, text: format!("\"include_usage\":true{follow}") }
-            }
-            UsageAt::Value(at, text) => Edit { at, text: text.into() },
+            UsageAt::Absent => Edit::member(self.first, "stream_options", "{\"include_usage\":true}"),
+            UsageAt::Options(at) => Edit::member(at, "include_usage", "true"),
+            UsageAt::Value(at, text) => Edit::replace(at, text),
         }
     }
 
-    fn insert(&self, member: String) -> Edit {
-        let (at, follow) = self.first;
-        Edit { at: at..at, text: member + follow }
+    /// The changes that make the body allow at most `tokens` output tokens for one choice; zero counts as
+    /// one, because zero is refused by some providers and no limit to others. Empty if the body allows no
+    /// more already.
+    ///
+    /// `None` if nothing is known here that limits the output of this endpoint. `completion_member` is what
+    /// OpenAI's chat completions are limited by if the caller limits them by nothing.
+    #[must_use]
+    pub fn limit_output(&self, tokens: u64, completion_member: CompletionMember) -> Option<Vec<Edit>> {
+        self.limits.lower(self.endpoint, self.first, tokens, completion_member)
     }
-}
-
-/// The place after the opening brace at `start`, and what must follow a member that is put there.
-fn after_brace(body: &[u8], start: usize) -> (usize, &'static str) {
-    let inside = body.get(start + 1..).unwrap_or_default().trim_ascii_start();
-    (start + 1, if inside.starts_with(b"}") { "" } else { "," })
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub mod order;
 pub mod denial;
 // ... and the answer.
 pub mod meter;
+pub mod last_event;
 pub mod settlement;
 pub mod record;
 pub mod pages;

@@ -7,7 +7,11 @@
 //! the stream again, so that the client sees what it would have seen without a gateway. For that alone
 //! the unfinished last event of a piece is kept back, up to a bound.
 //!
-//! Does not price, and does not guess what was not reported: see `settlement.rs`.
+//! An answer may be ended early, between two events of its stream: then the client sees every event before
+//! that whole, and a last one that the gateway writes.
+//!
+//! Does not price, does not decide when an answer ends early, and does not guess what was not reported: see
+//! `settlement.rs`.
 
 mod framing;
 mod reading;
@@ -47,6 +51,10 @@ pub struct Meter {
     kept_back: Vec<u8>,
     /// The beginning of this event went out already: its end must follow, whatever it says.
     committed: bool,
+    /// Where the last event ends that ended in the last piece, in the bytes that went out for it.
+    boundary: Option<usize>,
+    /// The end marker has come: what follows is no part of the answer.
+    done: bool,
 }
 
 /// What to pass on in place of a piece.
@@ -76,6 +84,8 @@ impl Meter {
             hides: hide_usage_chunk && framing == Framing::Events,
             kept_back: Vec::new(),
             committed: false,
+            boundary: None,
+            done: false,
         }
     }
 
@@ -106,6 +116,7 @@ impl Meter {
 
     /// Reads the next piece. `last`: the answer ends with it.
     pub fn feed(&mut self, piece: &[u8], last: bool) -> Passed {
+        self.boundary = None;
         match self.framing {
             Framing::Opaque => {}
             Framing::Json => {
@@ -121,6 +132,30 @@ impl Meter {
         Passed::Unchanged
     }
 
+    /// Ends the answer here, if an event ends in this piece: what to pass on in place of the piece, with
+    /// `last_event` behind the last event that ended. What comes after must not be passed on any more.
+    ///
+    /// `None` if no event ended in it, or if the answer has ended anyway: then all must be passed on, and the
+    /// next piece may be tried. Must be called right after [`Self::feed`], with the same piece and what
+    /// that returned.
+    #[must_use]
+    pub fn cut(&mut self, piece: &[u8], passed: &Passed, last_event: &[u8]) -> Option<Vec<u8>> {
+        let boundary = self.boundary.filter(|_| !self.done)?;
+        let went_out = match passed {
+            Passed::Unchanged => piece,
+            Passed::Replaced(bytes) => bytes,
+        };
+        let mut out = went_out.get(..boundary)?.to_vec();
+        // An event ends with the CR of a CRLF already, and the LF may be yet to come or kept back. A blank
+        // line more, should there be none, says nothing.
+        if self.framing == Framing::Events && out.last() != Some(&b'\n') {
+            out.push(b'\n');
+        }
+        out.extend_from_slice(last_event);
+        self.kept_back.clear();
+        Some(out)
+    }
+
     fn lines(&mut self, piece: &[u8], last: bool) {
         let mut rest = piece;
         while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -128,6 +163,7 @@ impl Meter {
             self.document.feed(line);
             self.document.end();
             rest = after;
+            self.boundary = Some(piece.len() - rest.len());
         }
         self.document.feed(rest);
         if last {
@@ -136,9 +172,9 @@ impl Meter {
     }
 
     fn messages(&mut self, piece: &[u8]) {
-        let Self { messages, document, intact: kept, chunk, framing, .. } = self;
+        let Self { messages, document, intact: kept, chunk, framing, boundary, .. } = self;
         let in_chunks = *framing == Framing::Chunks;
-        messages.feed(piece, |part| match part {
+        messages.feed(piece, |part, offset| match part {
             eventstream::Part::Begin { exception } => {
                 document.reading.error |= exception;
                 chunk.clear();
@@ -149,6 +185,7 @@ impl Meter {
             }
             eventstream::Part::Payload(bytes) => document.feed(bytes),
             eventstream::Part::End { intact } => {
+                *boundary = Some(offset);
                 if in_chunks {
                     match inside_chunk(chunk) {
                         Some(inside) => document.feed(&inside),
@@ -168,7 +205,7 @@ impl Meter {
     }
 
     fn events(&mut self, piece: &[u8], last: bool) -> Passed {
-        let Self { events, document, hides, kept_back, committed, .. } = self;
+        let Self { events, document, hides, kept_back, committed, boundary, done, .. } = self;
         let mut passed = Vec::new();
         let mut hidden = false;
         let mut start = 0;
@@ -177,6 +214,8 @@ impl Meter {
             sse::Part::Data(data) => document.feed(data),
             sse::Part::End => {
                 let ended = document.end();
+                *done |= ended.prefix == END_MARKER;
+                *boundary = Some(offset);
                 if *hides {
                     let rest = piece.get(start..offset).unwrap_or_default();
                     let committed = core::mem::take(committed);
@@ -188,6 +227,7 @@ impl Meter {
                         passed.extend_from_slice(rest);
                     }
                     start = offset;
+                    *boundary = Some(passed.len());
                 }
             }
         });

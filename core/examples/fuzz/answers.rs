@@ -78,7 +78,7 @@ pub(crate) fn messages(random: &mut Random) -> Result<(), String> {
     let split = |pieces: &[&[u8]]| {
         let (mut splitter, mut messages, mut payload) = (eventstream::Splitter::default(), vec![], vec![]);
         for piece in pieces {
-            splitter.feed(piece, |part| match part {
+            splitter.feed(piece, |part, _| match part {
                 eventstream::Part::Payload(bytes) => payload.extend_from_slice(bytes),
                 other => messages.push((format!("{other:?}"), std::mem::take(&mut payload))),
             });

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{AskError, UsageAt, after_brace};
+use super::limit::Limits;
+use super::{AskError, UsageAt};
 use crate::json::{Shape, Sink, Value, count, unescape};
 use crate::text::Label;
 
@@ -21,8 +22,11 @@ pub(super) enum Member {
     User,
     SafetyIdentifier,
     UserId,
+    GenerationConfig,
     MaxOutput,
+    InferenceConfig,
     MaxInference,
+    Options,
     NumPredict,
     Candidates,
     ServiceTier,
@@ -48,22 +52,28 @@ pub(super) static BODY: Shape<Member> = Shape::both(
         Shape::inside("metadata", &[Shape::value("user_id", Member::UserId)]),
         Shape::value("service_tier", Member::ServiceTier),
         // Gemini.
-        Shape::inside(
+        Shape::both(
             "generationConfig",
+            Member::GenerationConfig,
             &[
                 Shape::value("maxOutputTokens", Member::MaxOutput),
                 Shape::value("candidateCount", Member::Candidates),
             ],
         ),
         // Bedrock's Converse.
-        Shape::inside("inferenceConfig", &[Shape::value("maxTokens", Member::MaxInference)]),
+        Shape::both(
+            "inferenceConfig",
+            Member::InferenceConfig,
+            &[Shape::value("maxTokens", Member::MaxInference)],
+        ),
         // Ollama.
-        Shape::inside("options", &[Shape::value("num_predict", Member::NumPredict)]),
+        Shape::both("options", Member::Options, &[Shape::value("num_predict", Member::NumPredict)]),
     ],
 );
 
 impl Member {
-    fn name(self) -> &'static str {
+    /// What it is called, after the object that it stands in.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Document => "",
             Self::Model => "model",
@@ -78,6 +88,9 @@ impl Member {
             Self::SafetyIdentifier => "safety_identifier",
             Self::UserId => "metadata.user_id",
             Self::MaxOutput => "generationConfig.maxOutputTokens",
+            Self::GenerationConfig => "generationConfig",
+            Self::InferenceConfig => "inferenceConfig",
+            Self::Options => "options",
             Self::MaxInference => "inferenceConfig.maxTokens",
             Self::NumPredict => "options.num_predict",
             Self::Candidates => "generationConfig.candidateCount",
@@ -88,8 +101,7 @@ impl Member {
 
 /// What the scanner found.
 #[derive(Default)]
-pub(super) struct Members<'b> {
-    pub(super) body: &'b [u8],
+pub(super) struct Members {
     pub(super) seen: u32,
     pub(super) error: Option<AskError>,
     pub(super) object: bool,
@@ -99,7 +111,7 @@ pub(super) struct Members<'b> {
     pub(super) stream: Option<bool>,
     pub(super) include_usage: bool,
     pub(super) usage_at: UsageAt,
-    pub(super) output_limit: Option<u64>,
+    pub(super) limits: Limits,
     pub(super) choices: Option<u64>,
     pub(super) user: Option<Label>,
     pub(super) safety_identifier: Option<Label>,
@@ -107,7 +119,7 @@ pub(super) struct Members<'b> {
     pub(super) service_tier: Option<Label>,
 }
 
-impl Members<'_> {
+impl Members {
     fn wrong(&mut self, member: Member, kind: &'static str) {
         self.error.get_or_insert(AskError::WrongKind(member.name(), kind));
     }
@@ -124,7 +136,7 @@ impl Members<'_> {
     }
 }
 
-impl Sink<Member> for Members<'_> {
+impl Sink<Member> for Members {
     fn value(&mut self, member: Member, value: Value<'_>, span: Range<u64>) {
         let bit = 1u32 << (member as u32);
         if self.seen & bit != 0 {
@@ -161,19 +173,21 @@ impl Sink<Member> for Members<'_> {
             (Member::IncludeUsage, _) => self.wrong(member, "true or false"),
             (Member::StreamOptions, Value::Object) => {
                 if self.usage_at == UsageAt::Absent {
-                    let (at, follow) = after_brace(self.body, at.start);
-                    self.usage_at = UsageAt::Options(at, follow);
+                    self.usage_at = UsageAt::Options(at.start + 1);
                 }
             }
             (Member::StreamOptions, Value::Null) => {
                 self.usage_at = UsageAt::Value(at, "{\"include_usage\":true}")
             }
             (Member::StreamOptions, _) => self.wrong(member, "an object"),
-            // Minus one means without limit there.
-            (Member::NumPredict, Value::Number(number)) => {
-                self.output_limit = count(number).max(self.output_limit)
+            // Minus one means without limit there, and so does zero.
+            (Member::NumPredict, value) => {
+                let number = if let Value::Number(number) = value { count(number) } else { None };
+                self.limits.found(member, at, number.filter(|&tokens| tokens > 0));
             }
-            (Member::NumPredict, _) => {}
+            (Member::GenerationConfig | Member::InferenceConfig | Member::Options, value) => {
+                self.limits.container(member, at, value == Value::Object);
+            }
             (
                 Member::MaxTokens
                 | Member::MaxCompletionTokens
@@ -182,7 +196,8 @@ impl Sink<Member> for Members<'_> {
                 | Member::MaxInference,
                 value,
             ) => {
-                self.output_limit = self.count(member, value).max(self.output_limit);
+                let allows = self.count(member, value);
+                self.limits.found(member, at, allows);
             }
             (Member::N | Member::Candidates, value) => self.choices = self.count(member, value),
             (

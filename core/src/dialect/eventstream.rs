@@ -64,8 +64,8 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    /// Reads the next piece and tells `found` every part.
-    pub fn feed<'p>(&mut self, piece: &'p [u8], mut found: impl FnMut(Part<'p>)) {
+    /// Reads the next piece and tells `found` every part with the offset in `piece` at which it ends.
+    pub fn feed<'p>(&mut self, piece: &'p [u8], mut found: impl FnMut(Part<'p>, usize)) {
         let mut rest = piece;
         // An empty payload, or no headers, must move on without a byte.
         while !rest.is_empty() || matches!(self.state, State::Headers(0, _) | State::Payload(0)) {
@@ -76,7 +76,7 @@ impl Splitter {
                     if self.kept.len() == PRELUDE_BYTES {
                         self.state = self.prelude();
                         if self.state == State::Lost {
-                            found(Part::Lost);
+                            found(Part::Lost, piece.len() - rest.len());
                         }
                         self.kept.clear();
                     }
@@ -86,7 +86,8 @@ impl Splitter {
                     let rest = self.keep(rest, size);
                     if self.kept.len() == size {
                         self.checksum.update(&self.kept);
-                        found(Part::Begin { exception: is_exception(&self.kept) });
+                        let exception = is_exception(&self.kept);
+                        found(Part::Begin { exception }, piece.len() - rest.len());
                         self.kept.clear();
                         self.state = State::Payload(payload);
                     }
@@ -96,7 +97,7 @@ impl Splitter {
                     let (part, rest) = rest.split_at_checked(left).unwrap_or((rest, &[]));
                     self.checksum.update(part);
                     if !part.is_empty() {
-                        found(Part::Payload(part));
+                        found(Part::Payload(part), piece.len() - rest.len());
                     }
                     let left = left - part.len();
                     self.state = if left == 0 { State::Checksum } else { State::Payload(left) };
@@ -106,7 +107,8 @@ impl Splitter {
                     let rest = self.keep(rest, CHECKSUM_BYTES);
                     if self.kept.len() == CHECKSUM_BYTES {
                         let expected = core::mem::take(&mut self.checksum).finalize();
-                        found(Part::End { intact: word(&self.kept, 0) == Some(expected) });
+                        let intact = word(&self.kept, 0) == Some(expected);
+                        found(Part::End { intact }, piece.len() - rest.len());
                         self.kept.clear();
                         self.state = State::Prelude;
                     }
@@ -190,7 +192,8 @@ fn read_header(bytes: &[u8]) -> Option<Header<'_>> {
     Some(Header { name, kind, value, tail })
 }
 
-/// A message, for tests and for the simulators that other crates make of it.
+/// A message with these headers, which are all strings. Names of up to 255 bytes fit, and values of up to
+/// 65535.
 #[must_use]
 pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut block = Vec::new();
@@ -222,7 +225,7 @@ mod tests {
     fn read(pieces: &[&[u8]]) -> Vec<String> {
         let (mut splitter, mut seen, mut payload) = (Splitter::default(), vec![], vec![]);
         for piece in pieces {
-            splitter.feed(piece, |part| match part {
+            splitter.feed(piece, |part, _| match part {
                 Part::Begin { exception } => seen.push(format!("begin exception={exception}")),
                 Part::Payload(bytes) => payload.extend_from_slice(bytes),
                 Part::End { intact } => {
@@ -264,6 +267,22 @@ mod tests {
             let (head, tail) = stream.split_at(at);
             assert_eq!(read(&[head, tail]), whole, "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_message_ends_after_its_checksum() {
+        let (stream, mut ends) = (stream(), vec![]);
+        Splitter::default().feed(&stream, |part, offset| {
+            if let Part::End { .. } = part {
+                ends.push(offset);
+            }
+        });
+        let lengths = ends.iter().scan(0, |start, &end| Some(end - core::mem::replace(start, end)));
+        let announced = ends.iter().scan(0, |start, &end| {
+            word(&stream, core::mem::replace(start, end)).and_then(|length| usize::try_from(length).ok())
+        });
+        assert_eq!(lengths.collect::<Vec<_>>(), announced.collect::<Vec<_>>());
+        assert_eq!((ends.len(), ends.last()), (3, Some(&stream.len())));
     }
 
     #[test]

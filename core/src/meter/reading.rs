@@ -9,6 +9,8 @@ use crate::text::Label;
 
 /// Steps of one answer that are kept; no provider is known to make more than a few.
 const MAX_STEPS: usize = 64;
+/// Bytes of text that make one token, roughly: the same as where an answer is charged.
+const BYTES_PER_TOKEN: u64 = 4;
 /// xAI's unit: 1e-10 US dollars.
 const PICO_USD_PER_TICK: u64 = 100;
 
@@ -35,6 +37,16 @@ pub struct Reading {
     pub text_bytes: u64,
     /// Documents or events that could not be read.
     pub unreadable: u64,
+}
+
+impl Reading {
+    /// Output tokens that the answer has used, as far as can be seen while it runs. Most providers report them
+    /// only at its end, so what was seen counts as well, whichever is most.
+    #[must_use]
+    pub fn output_so_far(&self) -> u64 {
+        let by_bytes = self.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        self.reported.tokens().total_output().max(self.deltas).max(by_bytes)
+    }
 }
 
 /// One step of an answer, at a model of its own or at the answer's.

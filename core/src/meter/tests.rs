@@ -140,6 +140,70 @@ fn a_usage_chunk_too_long_to_be_kept_back_goes_out_whole() {
     assert_eq!(read(Endpoint::ChatCompletions, true, &pieces).1, stream.as_bytes());
 }
 
+/// What is passed on for the piece if the answer is cut there.
+fn cut(meter: &mut Meter, piece: &str) -> Option<String> {
+    let passed = meter.feed(piece.as_bytes(), false);
+    Some(String::from_utf8(meter.cut(piece.as_bytes(), &passed, b"data: last\n\n")?).unwrap())
+}
+
+#[test]
+fn a_cut_answer_ends_behind_its_last_whole_event() {
+    for (piece, expected) in [
+        ("data: {}\n\ndata: {\"choices\":[", "data: {}\n\ndata: last\n\n"),
+        ("data: {}\r\n\r\ndata", "data: {}\r\n\r\ndata: last\n\n"),
+        ("data: {}\r\n\r", "data: {}\r\n\r\ndata: last\n\n"),
+    ] {
+        for hide in [false, true] {
+            let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, hide);
+            assert_eq!(cut(&mut meter, piece).as_deref(), Some(expected), "{piece:?} hide={hide}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_not_cut_where_no_event_ends() {
+    let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, false);
+    for piece in ["", "data: {\"a\":", "1}\n"] {
+        assert_eq!(cut(&mut meter, piece), None, "{piece:?}");
+    }
+    assert_eq!(cut(&mut meter, "\ndata: {}").as_deref(), Some("\ndata: last\n\n"));
+    let mut document = Meter::new(Endpoint::ChatCompletions, Framing::Json, false);
+    assert_eq!(cut(&mut document, "{}\n\n"), None);
+}
+
+#[test]
+fn a_usage_chunk_stays_hidden_where_the_answer_is_cut_behind_it() {
+    let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, true);
+    assert_eq!(meter.feed(b"data: {\"choices\":[],", false), Passed::Replaced(vec![]));
+    let piece = "\"usage\":{\"prompt_tokens\":1}}\n\ndata: {\"choices\":[";
+    assert_eq!(cut(&mut meter, piece).as_deref(), Some("\ndata: last\n\n"));
+    assert_eq!(meter.reading().reported.tokens().total_input(), 1);
+}
+
+#[test]
+fn an_event_of_which_the_beginning_went_out_ends_before_the_answer_is_cut() {
+    let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, true);
+    let long = format!("data: {{}}\n\ndata: {{\"choices\":[],\"pad\":\"{}", "x".repeat(KEPT_BACK_BYTES));
+    assert_eq!(meter.feed(long.as_bytes(), false), Passed::Unchanged);
+    assert_eq!(cut(&mut meter, "xx"), None);
+    let end = "\",\"usage\":{\"prompt_tokens\":1}}\n\n";
+    assert_eq!(cut(&mut meter, &format!("{end}data: {{}}")), Some(format!("xx{end}data: last\n\n")));
+}
+
+#[test]
+fn the_output_so_far_is_the_most_that_was_seen() {
+    let mut meter = Meter::new(Endpoint::Messages, Framing::Events, false);
+    for (event, output) in [
+        ("{\"delta\":{\"text\":\"a\"}}", 1),
+        ("{\"delta\":{\"text\":\"b\"}}", 2),
+        ("{\"delta\":{\"text\":\"long and longer\"}}", 5),
+        ("{\"usage\":{\"output_tokens\":40}}", 40),
+    ] {
+        meter.feed(format!("data: {event}\n\n").as_bytes(), false);
+        assert_eq!(meter.reading().output_so_far(), output, "{event}");
+    }
+}
+
 #[test]
 fn a_plain_answer_is_read_in_pieces() {
     let body = r#"{"model":"m","choices":[{"message":{"content":"Hi","tool_calls":null}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;

@@ -14,6 +14,7 @@
 )]
 
 mod billing;
+mod cut;
 mod documented;
 mod hostile;
 mod transcript;

@@ -1,0 +1,157 @@
+//! Decides which members of a body limit how much one answer may say, and how such a limit is lowered.
+//!
+//! Every dialect has a name and a place of its own for it, and members of another dialect mean nothing.
+//! What is no limit where one belongs, such as a null or Ollama's minus one, gives way to one; beside a
+//! member that does limit, it is left alone, because OpenAI refuses a body that sets both of its members.
+//!
+//! Does not know how many tokens are affordable, and never raises a limit.
+
+use core::ops::Range;
+
+use super::members::Member;
+use crate::dialect::Endpoint;
+use crate::splice::Edit;
+
+/// The member that limits OpenAI's chat completions where the caller set none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompletionMember {
+    /// `max_tokens`, which is all that most compatible servers know.
+    MaxTokens,
+    /// `max_completion_tokens`, which OpenAI and Azure want.
+    MaxCompletionTokens,
+}
+
+/// The members of a body that may limit its output, of any dialect, and the objects they belong into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    found: Vec<Found>,
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    member: Member,
+    at: Range<usize>,
+    /// Tokens; `None` if it sets no limit.
+    allows: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Container {
+    name: &'static str,
+    at: Range<usize>,
+    object: bool,
+}
+
+/// The members that limit what `endpoint` generates.
+fn limiting(endpoint: Endpoint) -> &'static [Member] {
+    match endpoint {
+        Endpoint::ChatCompletions => &[Member::MaxTokens, Member::MaxCompletionTokens],
+        Endpoint::Completions
+        | Endpoint::Messages
+        | Endpoint::RawPredict
+        | Endpoint::StreamRawPredict
+        | Endpoint::CohereChat => &[Member::MaxTokens],
+        Endpoint::Responses => &[Member::MaxOutputTokens],
+        Endpoint::GenerateContent | Endpoint::StreamGenerateContent => &[Member::MaxOutput],
+        Endpoint::Converse | Endpoint::ConverseStream => &[Member::MaxInference],
+        // Claude has the one, Nova the other.
+        Endpoint::InvokeModel | Endpoint::InvokeModelStream => &[Member::MaxTokens, Member::MaxInference],
+        Endpoint::OllamaChat | Endpoint::OllamaGenerate => &[Member::NumPredict],
+        // Which of them counts there, nobody knows: they are read, and none is ever set.
+        Endpoint::Configured => &[Member::MaxTokens, Member::MaxCompletionTokens, Member::MaxOutputTokens],
+        Endpoint::Embeddings
+        | Endpoint::Images
+        | Endpoint::ImageEdits
+        | Endpoint::Transcriptions
+        | Endpoint::Speech
+        | Endpoint::Moderations
+        | Endpoint::Rerank
+        | Endpoint::CountTokens
+        | Endpoint::EmbedContent
+        | Endpoint::CountContent
+        | Endpoint::CohereEmbed
+        | Endpoint::CohereRerank
+        | Endpoint::OllamaEmbed => &[],
+    }
+}
+
+impl Limits {
+    /// Takes down a member that may limit, which stands at `at` and allows so many tokens.
+    pub(super) fn found(&mut self, member: Member, at: Range<usize>, allows: Option<u64>) {
+        self.found.push(Found { member, at, allows });
+    }
+
+    /// Takes down what stands at `at` where such members belong into, and whether it is an object.
+    pub(super) fn container(&mut self, member: Member, at: Range<usize>, object: bool) {
+        self.containers.push(Container { name: member.name(), at, object });
+    }
+
+    /// The most tokens that the body allows `endpoint`.
+    pub(super) fn allowed(&self, endpoint: Endpoint) -> Option<u64> {
+        self.of(endpoint).filter_map(|found| found.allows).max()
+    }
+
+    /// The edits that make the body allow `endpoint` at most `tokens`; see [`super::Ask::limit_output`].
+    /// `first` is the end of the brace that opens the body.
+    pub(super) fn lower(
+        &self,
+        endpoint: Endpoint,
+        first: usize,
+        tokens: u64,
+        completion_member: CompletionMember,
+    ) -> Option<Vec<Edit>> {
+        let member = self.to_set(endpoint, completion_member)?;
+        let tokens = tokens.max(1);
+        if self.allowed(endpoint).is_some() {
+            let above = self.of(endpoint).filter(|found| found.allows.is_some_and(|allows| allows > tokens));
+            return Some(above.map(|found| Edit::replace(found.at.clone(), tokens.to_string())).collect());
+        }
+        let edit = match self.found.iter().find(|found| found.member == member) {
+            Some(null) => Edit::replace(null.at.clone(), tokens.to_string()),
+            None => self.set(member, first, tokens),
+        };
+        Some(vec![edit])
+    }
+
+    /// The member to be set if none limits `endpoint`. `None` if it has none, or nobody knows which.
+    fn to_set(&self, endpoint: Endpoint, completion_member: CompletionMember) -> Option<Member> {
+        match endpoint {
+            Endpoint::Configured => None,
+            Endpoint::ChatCompletions => Some(match completion_member {
+                CompletionMember::MaxTokens => Member::MaxTokens,
+                CompletionMember::MaxCompletionTokens => Member::MaxCompletionTokens,
+            }),
+            Endpoint::InvokeModel | Endpoint::InvokeModelStream
+                if self
+                    .containers
+                    .iter()
+                    .any(|container| container.name == Member::InferenceConfig.name()) =>
+            {
+                Some(Member::MaxInference)
+            }
+            _ => limiting(endpoint).first().copied(),
+        }
+    }
+
+    /// The edit that puts a member which is not there into the object it belongs into, or both.
+    fn set(&self, member: Member, first: usize, tokens: u64) -> Edit {
+        let tokens = tokens.to_string();
+        let Some((object, name)) = member.name().split_once('.') else {
+            return Edit::member(first, member.name(), &tokens);
+        };
+        let whole = format!("{{\"{name}\":{tokens}}}");
+        match self.containers.iter().find(|container| container.name == object) {
+            Some(Container { object: true, at, .. }) => Edit::member(at.start + 1, name, &tokens),
+            Some(other) => Edit::replace(other.at.clone(), whole),
+            None => Edit::member(first, object, &whole),
+        }
+    }
+
+    fn of(&self, endpoint: Endpoint) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(move |found| limiting(endpoint).contains(&found.member))
+    }
+}
+
+#[cfg(test)]
+mod tests;
