@@ -13,7 +13,7 @@
 use std::rc::Rc;
 
 use crate::admission::{Hold, Noticed, Refusal, Wanted, admit};
-use crate::ask::Ask;
+use crate::ask::{Ask, CompletionMember};
 use crate::attribution::Attribution;
 use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{Denial, Lack};
@@ -158,6 +158,8 @@ impl Order<'_> {
         }
         let policy = &self.config.hold;
         let asked = self.ask.output_limit;
+        // Pictures and speech have no such limit: what they may have is assumed, and cannot be made less.
+        let limits = self.ask.limit_output(0, CompletionMember::MaxTokens).is_some();
         let mut limit = asked.unwrap_or(policy.strict_output_tokens);
         let mut tries = 0;
         loop {
@@ -165,8 +167,7 @@ impl Order<'_> {
             let wanted = Wanted { expected: offer.estimate.amounts.min(most), most };
             let mut refusal = match admit(ledger, &offer.accounts, &wanted, self.now) {
                 Ok((hold, noticed)) => {
-                    let output_limit =
-                        (asked != Some(limit) && self.ask.endpoint.generates()).then_some(limit);
+                    let output_limit = (asked != Some(limit) && limits).then_some(limit);
                     return Ok(Taken { hold, noticed, output_limit });
                 }
                 Err(refusal) => refusal,
@@ -181,7 +182,7 @@ impl Order<'_> {
             };
             tries += 1;
             match affordable {
-                Some(less) if less >= policy.least_output_tokens && tries < CLAMPS => limit = less,
+                Some(less) if limits && less >= policy.least_output_tokens && tries < CLAMPS => limit = less,
                 _ => return Err(refusal),
             }
         }

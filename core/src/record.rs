@@ -47,8 +47,14 @@ pub struct Record<'a> {
     pub outcome: &'a str,
     /// Why it was refused.
     pub denied: Option<&'a str>,
-    /// The budget that refused it.
+    /// The budget that refused it, or ended its answer.
     pub budget: Option<&'a str>,
+    /// Budgets that only watch and would have refused it.
+    pub shadowed: Option<&'a str>,
+    /// The budget that chose its model.
+    pub downgraded_by: Option<&'a str>,
+    /// The limit of its output that a strict budget set.
+    pub output_limit: Option<u64>,
     /// Events or documents of the answer that could not be read.
     pub unreadable: u64,
     /// The service tier it was served in, in the provider's word.
@@ -101,6 +107,9 @@ impl Record<'_> {
         line.text("outcome", Some(self.outcome));
         line.text("denied", self.denied);
         line.text("budget", self.budget);
+        line.text("shadowed", self.shadowed);
+        line.text("downgraded_by", self.downgraded_by);
+        line.number("output_limit", self.output_limit);
         line.number("retries", self.said.and_then(|said| said.retries));
         line.number("unreadable", Some(self.unreadable));
         line.text("config", Some(&format!("{:016x}", self.config)));

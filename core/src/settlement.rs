@@ -4,7 +4,8 @@
 //! |---|---|
 //! | answered, usage reported | what the provider reported |
 //! | answered without usage | an estimate from the text that was seen |
-//! | client gone or answer cut | by policy: what was seen, what was held, or the input alone |
+//! | client gone | by policy: what was seen, what was held, or the input alone |
+//! | answer cut by the provider or a budget | what was seen |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
 //!
 //! Every charge says where its numbers come from. A number the provider reported always beats a guess.
@@ -33,6 +34,8 @@ pub enum Ending {
     ClientGone,
     /// The provider or the way to it broke in the middle of an answer.
     Cut,
+    /// A budget was used up and ended the answer.
+    CutOff,
     /// The provider answered with an error.
     Refused,
     /// No provider answered: Envoy did, or the connection broke before.
@@ -47,6 +50,7 @@ impl Ending {
             Self::Answered => "ok",
             Self::ClientGone => "client_disconnect",
             Self::Cut => "upstream_reset",
+            Self::CutOff => "budget_cut",
             Self::Refused => "upstream_error",
             Self::NotAnswered => "not_answered",
         }
@@ -204,7 +208,7 @@ impl Bill<'_> {
 
     /// Whether the answer broke off while a running total had not counted any of the text that was seen.
     fn lags(&self, ending: Ending) -> bool {
-        matches!(ending, Ending::Cut | Ending::ClientGone)
+        matches!(ending, Ending::Cut | Ending::CutOff | Ending::ClientGone)
             && self.reading.deltas > 0
             && self.reading.reported.tokens().total_output() == 0
     }

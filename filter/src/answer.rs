@@ -193,12 +193,12 @@ impl Admitted {
             self.held_output = u64::MAX;
             return passed;
         };
-        match self.meter.cut(piece, passed, &event) {
-            Ok(bytes) => {
+        match self.meter.cut(piece, &passed, &event) {
+            Some(bytes) => {
                 self.cut = Cut::Done(by, now);
                 Passed::Replaced(bytes)
             }
-            Err(passed) => passed,
+            None => passed,
         }
     }
 }

@@ -6,10 +6,11 @@
 use farebox_core::denial::Denial;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
-use farebox_core::settlement::{Bill, Charge, Ending};
+use farebox_core::settlement::{Bill, Charge, Ending, UsageSource};
 use farebox_core::window::Millis;
 
-use crate::gateway::{Admitted, Gateway, State, is_success};
+use crate::answer::{Admitted, Cut, is_success};
+use crate::gateway::{Gateway, State};
 use crate::host;
 use crate::metrics::Measured;
 use crate::worker::Worker;
@@ -61,6 +62,11 @@ impl Gateway {
         };
         let charge = bill.charge(ending);
         let ttft_ms = admitted.first_byte.map(|first| first.since(self.seen.arrived));
+        let cut_by = match &admitted.cut {
+            Cut::Done(by, _) => Some(&*by.budget.name),
+            Cut::No | Cut::Wanted(_) => None,
+        };
+        let shadowed = joined(admitted.noticed.shadowed.iter().map(|account| &*account.budget.name));
         self.write(&Record {
             model: Some(&admitted.plan.label),
             model_sent: Some(&admitted.target.model),
@@ -72,6 +78,10 @@ impl Gateway {
             ttft_ms,
             outcome: ending.outcome(),
             unreadable: reading.unreadable,
+            budget: cut_by,
+            shadowed: shadowed.as_deref(),
+            downgraded_by: admitted.downgraded_by.as_ref().map(|by| &*by.budget.name),
+            output_limit: admitted.output_limit,
             ..self.record(now)
         });
         self.measure(&admitted, &charge, ending, ttft_ms, now);
@@ -99,6 +109,7 @@ impl Gateway {
             duration_ms: now.since(self.seen.arrived),
             ttft_ms,
         });
+        self.note(admitted, charge, ending);
         let reading = admitted.meter.reading();
         if reading.unreadable > 0 {
             self.worker.metrics.count("farebox_unreadable_total", reading.unreadable);
@@ -108,9 +119,34 @@ impl Gateway {
         }
     }
 
+    /// Counts what budgets did, and remembers how long the answer was.
+    fn note(&self, admitted: &Admitted, charge: &Charge, ending: Ending) {
+        let metrics = &self.worker.metrics;
+        let noticed = &admitted.noticed;
+        noticed.shadowed.iter().for_each(|account| metrics.budget(&account.budget.name, "shadowed"));
+        noticed.uncounted.iter().for_each(|account| metrics.budget(&account.budget.name, "uncounted"));
+        admitted.warnings().for_each(|(name, percent)| metrics.budget(name, &format!("warned_{percent}")));
+        if let Some(by) = &admitted.downgraded_by {
+            metrics.budget(&by.budget.name, "downgraded");
+        }
+        if let Cut::Done(by, _) = &admitted.cut {
+            metrics.budget(&by.budget.name, "cut");
+        }
+        if ending == Ending::Answered
+            && charge.source == UsageSource::Provider
+            && admitted.endpoint.generates()
+        {
+            let each = charge.tokens.total_output() / admitted.choices.max(1);
+            self.worker.recent.borrow_mut().note(&admitted.plan.label, each);
+        }
+    }
+
     fn replied(&self, denial: Option<&Denial>, now: Millis) {
         if let Some(denial) = denial {
             self.worker.metrics.denied(denial.reason());
+            if let Some(name) = denial.budget_name() {
+                self.worker.metrics.budget(name, "denied");
+            }
         }
         self.write(&Record {
             outcome: if denial.is_some() { "denied" } else { "local" },
@@ -151,6 +187,9 @@ impl Gateway {
 /// How a request ended that was sent to a provider.
 fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
     let reading = admitted.meter.reading();
+    if matches!(admitted.cut, Cut::Done(..)) {
+        return Ending::CutOff;
+    }
     let flags = || host::number_property("response\0flags").unwrap_or(0);
     match status {
         Some(_) if admitted.local => {
@@ -172,4 +211,8 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
         _ if flags() & BROKEN != 0 => Ending::Cut,
         _ => Ending::ClientGone,
     }
+}
+
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    Some(names.collect::<Vec<_>>().join(",")).filter(|joined| !joined.is_empty())
 }

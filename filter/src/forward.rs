@@ -5,7 +5,7 @@
 //! a route, and all of `x-envoy-*`, which it could use to have a request sent more than once. A body is passed on as it is unless the model's name or the wish for usage differs.
 
 use farebox_core::ask::{Ask, CompletionMember};
-use farebox_core::config::{Config, Credential};
+use farebox_core::config::{Config, Credential, Provider};
 use farebox_core::dialect::Served;
 use farebox_core::head::RequestHead;
 use farebox_core::identity::CREDENTIAL_HEADERS;
@@ -64,7 +64,7 @@ pub(crate) fn send(
         edits.push(ask.ask_for_usage());
     }
     if let Some(limit) = admission.output_limit {
-        edits.extend(ask.limit_output(limit, CompletionMember::of(provider)).unwrap_or_default());
+        edits.extend(ask.limit_output(limit, completion_member(provider)).unwrap_or_default());
     }
     if !edits.is_empty() {
         let changed = splice::apply(body, edits);
@@ -75,6 +75,15 @@ pub(crate) fn send(
         host::set_buffer(Buffer::RequestBody, &changed)?;
     }
     Ok(())
+}
+
+/// What limits the output of a chat completion where nothing does: most servers that speak OpenAI's dialect know
+/// only the older member, and OpenAI's own newer models only the newer one.
+fn completion_member(provider: &Provider) -> CompletionMember {
+    match &*provider.catalogue {
+        "openai" | "azure" => CompletionMember::MaxCompletionTokens,
+        _ => CompletionMember::MaxTokens,
+    }
 }
 
 fn is_internal(config: &Config, name: &[u8]) -> bool {

@@ -24,7 +24,7 @@ use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::answer::{Admitted, is_success, is_via_upstream};
+use crate::answer::{Admitted, is_via_upstream};
 use crate::forward;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::worker::{GivenUp, Waiting, Worker};

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! request headers   gateway   place ▸ identity ▸ attribution; the headers are held          (Pause)
-//! request body      gateway   ask ▸ route ▸ estimate ▸ admission, then forward               (Continue)
-//! response headers  gateway   what kind of answer it is
-//! response body     gateway   meter, on every piece as it passes
+//! request body      gateway   ask ▸ order (route ▸ estimate ▸ admission), then forward        (Continue)
+//! response headers  answer    what kind of answer it is
+//! response body     answer    meter, on every piece as it passes; the hold grows with it
 //! log               ending    settlement ▸ record ▸ metrics, once, whatever way the stream ended
 //! ```
 //!
@@ -16,6 +16,7 @@
     allow(dead_code, reason = "only Envoy's VM enters the filter, and tests do")
 )]
 
+mod answer;
 mod ending;
 mod forward;
 mod gateway;

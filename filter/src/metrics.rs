@@ -101,6 +101,11 @@ impl Metrics {
         self.count(&format!("farebox_denied_total{{reason:{reason}}}"), 1);
     }
 
+    /// Counts what a budget did.
+    pub(crate) fn budget(&self, name: &str, event: &str) {
+        self.count(&format!("farebox_budget_events_total{{budget:{name}}}{{event:{event}}}"), 1);
+    }
+
     /// Counts something without labels of its own, or with labels in its name already.
     pub(crate) fn count(&self, name: &str, by: u64) {
         if let Some(id) = self.id(MetricKind::Counter, name) {

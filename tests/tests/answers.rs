@@ -17,7 +17,7 @@ async fn held(gateway: &Gateway) -> Value {
 }
 
 fn nothing() -> Value {
-    json!({"usd": "0.00", "tokens": 0, "requests": 0})
+    json!({"usd": "0.00", "tokens": 0, "input_tokens": 0, "output_tokens": 0, "requests": 0})
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 fn nothing() -> Value {
-    json!({"usd": "0.00", "tokens": 0, "requests": 0})
+    json!({"usd": "0.00", "tokens": 0, "input_tokens": 0, "output_tokens": 0, "requests": 0})
 }
 
 /// Sends `count` requests at once and keeps the provider from answering until all the others have been

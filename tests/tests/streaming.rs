@@ -9,7 +9,7 @@ use farebox_tests::raw::Raw;
 use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::{Value, json};
 
-const NOTHING: &str = r#"{"usd":"0.00","tokens":0,"requests":0}"#;
+const NOTHING: &str = r#"{"usd":"0.00","tokens":0,"input_tokens":0,"output_tokens":0,"requests":0}"#;
 
 fn counted() -> Value {
     config::with_budgets(json!([{"name": "org", "window": "lifetime", "limit_usd": 100}]))

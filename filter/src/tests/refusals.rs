@@ -52,7 +52,7 @@ fn refused() -> Vec<Refused> {
         by_body("unknown model", r#"{"model":"x"}"#, 404, "model_not_found"),
         by_body("provider without credential", r#"{"model":"gone"}"#, 503, "provider_unavailable"),
         by_body("no price", r#"{"model":"local/x"}"#, 403, "unpriced_model"),
-        by_body("too dear", r#"{"model":"plain","max_tokens":900000}"#, 429, "budget"),
+        by_body("too dear", r#"{"model":"plain","max_tokens":900000}"#, 429, "budget_size"),
         by_body("long without a length", &"x".repeat(4097), 413, "body_too_large"),
     ]
 }

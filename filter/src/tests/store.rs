@@ -37,11 +37,11 @@ fn a_usage_page_without_counters_says_so() {
 #[test]
 fn a_counter_of_another_format_is_not_overwritten() {
     let vm = start();
-    put_shared_data("fb/1/team/team/search", b"something else");
+    put_shared_data("fb/2/team/team/search", b"something else");
     let mut stream = held(&vm);
     assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Pause);
     assert_eq!(stream.response().unwrap().header("x-farebox-denied"), ["store_unavailable"]);
-    assert_eq!(shared_data()[&b"fb/1/team/team/search"[..]].0, b"something else");
+    assert_eq!(shared_data()[&b"fb/2/team/team/search"[..]].0, b"something else");
 }
 
 #[test]
