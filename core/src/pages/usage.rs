@@ -185,3 +185,6 @@ fn measures(limits: &Limits) -> String {
         number(limits.concurrent)
     )
 }
+
+#[cfg(test)]
+mod tests;
