@@ -1,6 +1,6 @@
 //! The rules that hold for every request: what is understood can be changed, and only in what is meant.
 
-use farebox_core::ask::Ask;
+use farebox_core::ask::{Ask, CompletionMember};
 use farebox_core::config::Config;
 use farebox_core::dialect::Served;
 use farebox_core::splice;
@@ -27,6 +27,8 @@ const CONFIGURATIONS: [&str; 2] =
     [include_str!("../../../envoy/farebox.json"), include_str!("../../tests/documents/maximal.json")];
 /// A name that has to be escaped in JSON and in a path.
 const OTHER_MODEL: &str = "other/\"model\"";
+/// Fewer than most of the bodies allow.
+const OUTPUT_TOKENS: u64 = 6;
 
 fn told(rule: &str, input: &[u8]) -> String {
     format!("{rule}: {}", input.escape_ascii())
@@ -51,6 +53,14 @@ pub(crate) fn json(random: &mut Random) -> Result<(), String> {
             || (was_valid && !valid(&changed))
         {
             return Err(told(&format!("the model cannot be changed: {again:?}"), &body));
+        }
+    }
+    if let Some(edits) = ask.limit_output(OUTPUT_TOKENS, CompletionMember::MaxCompletionTokens) {
+        let changed = splice::apply(&body, edits);
+        let again = Ask::read(&served, path.as_bytes(), b"application/json", &changed);
+        let limit = again.as_ref().ok().and_then(|ask| ask.output_limit);
+        if limit.is_none_or(|limit| limit > OUTPUT_TOKENS) || (was_valid && !valid(&changed)) {
+            return Err(told(&format!("the output cannot be limited: {again:?}"), &body));
         }
     }
     let changed = splice::apply(&body, vec![ask.ask_for_usage()]);

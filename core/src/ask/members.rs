@@ -124,16 +124,20 @@ impl Members {
         self.error.get_or_insert(AskError::WrongKind(member.name(), kind));
     }
 
-    fn count(&mut self, member: Member, value: Value<'_>) -> Option<u64> {
-        match value {
-            Value::Number(number) if count(number).is_some() => count(number),
-            Value::Null => None,
-            _ => {
-                self.wrong(member, "a whole number that is not negative");
-                None
-            }
+    /// The count that `value` is, which stands at `at`.
+    fn count(&mut self, member: Member, value: Value<'_>, at: &Range<usize>) -> Option<u64> {
+        let tokens = whole_count(value, at);
+        if tokens.is_none() && value != Value::Null {
+            self.wrong(member, "a whole number that is not negative");
         }
+        tokens
     }
+}
+
+/// A count. The scanner cuts long numbers, and the beginning of a number is another one: `1e0…05` is not `1e0`.
+fn whole_count(value: Value<'_>, at: &Range<usize>) -> Option<u64> {
+    let Value::Number(number) = value else { return None };
+    if number.len() == at.len() { count(number) } else { None }
 }
 
 impl Sink<Member> for Members {
@@ -182,8 +186,8 @@ impl Sink<Member> for Members {
             (Member::StreamOptions, _) => self.wrong(member, "an object"),
             // Minus one means without limit there, and so does zero.
             (Member::NumPredict, value) => {
-                let number = if let Value::Number(number) = value { count(number) } else { None };
-                self.limits.found(member, at, number.filter(|&tokens| tokens > 0));
+                let allows = whole_count(value, &at).filter(|&tokens| tokens > 0);
+                self.limits.found(member, at, allows);
             }
             (Member::GenerationConfig | Member::InferenceConfig | Member::Options, value) => {
                 self.limits.container(member, at, value == Value::Object);
@@ -196,10 +200,10 @@ impl Sink<Member> for Members {
                 | Member::MaxInference,
                 value,
             ) => {
-                let allows = self.count(member, value);
+                let allows = self.count(member, value, &at);
                 self.limits.found(member, at, allows);
             }
-            (Member::N | Member::Candidates, value) => self.choices = self.count(member, value),
+            (Member::N | Member::Candidates, value) => self.choices = self.count(member, value, &at),
             (
                 Member::User | Member::SafetyIdentifier | Member::UserId | Member::ServiceTier,
                 Value::Text { raw, .. },

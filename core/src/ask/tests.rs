@@ -56,6 +56,19 @@ fn an_unclear_body_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_number_too_long_to_be_read_whole_is_refused_and_not_taken_for_its_beginning() {
+    for number in [format!("1e{}5", "0".repeat(300)), format!("1.{}e5", "0".repeat(300))] {
+        for name in ["max_tokens", "n"] {
+            let error = read(&format!("{{\"{name}\":{number}}}")).unwrap_err();
+            assert_eq!(error, AskError::WrongKind(name, "a whole number that is not negative"));
+        }
+        let body = format!("{{\"options\":{{\"num_predict\":{number}}}}}");
+        let ask = Ask::read(&served("/api/chat"), b"", b"", body.as_bytes()).unwrap();
+        assert_eq!(ask.output_limit, None);
+    }
+}
+
+#[test]
 fn naming_the_same_model_changes_nothing() {
     assert_eq!(read(r#"{"model":"a"}"#).unwrap().name_model("a"), None);
 }
