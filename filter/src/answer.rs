@@ -149,6 +149,7 @@ impl Admitted {
         }
         let passed = match &self.cut {
             Cut::No => passed,
+            Cut::Wanted(_) if last => passed,
             Cut::Wanted(account) => {
                 let account = Rc::clone(account);
                 self.cut(account, piece, passed, request_id)
@@ -169,16 +170,22 @@ impl Admitted {
 
     /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
     fn grow(&mut self) {
-        let seen = self.meter.reading().output_so_far();
+        let reading = self.meter.reading();
+        let seen = reading.output_so_far();
         if seen <= self.held_output {
             return;
         }
+        let goes_on = reading.text_so_far() > self.held_output;
         self.held_output = seen.saturating_add(seen / 2);
         let Destination { provider, model } = &self.target;
         let now = host::now();
         let price = self.config.prices.price(provider, model, now);
         let expected = self.estimate.with_output(self.held_output, price.as_deref(), &self.config.hold);
-        if let Err(account) = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now) {
+        let used_up = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now);
+        // A number that the provider reports may be the last thing it says: only a text that goes on is cut.
+        if let Err(account) = used_up
+            && goes_on
+        {
             self.cut = Cut::Wanted(account);
         }
     }

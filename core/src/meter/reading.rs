@@ -44,8 +44,13 @@ impl Reading {
     /// only at its end, so what was seen counts as well, whichever is most.
     #[must_use]
     pub fn output_so_far(&self) -> u64 {
-        let by_bytes = self.text_bytes.div_ceil(BYTES_PER_TOKEN);
-        self.reported.tokens().total_output().max(self.deltas).max(by_bytes)
+        self.reported.tokens().total_output().max(self.text_so_far())
+    }
+
+    /// The same from the text alone, whatever was reported.
+    #[must_use]
+    pub fn text_so_far(&self) -> u64 {
+        self.deltas.max(self.text_bytes.div_ceil(BYTES_PER_TOKEN))
     }
 }
 

@@ -23,7 +23,8 @@ impl Gateway {
     fn with(change: impl FnOnce(&mut Value)) -> Self {
         let config = testing::config(|json| {
             // Input is free, so that sums are easy: a thousand output tokens are a cent.
-            json["prices"] = json!({"one/*": {"input": 0, "output": 10}, "two/*": {"input": 0, "output": 10}});
+            json["prices"] =
+                json!({"one/*": {"input": 0, "output": 10}, "two/*": {"input": 0, "output": 10}});
             json["models"]["cheap"] = json!([{"provider": "one", "model": "c-0"}]);
             change(json);
         });
@@ -183,7 +184,8 @@ fn a_headers_value_and_a_keys_label_can_be_counted_by() {
 
 #[test]
 fn requests_that_run_at_one_time_are_bounded_and_asked_to_come_back_soon() {
-    let gateway = Gateway::new(json!([{"name": "lanes", "per": "key", "window": "day", "limit_concurrent": 2}]));
+    let gateway =
+        Gateway::new(json!([{"name": "lanes", "per": "key", "window": "day", "limit_concurrent": 2}]));
     let (first, _second) = (gateway.chat(10).unwrap(), gateway.chat(10).unwrap());
     let denial = gateway.chat(10).unwrap_err();
     let reply = denial.reply(crate::dialect::Dialect::OpenAi, "r", NOW);
@@ -196,7 +198,8 @@ fn requests_that_run_at_one_time_are_bounded_and_asked_to_come_back_soon() {
 
 #[test]
 fn a_budget_that_only_checks_lets_a_request_through_as_long_as_something_is_left() {
-    let gateway = Gateway::new(json!([{"name": "soft", "window": "day", "limit_usd": "0.01", "mode": "check"}]));
+    let gateway =
+        Gateway::new(json!([{"name": "soft", "window": "day", "limit_usd": "0.01", "mode": "check"}]));
     let (first, second) = (gateway.chat(900).unwrap(), gateway.chat(900).unwrap());
     assert_eq!(gateway.output("soft"), (0, 0));
     gateway.settle(first, 900);
@@ -217,7 +220,8 @@ fn a_budget_that_only_watches_says_what_it_would_have_refused() {
 
 #[test]
 fn a_strict_budget_allows_a_request_what_it_can_pay_for() {
-    let gateway = Gateway::new(json!([{"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"}]));
+    let gateway =
+        Gateway::new(json!([{"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"}]));
     let first = gateway.chat(400).unwrap();
     assert_eq!(first.output_limit, None, "it fits as it is");
     let second = gateway.chat(5_000).unwrap();
@@ -276,7 +280,11 @@ fn with_little_left_requests_go_to_the_model_that_the_budget_names() {
     assert_eq!((&*second.plan.model, &*second.target.model), ("cheap", "c-0"));
     assert_eq!(&*second.downgraded_by.unwrap().budget.name, "day");
     assert_eq!(gateway.output("day").0, 600, "the first attempt's hold was given back");
-    assert_eq!(refused(gateway.chat(500)), ("day".into(), Lack::Room), "at the limit there is no cheaper way");
+    assert_eq!(
+        refused(gateway.chat(500)),
+        ("day".into(), Lack::Room),
+        "at the limit there is no cheaper way"
+    );
 }
 
 #[test]
