@@ -1,4 +1,9 @@
-//! Decides how much may be spent, by whom and over which window, and which counter that uses.
+//! Decides how much may be used, by whom and until when, and what happens then: the `budgets`.
+//!
+//! What would have no effect is a mistake rather than ignored: an operator who writes it believes that it
+//! holds.
+//!
+//! Does not know which counter a request uses: see `subject.rs`.
 
 use std::rc::Rc;
 
@@ -6,18 +11,44 @@ use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::names::Names;
-use super::policy::MAX_COUNT;
-use super::syntax::NAME;
-use super::{Budget, Dimension, Limits};
-use crate::money::PicoUsd;
-use crate::window::{Calendar, Window};
+use super::syntax::{NAME, SERVED_MODEL};
+use super::{AtLimit, Budget, Dimension, Downgrade, Mode, Running, WhenAbsent, WhenFull};
+use super::{calendar, dimensions, measures, overrides};
 
-const MEASURES: [&str; 3] = ["limit_usd", "limit_tokens", "limit_requests"];
-const FIELDS: [&str; 7] =
-    ["name", "per", "window", "limit_usd", "limit_tokens", "limit_requests", "overrides"];
+const FIELDS: [&str; 20] = [
+    "name",
+    "per",
+    "window",
+    "utc_offset",
+    "limit_usd",
+    "limit_tokens",
+    "limit_input_tokens",
+    "limit_output_tokens",
+    "limit_requests",
+    "limit_concurrent",
+    "overrides",
+    "mode",
+    "at_limit",
+    "downgrade",
+    "warn_percent",
+    "running",
+    "slots",
+    "when_full",
+    "forget_after_seconds",
+    "when_absent",
+];
 
 /// Most budgets: every request reads and writes a counter of each.
 const MAX_BUDGETS: usize = 16;
+
+/// Most warnings of one budget.
+const MAX_WARNINGS: usize = 4;
+
+/// From which percentage of a limit on requests go to the cheaper model, unless it is said.
+const DOWNGRADE_PERCENT: u64 = 80;
+
+/// What is only about budgets that are counted by something callers name.
+const CLAIMED_ONLY: [&str; 3] = ["slots", "when_full", "forget_after_seconds"];
 
 /// The budgets in the order of the document.
 pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>) -> Vec<Rc<Budget>> {
@@ -37,32 +68,109 @@ pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>) -> Vec<Rc<Budget>> {
             }
             Some(text)
         });
-        budgets.extend(read_budget(&fields, name, names));
+        budgets.extend(read_budget(&fields, name, names).map(Rc::new));
     }
     budgets
 }
 
-fn read_budget(fields: &Fields<'_>, name: Option<&str>, _names: &Names<'_>) -> Option<Rc<Budget>> {
-    let window = fields.need("window").and_then(|at| at.word(&Window::NAMES));
-    let limits = read_limits(fields);
-    let per = fields.get("per").map_or(Some(None), |at| {
-        let mut words: Vec<_> = Dimension::NAMES.into_iter().map(|(name, per)| (name, Some(per))).collect();
-        words.push(("org", None));
-        at.word(&words)
-    });
-    let per: Vec<Dimension> = per?.into_iter().collect();
-    Some(Rc::new(Budget::new(name?, per, Calendar::utc(window?), limits)))
+fn read_budget(fields: &Fields<'_>, name: Option<&str>, names: &Names<'_>) -> Option<Budget> {
+    let per = fields.get("per").map_or(Some(Vec::new()), |at| dimensions::read(&at, names));
+    let window = calendar::read(fields);
+    let limits = measures::read(fields);
+    let others = fields.get("overrides");
+    let overrides = others.as_ref().map(|at| overrides::read(at, per.as_deref(), names)).unwrap_or_default();
+    // An override that is there tells for itself if it limits nothing.
+    if others.is_none_or(|at| at.is_object() && at.entries().is_some_and(|entries| entries.is_empty())) {
+        measures::need_one(fields);
+    }
+    let (mode, at_limit) = (word(fields, "mode", &Mode::NAMES), word(fields, "at_limit", &AtLimit::NAMES));
+    let downgrade = fields.get("downgrade").and_then(|at| read_downgrade(&at, names));
+    let warn_percent = fields.get("warn_percent").map(|at| read_warnings(&at)).unwrap_or_default();
+    let running = word(fields, "running", &Running::NAMES);
+    let slots = fields.get("slots").and_then(|at| at.count(1_024..=262_144));
+    let when_full = word(fields, "when_full", &WhenFull::NAMES);
+    let forget = fields.get("forget_after_seconds").and_then(|at| at.count(60..=31_622_400));
+    let when_absent = word(fields, "when_absent", &WhenAbsent::NAMES);
+    if at_limit == Some(AtLimit::Shadow) {
+        check_watching(fields, running);
+    }
+    if let Some(per) = &per {
+        check_meaning(fields, per);
+    }
+    let usual = Budget::new(name?, per?, window?, limits);
+    Some(Budget {
+        overrides,
+        mode: mode.unwrap_or(usual.mode),
+        at_limit: at_limit.unwrap_or(usual.at_limit),
+        downgrade,
+        warn_percent,
+        running: running.unwrap_or(usual.running),
+        slots: slots.and_then(|slots| u32::try_from(slots).ok()).unwrap_or(usual.slots),
+        when_full: when_full.unwrap_or(usual.when_full),
+        when_absent: when_absent.unwrap_or(usual.when_absent),
+        forget_ms: forget.map_or(usual.forget_ms, |seconds| seconds.saturating_mul(1_000)),
+        ..usual
+    })
 }
 
-fn read_limits(fields: &Fields<'_>) -> Limits {
-    if MEASURES.iter().all(|measure| fields.get(measure).is_none()) {
-        fields.fail(format!("must have at least one of {}", MEASURES.join(", ")));
+fn word<T: Clone>(fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+    fields.get(key).and_then(|at| at.word(words))
+}
+
+fn read_downgrade(at: &Cursor<'_>, names: &Names<'_>) -> Option<Downgrade> {
+    let fields = at.fields(&["model", "from_percent"])?;
+    let model = fields.need("model").and_then(|at| {
+        let name = at.text_as(SERVED_MODEL)?;
+        names.model(&at, name).then_some(name)
+    });
+    let from_percent = fields.get("from_percent").and_then(|at| at.count(1..=100));
+    Some(Downgrade { model: model?.into(), from_percent: from_percent.unwrap_or(DOWNGRADE_PERCENT) })
+}
+
+/// One percentage or a list of them; sorted, each once.
+fn read_warnings(at: &Cursor<'_>) -> Box<[u64]> {
+    if !at.is_list() {
+        return at.count(1..=100).into_iter().collect();
     }
-    let count = |key| fields.get(key).and_then(|at| at.count(0..=MAX_COUNT));
-    Limits {
-        usd: fields.get("limit_usd").and_then(|at| at.decimal(PicoUsd::parse)),
-        tokens: count("limit_tokens"),
-        requests: count("limit_requests"),
-        ..Limits::default()
+    let items = at.items().unwrap_or_default();
+    if items.len() > MAX_WARNINGS {
+        at.fail(format!("must have at most {MAX_WARNINGS} percentages, not {}", items.len()));
+    }
+    let mut percentages: Vec<u64> = items.iter().filter_map(|item| item.count(1..=100)).collect();
+    percentages.sort_unstable();
+    percentages.dedup();
+    percentages.into()
+}
+
+/// Tells what a budget cannot do that only watches.
+fn check_watching(fields: &Fields<'_>, running: Option<Running>) {
+    if let Some(at) = fields.get("downgrade") {
+        at.fail("a budget that only watches sends no request to another model; leave \"at_limit\" out");
+    }
+    if let Some(at) = fields.get("running").filter(|_| running == Some(Running::Cut)) {
+        at.fail("a budget that only watches cuts no answer; leave \"at_limit\" out");
+    }
+}
+
+/// Tells what means nothing for a budget that is counted by `per`.
+fn check_meaning(fields: &Fields<'_>, per: &[Dimension]) {
+    if !per.iter().any(Dimension::is_claimed) {
+        for at in CLAIMED_ONLY.iter().filter_map(|key| fields.get(key)) {
+            at.fail(
+                "only means something if callers name what the budget is counted by: \
+                 user, agent, session, workflow, request or header:<name>",
+            );
+        }
+    }
+    let may_be_absent = |dimension: &Dimension| match dimension {
+        Dimension::Label(_) => true,
+        Dimension::Request => false,
+        other => other.is_claimed(),
+    };
+    if let Some(at) = fields.get("when_absent").filter(|_| !per.iter().any(may_be_absent)) {
+        at.fail(
+            "only means something if what the budget is counted by may be absent: \
+             user, agent, session, workflow, label:<name> or header:<name>",
+        );
     }
 }

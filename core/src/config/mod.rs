@@ -8,12 +8,16 @@
 //! `Debug` never prints them.
 
 mod budgets;
+mod calendar;
 mod callers;
 mod cursor;
+mod dimensions;
 mod document;
 mod error;
+mod measures;
 mod models;
 mod names;
+mod overrides;
 mod parse;
 mod path;
 mod policy;

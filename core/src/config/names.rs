@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use super::Pattern;
 use super::cursor::Cursor;
 use super::document::{Node, Shape};
-use super::suggestion::did_you_mean;
+use super::suggestion::{did_you_mean, nearest};
+use crate::route::DIRECT;
 
 /// The names a document defines. `None`: the part that would define them is missing.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Names<'a> {
     models: Option<BTreeSet<&'a str>>,
     ids: Option<BTreeSet<&'a str>>,
     teams: Option<BTreeSet<&'a str>>,
+    labels: Option<BTreeSet<&'a str>>,
 }
 
 impl<'a> Names<'a> {
@@ -27,6 +29,7 @@ impl<'a> Names<'a> {
             models: members(root.member("models")),
             ids: each(root.member("keys"), "id"),
             teams: each(root.member("keys"), "team"),
+            labels: labels(root.member("keys")),
         }
     }
 
@@ -43,6 +46,24 @@ impl<'a> Names<'a> {
     /// Whether a key has the team `name`, which stands at `at`.
     pub(super) fn team(&self, at: &Cursor<'_>, name: &str) -> bool {
         found(self.teams.as_ref(), at, name, "no key has this team")
+    }
+
+    /// Whether a key has a label `name`, which stands at `at` after the word that says so.
+    pub(super) fn label(&self, at: &Cursor<'_>, name: &str) -> bool {
+        let Some(known) = &self.labels else { return true };
+        if known.contains(name) {
+            return true;
+        }
+        let meant = nearest(name, known.iter().copied());
+        let meant = meant.map(|meant| format!(" (did you mean \"label:{meant}\"?)"));
+        at.fail(format!("no key has this label{}", meant.unwrap_or_default()));
+        false
+    }
+
+    /// Whether some request's model is counted as `name`, which stands at `at`: an alias or pattern, or the
+    /// one word for every `provider/model`.
+    pub(super) fn counted_model(&self, at: &Cursor<'_>, name: &str) -> bool {
+        name == DIRECT || found(self.models.as_ref(), at, name, "no model has this name")
     }
 
     /// Whether `name`, which stands at `at`, leads to a model: an alias, a name that fits a pattern, or
@@ -82,6 +103,12 @@ fn found(known: Option<&BTreeSet<&str>>, at: &Cursor<'_>, name: &str, otherwise:
 fn members(node: Option<&Node>) -> Option<BTreeSet<&str>> {
     let Shape::Object(members) = &node?.shape else { return None };
     Some(members.iter().map(|(key, _)| key.as_str()).collect())
+}
+
+/// The names of all labels that the keys at `node` have.
+fn labels(node: Option<&Node>) -> Option<BTreeSet<&str>> {
+    let Shape::List(keys) = &node?.shape else { return None };
+    Some(keys.iter().filter_map(|key| members(key.member("labels"))).flatten().collect())
 }
 
 fn each<'a>(node: Option<&'a Node>, key: &str) -> Option<BTreeSet<&'a str>> {

@@ -38,12 +38,12 @@ pub(super) fn on_disconnect(at: Option<&Cursor<'_>>) -> OnDisconnect {
 pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
     let fields = at.and_then(|at| at.fields(&HOLD));
     let get = |key| fields.as_ref()?.get(key);
-    let tokens = |key| get(key).and_then(|at| at.count(0..=MAX_COUNT));
+    let tokens = |key, least| get(key).and_then(|at| at.count(least..=MAX_COUNT));
     let epoch = get("epoch_seconds").and_then(|at| at.count(60..=86_400));
     HoldPolicy {
-        output_tokens: tokens("output_tokens").unwrap_or(1_024),
-        strict_output_tokens: tokens("strict_output_tokens").unwrap_or(16_384),
-        least_output_tokens: tokens("least_output_tokens").unwrap_or(16),
+        output_tokens: tokens("output_tokens", 0).unwrap_or(1_024),
+        strict_output_tokens: tokens("strict_output_tokens", 1).unwrap_or(16_384),
+        least_output_tokens: tokens("least_output_tokens", 1).unwrap_or(16),
         ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
         epoch_ms: epoch.unwrap_or(3_600) * 1_000,
     }
