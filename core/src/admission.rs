@@ -9,8 +9,8 @@
 
 use std::rc::Rc;
 
-use crate::config::{Account, Mode, Running, WhenFull};
-use crate::ledger::{Amounts, Ledger, Room, Short, Store, StoreError};
+use crate::config::{Account, AtLimit, Budget, Mode, Running, WhenFull};
+use crate::ledger::{Amounts, Ledger, Measure, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
 /// Room taken in every budget that holds for a request. Ends by being settled, once.
@@ -96,7 +96,7 @@ pub fn admit<S: Store>(
                 noticed.shadowed.extend(short.map(|_| Rc::clone(account)));
                 continue;
             }
-            Ok(Room::NoSlot) if account.budget.when_full == WhenFull::Allow => {
+            Ok(Room::NoSlot) if lets_pass(&account.budget) => {
                 noticed.uncounted.push(Rc::clone(account));
                 continue;
             }
@@ -115,12 +115,19 @@ pub fn admit<S: Store>(
     }
 }
 
+/// Whether the budget lets pass whom it has no slot for.
+fn lets_pass(budget: &Budget) -> bool {
+    budget.when_full == WhenFull::Allow || budget.at_limit == AtLimit::Shadow
+}
+
 impl Refusal {
     /// How long it will last, in milliseconds.
     fn lasts(&self, now: Millis) -> u64 {
         match self {
             Self::Store(_) => 0,
             Self::Short(_, Short { alone: true, .. }) => u64::MAX,
+            // Until one of those that run has ended.
+            Self::Short(_, Short { measure: Measure::Concurrent, .. }) => 0,
             Self::Short(account, _) | Self::NoSlot(account) => {
                 let resets = account.budget.window.resets_at(now);
                 resets.map_or(u64::MAX, |resets| resets.since(now))
