@@ -190,3 +190,32 @@ fn a_caller_that_must_name_its_session_is_told_how() {
     assert!(response.json()["error"]["message"].as_str().unwrap().contains("x-farebox-session"));
     assert!(logs().iter().all(|line| !line.contains("cannot be checked")), "{:?}", logs());
 }
+
+#[test]
+fn a_budget_that_is_removed_keeps_its_usage_for_an_hour_and_is_freed_after_that() {
+    let both = || config(|_| {});
+    let one = config(|json| drop(json["budgets"].as_array_mut().unwrap().remove(1)));
+    let (vm, other) = (Vm::start(&both()), Vm::another(&both()));
+    let counted = || shared_data().get(&b"fb/2/team/team/search"[..]).map_or(0, |(value, _)| value.len());
+    let pass = |minutes: u64| {
+        for _ in 0..minutes {
+            advance(60_000);
+            [&vm, &other].iter().for_each(|vm| vm.tick());
+        }
+    };
+    answered(&vm);
+    assert!(counted() > 0);
+    assert!(vm.push(&one));
+    pass(180);
+    assert!(counted() > 0, "another worker still has it");
+    assert!(other.push(&one));
+    pass(30);
+    assert!(vm.push(&both()), "it was removed by mistake");
+    pass(180);
+    assert_eq!(team(&vm).0, amounts("0.00002", 15, 1));
+    assert!(vm.push(&one));
+    pass(180);
+    assert_eq!(counted(), 0);
+    assert!(vm.push(&both()));
+    assert_eq!(team(&vm).0, nothing());
+}
