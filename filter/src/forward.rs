@@ -54,9 +54,11 @@ pub(crate) fn send(
     } else if named.is_some() {
         host::set_header(Map::Request, ":path", path)?;
     }
-    if let Credential::Secret(secret) = &provider.credential {
-        let (name, scheme) = served.api.credential();
-        host::set_header(Map::Request, name, [scheme, secret.expose()].concat().as_bytes())?;
+    if let Credential::Pool(keys) = &provider.credential
+        && let Some(key) = keys.first()
+    {
+        let (name, scheme) = provider.header.unwrap_or_else(|| served.api.credential());
+        host::set_header(Map::Request, name, [scheme, key.secret.expose()].concat().as_bytes())?;
     }
     let mut edits = Vec::new();
     edits.extend(ask.name_model(&target.model));

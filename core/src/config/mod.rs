@@ -75,6 +75,8 @@ pub struct Config {
     pub on_disconnect: OnDisconnect,
     /// How much is held for a request before it is sent.
     pub hold: HoldPolicy,
+    /// What happens to a request whose attempt failed.
+    pub failover: Failover,
     /// Status of a refusal by a budget: 429 or 402.
     pub budget_status: u16,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
@@ -123,8 +125,18 @@ pub struct Provider {
     pub host: Option<Box<str>>,
     /// What stands in place of the API's root (`/v1`, say) in the path sent; without a slash at its end.
     pub base_path: Option<Box<str>>,
+    /// The known provider it was said to be: a name of the table of presets.
+    pub preset: Option<&'static str>,
+    /// Where it listens, for the bootstrap that the command-line tool writes. Empty: nobody said.
+    pub endpoints: Vec<Endpoint>,
     /// How it is authenticated to.
     pub credential: Credential,
+    /// The header that carries a key, and what comes before the key there. `None`: the one of the API.
+    pub header: Option<(&'static str, &'static str)>,
+    /// What Envoy signs requests with, if the configuration says so and the credential is Envoy's.
+    pub signing: Option<Signing>,
+    /// Path that Envoy asks for to find out whether it is alive.
+    pub health_path: Option<Box<str>>,
     /// Whether usage may be asked for in a stream (`stream_options.include_usage`).
     pub include_usage: bool,
     /// The provider in the price list whose prices hold.
@@ -140,10 +152,51 @@ pub enum Credential {
     None,
     /// Envoy adds it after this filter (`credential_injector`, `aws_request_signing`, …).
     Envoy,
-    /// Sent by this filter in the header of the provider's dialect.
-    Secret(Secret),
-    /// Optional and not set: the provider is configured and not available.
+    /// Sent by this filter, one of them with each attempt; never empty.
+    Pool(Box<[PoolKey]>),
+    /// Optional and none of them set: the provider is configured and not available. Their names.
     Missing(Box<str>),
+}
+
+/// One key of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolKey {
+    /// The environment variable it came from: what records and metrics call it.
+    pub env: Box<str>,
+    /// The key itself.
+    pub secret: Secret,
+    /// Its part of the requests among the keys of the pool, from 1 to 100.
+    pub weight: u32,
+}
+
+/// What Envoy makes a credential with. Means nothing to the filter: the tool that writes a bootstrap needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// AWS Signature Version 4.
+    Aws {
+        /// As in `eu-west-1`.
+        region: Box<str>,
+    },
+    /// A token of the Google Cloud service account that Envoy runs as.
+    Gcp,
+    /// A token of a Microsoft Entra application.
+    Azure {
+        /// Directory of the application.
+        tenant: Box<str>,
+        /// Its id.
+        client_id: Box<str>,
+    },
+}
+
+/// One place where a provider listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Name or address; that of IPv6 without brackets.
+    pub host: Box<str>,
+    /// Port; 443 or 80 if none was written.
+    pub port: u16,
 }
 
 /// A model that callers can ask for.
@@ -162,6 +215,32 @@ pub struct Target {
     pub provider: Rc<Provider>,
     /// The provider's name for the model; `None` sends the name that was asked for.
     pub model: Option<Box<str>>,
+    /// Its part of the first attempts among the targets that have one, from 1 to 100.
+    pub weight: Option<u32>,
+    /// What has to go wrong before it is tried.
+    pub after: After,
+}
+
+/// What has to go wrong before a target is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Anything that another target may do better; or nothing, for the first.
+    Anything,
+    /// The prompt was too long for another target.
+    ContextLength,
+}
+
+/// What happens to a request whose attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failover {
+    /// Most attempts of one request, the first among them.
+    pub attempts: u32,
+    /// How long an attempt may take to its first token, in milliseconds. `None`: as long as it likes.
+    pub first_token_ms: Option<u64>,
+    /// How long a credential is not used after 401 or 403, in milliseconds.
+    pub unauthorized_ms: u64,
+    /// How long a credential is not used after 429 without `retry-after`, in milliseconds.
+    pub rate_limited_ms: u64,
 }
 
 /// Sends requests that match to another model than the one asked for.

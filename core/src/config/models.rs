@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::syntax::{MODEL, SERVED_MODEL};
-use super::{Model, Pattern, Provider, Target};
+use super::{After, Model, Pattern, Provider, Target};
 
 /// Models by alias, and models by pattern, longest pattern first.
 pub(super) type Models = (HashMap<Box<str>, Rc<Model>>, Vec<(Pattern, Rc<Model>)>);
@@ -57,5 +57,5 @@ fn read_target(
     }
     // Absent if the provider itself has a mistake, which was told already.
     let provider = Rc::clone(providers.get(name)?);
-    Some(Target { provider, model: model.map(Into::into) })
+    Some(Target { provider, model: model.map(Into::into), weight: None, after: After::Anything })
 }

@@ -81,6 +81,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
         hold: policy::hold(fields.get("hold").as_ref()),
+        failover: policy::failover(),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

@@ -11,7 +11,7 @@ use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
 use super::suggestion::did_you_mean;
 use super::syntax::{BASE_PATH, CLUSTER, ENV, HOST, ID};
-use super::{Credential, Provider, Secret};
+use super::{Credential, PoolKey, Provider, Secret};
 use crate::dialect::Api;
 use crate::money::parse_decimal;
 use crate::price::{Listing, ONE};
@@ -58,7 +58,12 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
         cluster: cluster?.into(),
         host: host.map(Into::into),
         base_path: base_path.map(|path| path.trim_end_matches('/').into()),
+        preset: None,
+        endpoints: Vec::new(),
         credential: credential.unwrap_or(Some(Credential::None))?,
+        header: None,
+        signing: None,
+        health_path: None,
         include_usage: include_usage.unwrap_or(true),
         catalogue: catalogue.unwrap_or(name).into(),
         price_permille: price_permille.unwrap_or(ONE),
@@ -140,7 +145,7 @@ fn read_environment(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Cre
         env.fail(format!("the value of {} cannot stand in a header", described(name)));
         return None;
     }
-    Some(Credential::Secret(secret))
+    Some(Credential::Pool(Box::new([PoolKey { env: name.into(), secret, weight: 1 }])))
 }
 
 /// The name of a variable, if it looks like one: a secret that was put in its place may be made of the

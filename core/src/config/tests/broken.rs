@@ -177,7 +177,7 @@ fn a_secret_that_is_not_set_is_a_mistake_unless_it_is_optional() {
             format!(r#"{{"local": {{"dialect": "openai", "cluster": "c", "credentials": [{credential}]}}}}"#);
         let config = Config::parse(with("providers", &providers).as_bytes(), |_| value.map(str::to_owned));
         config.map(|config| match &config.providers["local"].credential {
-            Credential::Secret(secret) => format!("secret {}", secret.expose()),
+            Credential::Pool(keys) => format!("secret {}", keys[0].secret.expose()),
             other => format!("{other:?}"),
         })
     };
