@@ -57,6 +57,8 @@ pub enum Denial {
     Query(String),
     /// A page is asked for that only admin keys get.
     AdminOnly,
+    /// The provider did not accept the gateway's own credential.
+    ProviderRefused,
     /// No limit can be kept, because the counters cannot be used.
     Store(StoreError),
     /// The Envoy around this filter does not do what it needs.
@@ -111,6 +113,7 @@ impl Denial {
             Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) | Self::AdminOnly => 403,
             Self::Route(RouteError::Unknown { .. }) => 404,
             Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
+            Self::ProviderRefused => 502,
             // Waiting helps, and 402 says that it does not.
             Self::Budget { lack: Lack::Turn, .. } => 429,
             Self::Budget { status, .. } => *status,
@@ -118,7 +121,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 25] = [
+    pub const REASONS: [&'static str; 26] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -142,6 +145,7 @@ impl Denial {
         "unnamed_subject",
         "invalid_query",
         "admin_only",
+        "provider_refused",
         "store_unavailable",
         "host_unsupported",
     ];
@@ -173,6 +177,7 @@ impl Denial {
             Self::Unnamed(_) => "unnamed_subject",
             Self::Query(_) => "invalid_query",
             Self::AdminOnly => "admin_only",
+            Self::ProviderRefused => "provider_refused",
             Self::Store(_) => "store_unavailable",
             Self::HostUnsupported => "host_unsupported",
         }
@@ -238,7 +243,7 @@ impl Denial {
             _ if self.budget_name().is_some() => "insufficient_quota",
             401 => "authentication_error",
             403 => "permission_error",
-            503 => "server_error",
+            502 | 503 => "server_error",
             _ => "invalid_request_error",
         };
         let code = match self.budget_name() {
@@ -272,7 +277,7 @@ impl Denial {
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",
-            503 => "api_error",
+            502 | 503 => "api_error",
             _ => "invalid_request_error",
         };
         let mut body = format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":");
@@ -291,7 +296,7 @@ impl Denial {
             403 => "PERMISSION_DENIED",
             404 => "NOT_FOUND",
             402 | 429 => "RESOURCE_EXHAUSTED",
-            503 => "UNAVAILABLE",
+            502 | 503 => "UNAVAILABLE",
             _ => "INVALID_ARGUMENT",
         };
         let message = quoted(&self.message());
@@ -305,7 +310,7 @@ impl Denial {
             403 => "AccessDeniedException",
             404 => "ResourceNotFoundException",
             402 | 429 => "ThrottlingException",
-            503 => "ServiceUnavailableException",
+            502 | 503 => "ServiceUnavailableException",
             _ => "ValidationException",
         }
     }

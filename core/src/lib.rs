@@ -33,6 +33,8 @@ pub mod dialect;
 pub mod ask;
 pub mod splice;
 pub mod route;
+pub mod keyring;
+pub mod chain;
 pub mod price;
 pub mod recent;
 pub mod estimate;

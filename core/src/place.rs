@@ -57,7 +57,9 @@ pub fn dialect_of(path: &[u8]) -> Dialect {
     }
 }
 
-fn served(config: &Config, path: &[u8]) -> Option<Served> {
+/// The endpoint at `path`, which has no query; built-in or of the configuration.
+#[must_use]
+pub fn served(config: &Config, path: &[u8]) -> Option<Served> {
     let path = core::str::from_utf8(path).ok()?;
     let configured = || config.endpoints.iter().any(|pattern| pattern.matches(path));
     Served::at(path).or_else(|| {

@@ -59,6 +59,10 @@ pub struct Record<'a> {
     pub unreadable: u64,
     /// The service tier it was served in, in the provider's word.
     pub service_tier: Option<&'a str>,
+    /// What its attempts came to, as JSON objects with commas in between; empty if it had one target.
+    pub attempts: &'a str,
+    /// The status of the provider, if the client got another.
+    pub provider_status: Option<u64>,
     /// Hash of the configuration.
     pub config: u64,
     /// Hash of everything that prices come from.
@@ -111,6 +115,8 @@ impl Record<'_> {
         line.text("downgraded_by", self.downgraded_by);
         line.number("output_limit", self.output_limit);
         line.number("retries", self.said.and_then(|said| said.retries));
+        line.raw("attempts", &format!("[{}]", self.attempts));
+        line.number("provider_status", self.provider_status);
         line.number("unreadable", Some(self.unreadable));
         line.text("config", Some(&format!("{:016x}", self.config)));
         line.text("prices", Some(&format!("{:016x}", self.prices)));

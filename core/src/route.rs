@@ -29,6 +29,8 @@ pub struct Plan {
     pub model: String,
     /// Where it is served, first choice first; never empty.
     pub targets: Vec<Destination>,
+    /// Where it goes if the prompt is too long for those.
+    pub long: Vec<Destination>,
 }
 
 /// One place to send a request to.
@@ -38,6 +40,14 @@ pub struct Destination {
     pub provider: Rc<Provider>,
     /// Its name for the model.
     pub model: String,
+}
+
+impl Destination {
+    /// Whether both are the same model of the same provider.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.provider.name == other.provider.name && self.model == other.model
+    }
 }
 
 /// Why a request goes nowhere.
@@ -123,7 +133,7 @@ fn destinations(found: &Found<'_, '_>, model: &str, api: Api) -> Result<Plan, Ro
     if targets.is_empty() {
         return Err(RouteError::Unavailable { model: model.to_owned() });
     }
-    Ok(Plan { label, model: model.to_owned(), targets })
+    Ok(Plan { label, model: model.to_owned(), targets, long: Vec::new() })
 }
 
 /// The aliases that `key` may ask for and that some available provider serves, sorted.

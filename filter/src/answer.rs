@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use farebox_core::admission::{Hold, Noticed};
 use farebox_core::ask::Ask;
+use farebox_core::chain::{Chain, Leg};
 use farebox_core::config::{Account, Config};
 use farebox_core::denial::{Denial, Lack};
 use farebox_core::dialect::Endpoint;
@@ -23,6 +24,7 @@ use farebox_core::route::{Destination, Plan};
 use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
+use crate::forward;
 use crate::host::{self, Buffer, Map};
 use crate::worker::Worker;
 
@@ -44,6 +46,12 @@ pub(crate) struct Admitted {
     pub(crate) choices: u64,
     pub(crate) tier_asked: Option<Label>,
     hides_usage: bool,
+    /// It may have gone elsewhere than to its first target.
+    chained: bool,
+    /// What its attempts came to, as JSON.
+    pub(crate) trail: String,
+    /// The status that a provider sent, if the client got another.
+    pub(crate) provider_status: Option<u64>,
     framing: Framing,
     pub(crate) meter: Meter,
     /// The answer is Envoy's own.
@@ -67,7 +75,13 @@ pub(crate) enum Cut {
 }
 
 impl Admitted {
-    pub(crate) fn new(config: Rc<Config>, admission: Admission, ask: &Ask, hides_usage: bool) -> Self {
+    pub(crate) fn new(
+        config: Rc<Config>,
+        admission: Admission,
+        ask: &Ask,
+        hides_usage: bool,
+        chained: bool,
+    ) -> Self {
         let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed } = admission;
         Self {
             config,
@@ -82,6 +96,9 @@ impl Admitted {
             choices: ask.choices,
             tier_asked: ask.service_tier.clone(),
             hides_usage,
+            chained,
+            trail: String::new(),
+            provider_status: None,
             framing: Framing::Opaque,
             meter: Meter::new(ask.endpoint, Framing::Opaque, false),
             local: false,
@@ -92,8 +109,33 @@ impl Admitted {
         }
     }
 
-    /// The answer's headers.
-    pub(crate) fn begin(&mut self, head: &RequestHead, status: Option<u64>, complete: bool) {
+    /// Finds out which target answered, if there was a choice.
+    fn arrive(&mut self) {
+        if !self.chained {
+            return;
+        }
+        let read = |name: &str| host::filter_state(name).unwrap_or_default();
+        self.trail = String::from_utf8_lossy(&read(forward::TRAIL)).into_owned();
+        let chain = Chain::read(&read(forward::CHAIN));
+        let leg = Leg::read(&read(forward::AT));
+        if let (Some(chain), Some(leg)) = (chain, leg)
+            && let Some(target) = leg.destination(&chain, &self.config)
+        {
+            self.target = target;
+        }
+    }
+
+    /// The same for a request of which no answer ever began.
+    pub(crate) fn arrive_late(&mut self) {
+        if self.trail.is_empty() {
+            self.arrive();
+        }
+    }
+
+    /// The answer's headers. Says what the client must be told instead.
+    #[must_use]
+    pub(crate) fn begin(&mut self, head: &RequestHead, status: Option<u64>, complete: bool) -> Option<Denial> {
+        self.arrive();
         let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));
         let succeeded = status.is_some_and(is_success);
         self.framing = framing;
@@ -111,6 +153,12 @@ impl Admitted {
         if let Err(error) = self.tell() {
             log::error!("an answer could not be told what its budgets did: {error}");
         }
+        // It is our credential that was not accepted; the client's was.
+        if matches!(status, Some(401 | 403)) && !self.local {
+            self.provider_status = status;
+            return Some(Denial::ProviderRefused);
+        }
+        None
     }
 
     /// Says in headers what its budgets did to the request.

@@ -43,7 +43,8 @@ impl Gateway {
         }
     }
 
-    fn settle(&self, admitted: Admitted, now: Millis) {
+    fn settle(&self, mut admitted: Admitted, now: Millis) {
+        admitted.arrive_late();
         let ending = how_it_ended(&admitted, self.seen.status);
         let reading = admitted.meter.reading();
         let served = reading.model.as_ref().map(|model| model.as_str());
@@ -82,6 +83,8 @@ impl Gateway {
             shadowed: shadowed.as_deref(),
             downgraded_by: admitted.downgraded_by.as_ref().map(|by| &*by.budget.name),
             output_limit: admitted.output_limit,
+            attempts: &admitted.trail,
+            provider_status: admitted.provider_status,
             ..self.record(now)
         });
         self.measure(&admitted, &charge, ending, ttft_ms, now);
@@ -199,6 +202,7 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
                 Ending::NotAnswered
             }
         }
+        Some(_) if admitted.provider_status.is_some() => Ending::Refused,
         Some(status) if !is_success(status) => Ending::Refused,
         Some(_) if admitted.complete && !reading.error => Ending::Answered,
         Some(_) if admitted.complete => {

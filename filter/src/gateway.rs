@@ -15,6 +15,7 @@ use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
 use farebox_core::head::RequestHead;
+use farebox_core::hash::fnv1a;
 use farebox_core::identity::identify;
 use farebox_core::order::Order;
 use farebox_core::place::{Place, dialect_of};
@@ -25,7 +26,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::answer::{Admitted, is_via_upstream};
-use crate::forward;
+use crate::forward::Departure;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::worker::{GivenUp, Waiting, Worker};
 
@@ -128,6 +129,8 @@ impl Gateway {
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
         let (ledger, now) = (Worker::ledger(&config), host::now());
+        // Equal for every worker that sees this request, and evenly spread.
+        let draw = fnv1a(now.0, self.seen.request_id.as_bytes());
         let order = Order {
             config: &config,
             key: &key,
@@ -146,11 +149,24 @@ impl Gateway {
         let can_ask =
             ask.stream && endpoint.reports_usage_on_request() && admission.target.provider.include_usage;
         let hides_usage = can_ask && !ask.wants_usage;
-        if let Err(error) = forward::send(&config, &head, &served, &ask, &admission, &body, hides_usage) {
-            admission.hold.release(&ledger, now);
-            return Err(self.unsupported(error));
+        let departure = Departure {
+            config: &config,
+            head: &head,
+            served: &served,
+            ask: &ask,
+            admission: &admission,
+            body: &body,
+            asks_for_usage: hides_usage,
+            draw,
+            now,
+        };
+        match departure.send() {
+            Ok(chained) => Ok(Admitted::new(config, admission, &ask, hides_usage, chained)),
+            Err(error) => {
+                admission.hold.release(&ledger, now);
+                Err(self.unsupported(error))
+            }
         }
-        Ok(Admitted::new(config, admission, &ask, hides_usage))
     }
 
     /// Takes the next state out of a request whose body is complete.
@@ -190,6 +206,15 @@ impl Gateway {
         }
         let details = ["farebox_denied_", denial.reason()].concat();
         self.state = State::Replied(Some(denial));
+        self.reply(&reply, &details)
+    }
+
+    /// Answers in place of a provider, of which the answer would mislead the client. The request stays admitted:
+    /// it was sent, and is settled as any other.
+    fn mask(&mut self, denial: Denial) -> Action {
+        let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
+        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
+        let details = ["farebox_masked_", denial.reason()].concat();
         self.reply(&reply, &details)
     }
 
@@ -272,7 +297,11 @@ impl HttpContext for Gateway {
         let status = head.first(":status").and_then(json::count);
         self.seen.status = status.or(self.seen.status);
         match &mut self.state {
-            State::Admitted(admitted) => admitted.begin(&head, status, end_of_stream),
+            State::Admitted(admitted) => {
+                if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
+                    return self.mask(denial);
+                }
+            }
             // An answer of a provider to a request that was never let through.
             State::New | State::Reading(_) if is_via_upstream() => {
                 self.worker.host_unsupported("a request was sent on while it was held");

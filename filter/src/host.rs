@@ -43,12 +43,13 @@ pub(crate) enum Map {
     Response = 2,
 }
 
-/// A body, or the plugin configuration.
+/// A body, or a configuration.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    VmConfiguration = 6,
     PluginConfiguration = 7,
 }
 
@@ -168,6 +169,11 @@ pub(crate) fn property(path: &str) -> Result<Vec<u8>> {
     bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
+/// A value of the stream's filter state that was put there as `wasm.<name>`.
+pub(crate) fn filter_state(name: &str) -> Result<Vec<u8>> {
+    property(&["filter_state\0wasm.", name].concat())
+}
+
 /// A numeric property; `None` if it is not there.
 pub(crate) fn number_property(path: &str) -> Option<u64> {
     property(path).ok()?.try_into().ok().map(u64::from_le_bytes)
@@ -245,6 +251,13 @@ pub(crate) fn close_response() {
     const RESPONSE: u32 = 1;
     // SAFETY: no pointers. A stream that cannot be closed has ended.
     unsafe { abi::proxy_close_stream(RESPONSE) };
+}
+
+/// Closes the stream to the provider.
+pub(crate) fn close_request() {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers. A stream that cannot be closed has ended.
+    unsafe { abi::proxy_close_stream(REQUEST) };
 }
 
 /// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and

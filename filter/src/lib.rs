@@ -17,6 +17,7 @@
 )]
 
 mod answer;
+mod attempt;
 mod ending;
 mod forward;
 mod gateway;
@@ -24,6 +25,7 @@ mod host;
 mod metrics;
 mod root;
 mod shared_store;
+mod trail;
 mod worker;
 
 #[cfg(test)]

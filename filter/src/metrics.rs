@@ -101,6 +101,11 @@ impl Metrics {
         self.count(&format!("farebox_denied_total{{reason:{reason}}}"), 1);
     }
 
+    /// Counts an attempt that went wrong.
+    pub(crate) fn attempt(&self, provider: &str, reason: &str) {
+        self.count(&format!("farebox_failed_attempts_total{{provider:{provider}}}{{reason:{reason}}}"), 1);
+    }
+
     /// Counts what a budget did.
     pub(crate) fn budget(&self, name: &str, event: &str) {
         self.count(&format!("farebox_budget_events_total{{budget:{name}}}{{event:{event}}}"), 1);

@@ -10,9 +10,10 @@ use farebox_core::config::Config;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
+use crate::attempt::Attempt;
 use crate::gateway::Gateway;
 use crate::host::{self, Buffer};
-use crate::worker::Worker;
+use crate::worker::{Role, Worker};
 
 /// How often waiting streams and kept charges are looked at, in milliseconds.
 const TICK_MS: u32 = 500;
@@ -34,6 +35,20 @@ impl Root {
 impl Context for Root {}
 
 impl RootContext for Root {
+    fn on_vm_start(&mut self, size: usize) -> bool {
+        let role = host::buffer(Buffer::VmConfiguration, 0, size).unwrap_or_default();
+        match Role::read(&role) {
+            Some(role) => {
+                self.worker.role.set(role);
+                true
+            }
+            None => {
+                log::error!("configuration refused: vm_config.configuration must be empty or \"attempt\"");
+                false
+            }
+        }
+    }
+
     fn on_configure(&mut self, size: usize) -> bool {
         let json = host::buffer(Buffer::PluginConfiguration, 0, size).unwrap_or_default();
         #[allow(clippy::disallowed_methods, reason = "this is where secrets are resolved")]
@@ -78,6 +93,10 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         // Envoy makes no stream before it has a configuration; were there one, it must not pass unchecked.
-        Some(Box::new(Gateway::new(context, self.config.clone(), Rc::clone(&self.worker))))
+        let (config, worker) = (self.config.clone(), Rc::clone(&self.worker));
+        Some(match self.worker.role.get() {
+            Role::Gateway => Box::new(Gateway::new(context, config, worker)),
+            Role::Attempt => Box::new(Attempt::new(config, worker)),
+        })
     }
 }

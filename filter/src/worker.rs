@@ -23,9 +23,32 @@ use crate::shared_store::SharedStore;
 /// Doubt ends with the first body that is seen.
 const DOUBT_MS: u64 = 5_000;
 
+/// What the filter does at the place where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Before the router: once for every request.
+    #[default]
+    Gateway,
+    /// Behind the router: once for every attempt.
+    Attempt,
+}
+
+impl Role {
+    /// Reads `vm_config.configuration`. It is the VM's and not the filter's because the two roles must not share a
+    /// VM: an attempt may begin while the gateway is at work.
+    pub(crate) fn read(configuration: &[u8]) -> Option<Self> {
+        match configuration.trim_ascii() {
+            b"" => Some(Self::Gateway),
+            b"attempt" => Some(Self::Attempt),
+            _ => None,
+        }
+    }
+}
+
 /// Shared by the streams of one VM.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
+    pub(crate) role: Cell<Role>,
     pub(crate) metrics: Metrics,
     /// What models have answered lately.
     pub(crate) recent: RefCell<Recent>,

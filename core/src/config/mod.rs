@@ -145,6 +145,14 @@ pub struct Provider {
     pub price_permille: u64,
 }
 
+impl Provider {
+    /// The keys that may be sent to it; none if it wants none, or if Envoy adds it.
+    #[must_use]
+    pub fn keys(&self) -> &[PoolKey] {
+        if let Credential::Pool(keys) = &self.credential { keys } else { &[] }
+    }
+}
+
 /// How a provider is authenticated to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential {

@@ -29,6 +29,9 @@ impl Denial {
             Self::Unnamed(dimension) => unnamed_message(dimension),
             Self::Query(message) => message.clone(),
             Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
+            Self::ProviderRefused => {
+                "The provider did not accept the gateway's credential. This is for the gateway's operator to mend.".into()
+            }
             Self::Store(_) => "Budgets cannot be checked right now.".into(),
             Self::HostUnsupported => {
                 "The gateway's proxy is not set up to hold requests until they are checked.".into()

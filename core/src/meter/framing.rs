@@ -20,6 +20,12 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// Whether the answer comes in events or messages.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        !matches!(self, Self::Json | Self::Opaque)
+    }
+
     /// How an answer of `endpoint` with this `content-type` and `content-encoding` is framed. An answer that
     /// does not say what it is is taken for JSON, as some providers' errors are.
     #[must_use]
