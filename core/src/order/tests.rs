@@ -51,6 +51,7 @@ impl Gateway {
             api: served.api,
             ask: &ask,
             body: body.as_bytes(),
+            draw: 0,
             recent: &self.recent,
             arrived: self.now,
             now: self.now,
