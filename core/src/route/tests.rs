@@ -1,5 +1,7 @@
 //! Which names lead where.
 
+mod weights;
+
 use serde_json::json;
 
 use super::*;
