@@ -52,7 +52,10 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
     let apis = match fields.get("dialect") {
         Some(at) => Some(read_apis(&at)),
         None if preset_at.is_some() => preset.map(|preset| preset.apis.to_vec()),
-        None => fields.need("dialect").map(|_| Vec::new()),
+        None => {
+            fields.need("dialect");
+            None
+        }
     };
     let cluster = fields.get("cluster").map(|at| at.text_as(CLUSTER));
     let host = fields.get("host").and_then(|at| at.text_as(HOST));
