@@ -16,6 +16,21 @@ pub const fn fnv1a(before: u64, mut bytes: &[u8]) -> u64 {
     hash
 }
 
+/// A number from 0 to `parts` - 1 out of a hash, each equally likely if all hashes are; 0 if there are no parts.
+///
+/// The last bytes of a text move only some bits of its hash, so the bits are mixed before the highest decide
+/// (the finalizer of `SplitMix64`).
+#[must_use]
+pub const fn part(hash: u64, parts: u64) -> u64 {
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let mixed = mixed ^ (mixed >> 31);
+    // Less than `parts`, which has 64 bits.
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half of a product of 64 bits has 64 bits")]
+    let part = ((mixed as u128 * parts as u128) >> 64) as u64;
+    part
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +41,15 @@ mod tests {
     fn the_hash_is_fnv_1a() {
         assert_eq!(fnv1a(EMPTY, b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(fnv1a(EMPTY, b"foo"), b"bar"), 0x8594_4171_f739_67e8);
+    }
+    #[test]
+    fn hashes_of_texts_that_differ_little_fall_on_every_part_alike() {
+        let mut fell = [0u32; 8];
+        for number in 0..8_000u32 {
+            let hash = fnv1a(EMPTY, format!("request-{number:08}").as_bytes());
+            fell[usize::try_from(part(hash, 8)).unwrap()] += 1;
+        }
+        assert!(fell.iter().all(|count| (850..1_150).contains(count)), "{fell:?}");
+        assert_eq!((part(u64::MAX, 0), part(u64::MAX, 1)), (0, 0));
     }
 }

@@ -47,6 +47,8 @@ pub struct Order<'a> {
     pub ask: &'a Ask,
     /// Its body.
     pub body: &'a [u8],
+    /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
+    pub draw: u64,
     /// What models have answered lately.
     pub recent: &'a Recent,
     /// When it arrived: the moment of its prices.
@@ -89,7 +91,7 @@ impl Order<'_> {
     /// # Errors
     /// [`Denial`]; nothing is held then.
     pub fn place<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
-        let plan = route(self.config, self.key, self.said, self.head, self.api, self.ask)?;
+        let plan = route(self.config, self.key, self.said, self.head, self.api, self.ask, self.draw)?;
         let offer = self.offer(plan)?;
         let taken = self.take(ledger, &offer);
         let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {
@@ -121,7 +123,7 @@ impl Order<'_> {
         if *model == *offer.plan.model {
             return None;
         }
-        let plan = route_to(self.config, self.key, &model, self.api).ok()?;
+        let plan = route_to(self.config, self.key, &model, self.api, self.draw).ok()?;
         Some((by, self.offer(plan).ok()?))
     }
 

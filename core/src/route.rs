@@ -4,14 +4,18 @@
 //! `provider/model`. A key's allow-list is about the name that was asked for; a rule that then sends the
 //! request elsewhere is the operator's decision and needs no permission of the caller.
 //!
-//! Does not balance load and does not retry: Envoy does.
+//! Of targets with a weight one is first, by weight; the others follow in the order in which they were
+//! written. What is only for prompts that are too long for the others is kept apart.
+//!
+//! Does not try a second target when the first fails, and does not balance the endpoints of a provider: Envoy does.
 
 use std::rc::Rc;
 
 use crate::ask::Ask;
 use crate::attribution::Attribution;
-use crate::config::{Config, Credential, Key, Model, Pattern, Provider, Rule, When};
+use crate::config::{After, Config, Credential, Key, Model, Pattern, Provider, Rule, Target, When};
 use crate::dialect::Api;
+use crate::hash;
 use crate::head::RequestHead;
 
 /// What metrics call a model that was named as `provider/model` and not by the configuration.
@@ -29,7 +33,7 @@ pub struct Plan {
     pub model: String,
     /// Where it is served, first choice first; never empty.
     pub targets: Vec<Destination>,
-    /// Where it goes if the prompt is too long for those.
+    /// Where it is served if the prompt was too long for one of those, first choice first.
     pub long: Vec<Destination>,
 }
 
@@ -81,7 +85,8 @@ pub enum RouteError {
     },
 }
 
-/// Finds where a request goes.
+/// Finds where a request goes. `draw` is a hash of what tells this request from others: it decides among
+/// targets that have a weight, the same way whenever it is the same.
 ///
 /// # Errors
 /// [`RouteError`], to be shown to the caller.
@@ -92,6 +97,7 @@ pub fn route(
     head: &RequestHead,
     api: Api,
     ask: &Ask,
+    draw: u64,
 ) -> Result<Plan, RouteError> {
     let asked = ask.model.as_deref().or(config.default_model.as_deref()).ok_or(RouteError::NoModel)?;
     let known = find(config, asked);
@@ -106,34 +112,56 @@ pub fn route(
     let rule = config.rules.iter().find(|rule| applies(rule, key, said, head, ask, asked));
     let model = rule.map_or(asked, |rule| &*rule.model);
     match known {
-        Some(found) if rule.is_none() => destinations(&found, model, api),
-        _ => route_to(config, key, model, api),
+        Some(found) if rule.is_none() => destinations(&found, model, api, draw),
+        _ => route_to(config, key, model, api, draw),
     }
 }
 
-/// Finds where a request goes that is sent to `model`, whatever it asked for and may ask for.
+/// Finds where a request goes that is sent to `model`, whatever it asked for and may ask for. `draw` as in
+/// [`route`].
 ///
 /// # Errors
 /// [`RouteError`].
-pub fn route_to(config: &Config, key: &Key, model: &str, api: Api) -> Result<Plan, RouteError> {
+pub fn route_to(config: &Config, key: &Key, model: &str, api: Api, draw: u64) -> Result<Plan, RouteError> {
     match find(config, model) {
-        Some(found) => destinations(&found, model, api),
+        Some(found) => destinations(&found, model, api, draw),
         None => Err(RouteError::Unknown { model: model.to_owned(), allowed: allowed_names(config, key) }),
     }
 }
 
-fn destinations(found: &Found<'_, '_>, model: &str, api: Api) -> Result<Plan, RouteError> {
-    let (label, served) = found.destinations(model);
-    let mut targets: Vec<Destination> =
-        served.into_iter().filter(|target| target.provider.apis.contains(&api)).collect();
-    if targets.is_empty() {
+fn destinations(found: &Found<'_, '_>, model: &str, api: Api, draw: u64) -> Result<Plan, RouteError> {
+    let (label, mut candidates) = found.candidates(model);
+    // What never comes first does not make a model served or available.
+    let usual = |candidate: &Candidate| candidate.after == After::Anything;
+    candidates.retain(|candidate| candidate.destination.provider.apis.contains(&api));
+    if !candidates.iter().any(usual) {
         return Err(RouteError::NotServed { model: model.to_owned() });
     }
-    targets.retain(|target| is_available(&target.provider));
+    candidates.retain(|candidate| is_available(&candidate.destination.provider));
+    let (mut targets, long): (Vec<_>, Vec<_>) = candidates.into_iter().partition(usual);
     if targets.is_empty() {
         return Err(RouteError::Unavailable { model: model.to_owned() });
     }
-    Ok(Plan { label, model: model.to_owned(), targets, long: Vec::new() })
+    put_first_by_weight(&mut targets, draw);
+    let destinations =
+        |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.destination).collect();
+    Ok(Plan { label, model: model.to_owned(), targets: destinations(targets), long: destinations(long) })
+}
+
+/// Moves the candidate that `draw` falls on to the front; nothing is moved if none has a weight.
+fn put_first_by_weight(candidates: &mut [Candidate], draw: u64) {
+    let total = candidates.iter().map(|candidate| candidate.weight).sum();
+    let mut left = hash::part(draw, total);
+    let chosen = candidates.iter().position(|candidate| {
+        let falls_here = left < candidate.weight;
+        left = left.saturating_sub(candidate.weight);
+        falls_here
+    });
+    if let Some(chosen) = chosen
+        && let Some(until_chosen) = candidates.get_mut(..=chosen)
+    {
+        until_chosen.rotate_right(1);
+    }
 }
 
 /// The aliases that `key` may ask for and that some available provider serves, sorted.
@@ -161,19 +189,31 @@ enum Found<'c, 'n> {
     Direct(&'c Rc<Provider>, &'n str),
 }
 
+/// A place that a request may go to, and when.
+struct Candidate {
+    destination: Destination,
+    /// Zero: never drawn.
+    weight: u64,
+    after: After,
+}
+
 impl Found<'_, '_> {
-    fn destinations(&self, asked: &str) -> (Box<str>, Vec<Destination>) {
+    fn candidates(&self, asked: &str) -> (Box<str>, Vec<Candidate>) {
         match self {
             Found::Configured(model) => {
-                let destination = |target: &crate::config::Target| Destination {
-                    provider: Rc::clone(&target.provider),
-                    model: target.model.as_deref().unwrap_or(asked).to_owned(),
+                let candidate = |target: &Target| Candidate {
+                    destination: Destination {
+                        provider: Rc::clone(&target.provider),
+                        model: target.model.as_deref().unwrap_or(asked).to_owned(),
+                    },
+                    weight: target.weight.unwrap_or(0).into(),
+                    after: target.after,
                 };
-                (model.name.clone(), model.targets.iter().map(destination).collect())
+                (model.name.clone(), model.targets.iter().map(candidate).collect())
             }
             Found::Direct(provider, model) => {
                 let destination = Destination { provider: Rc::clone(provider), model: (*model).to_owned() };
-                (DIRECT.into(), vec![destination])
+                (DIRECT.into(), vec![Candidate { destination, weight: 0, after: After::Anything }])
             }
         }
     }
@@ -206,7 +246,8 @@ fn allowed_names(config: &Config, key: &Key) -> Vec<String> {
 }
 
 fn is_served(model: &Model) -> bool {
-    model.targets.iter().any(|target| is_available(&target.provider))
+    let serves = |target: &Target| target.after == After::Anything && is_available(&target.provider);
+    model.targets.iter().any(serves)
 }
 
 fn is_available(provider: &Provider) -> bool {

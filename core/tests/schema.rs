@@ -17,7 +17,7 @@ const SAMPLE: &str = include_str!("../../envoy/farebox.json");
 const MAXIMAL: &str = include_str!("documents/maximal.json");
 
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 12] = [
+const ONLY_THE_READER_SEES: [&str; 13] = [
     "no key has this",
     "no provider has this name",
     "no provider is named",
@@ -27,6 +27,7 @@ const ONLY_THE_READER_SEES: [&str; 12] = [
     "has this id already",
     "has this name already",
     "this header is named twice",
+    "has this variable already",
     "must be a date like",
     "has more decimals than can be counted",
     "is too large to be counted",
@@ -200,6 +201,62 @@ fn schema_and_reader_agree_on_what_goes_together_in_a_budget() {
 }
 
 #[test]
+fn schema_and_reader_agree_on_what_goes_together_in_a_provider() {
+    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let host = r#""host": "h.example""#;
+    for (valid, provider) in [
+        (true, r#""dialect": "openai""#.to_owned()),
+        (true, r#""preset": "openai", "dialect": "gemini""#.to_owned()),
+        (false, r#""cluster": "c""#.to_owned()),
+        (false, r#""preset": "Groq""#.to_owned()),
+        (false, r#""preset": "azure""#.to_owned()),
+        (true, format!(r#""preset": "azure", {host}"#)),
+        (false, format!(r#""preset": "bedrock", {host}"#)),
+        (false, r#""preset": "bedrock", "credentials": "envoy""#.to_owned()),
+        (true, format!(r#""preset": "bedrock", {host}, "credentials": "envoy""#)),
+        (true, r#""preset": "vllm", "endpoints": ["http://a:1", "https://A.b-c_d:65535"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": ["http://a:65536"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": ["http://a:0"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": ["http://a:080"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": ["http://a/"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": ["http://[::1"]"#.to_owned()),
+        (false, r#""preset": "vllm", "endpoints": "http://a""#.to_owned()),
+        (false, r#""preset": "openai", "credentials": {"envoy": "aws"}"#.to_owned()),
+        (false, r#""preset": "openai", "credentials": {"envoy": "gcp", "region": "eu"}"#.to_owned()),
+        (false, r#""preset": "openai", "credentials": {"envoy": "azure", "tenant": "a"}"#.to_owned()),
+        (false, r#""preset": "openai", "credentials": {"region": "eu"}"#.to_owned()),
+    ] {
+        let mut document = whole.clone();
+        *document.pointer_mut("/providers/azure").unwrap() = json_of(&format!("{{{provider}}}"));
+        let mistakes = mistakes(&document);
+        assert_eq!(mistakes.is_empty(), valid, "{provider}: {mistakes:#?}");
+        assert_eq!(schema.is_valid(&document), valid, "the schema on {provider}");
+    }
+}
+
+#[test]
+fn schema_and_reader_agree_on_what_each_preset_needs() {
+    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let presets = json_of(SCHEMA);
+    let provider = "/properties/providers/additionalProperties/properties/preset/enum";
+    let presets = presets.pointer(provider).unwrap().as_array().unwrap().clone();
+    let rests = [json!({}), json!({"host": "h"}), json!({"credentials": "envoy"})];
+    for (preset, rest) in presets.iter().flat_map(|preset| rests.iter().map(move |rest| (preset, rest))) {
+        let mut document = whole.clone();
+        let provider = document.pointer_mut("/providers/azure").unwrap();
+        *provider = rest.clone();
+        provider["preset"] = preset.clone();
+        let mistakes = mistakes(&document);
+        assert_eq!(schema.is_valid(&document), mistakes.is_empty(), "{preset} {rest}: {mistakes:#?}");
+    }
+    let mut document = whole.clone();
+    document["providers"]["azure"]["preset"] = json!("no such word");
+    let told = mistakes(&document).concat();
+    let known: Vec<&str> = told.split_once("one of ").unwrap().1.split(", ").collect();
+    assert_eq!(presets, known, "the presets of the schema and of the reader");
+}
+
+#[test]
 fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
     let (schema, whole) = (validator(), json_of(MAXIMAL));
     let examples = [
@@ -212,6 +269,7 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
         ("/keys/1/id", json!("demo")),
         ("/budgets/1/name", json!("org")),
         ("/rules/0/when/headers", json!({"X-A": "1", "x-a": "1"})),
+        ("/providers/groq/credentials", json!([{"env": "A"}, {"env": "A", "weight": 2}])),
         ("/keys/0/expires", json!("2027-13-01")),
         ("/budgets/0/limit_usd", json!("0.0000000000001")),
         ("/budgets/0/limit_usd", json!("18446745")),
@@ -229,7 +287,7 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
 fn properties(schema: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     visit(schema, String::new(), &mut |at, value| {
-        let conditional = ["/else/", "/dependentSchemas/", "/anyOf/", "/by_claim/", "/by_absent/"]
+        let conditional = ["/if/", "/else/", "/dependentSchemas/", "/anyOf/", "/by_claim/", "/by_absent/"]
             .iter()
             .any(|part| at.contains(part));
         let parent = at.rsplit('/').nth(1);

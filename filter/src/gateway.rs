@@ -14,6 +14,7 @@ use farebox_core::attribution::Attribution;
 use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
+use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
 use farebox_core::hash::fnv1a;
 use farebox_core::identity::identify;
@@ -139,6 +140,7 @@ impl Gateway {
             api: served.api,
             ask: &ask,
             body: &body,
+            draw: self.draw(),
             recent: &self.worker.recent.borrow(),
             arrived: self.seen.arrived,
             now,
@@ -167,6 +169,15 @@ impl Gateway {
                 Err(self.unsupported(error))
             }
         }
+    }
+
+    /// What is drawn with: the same for a request that comes again under the same id.
+    fn draw(&self) -> u64 {
+        let Seen { request_id, arrived, .. } = &self.seen;
+        if !request_id.is_empty() {
+            return fnv1a(hash::EMPTY, request_id.as_bytes());
+        }
+        fnv1a(fnv1a(hash::EMPTY, &arrived.0.to_le_bytes()), &self.context.to_le_bytes())
     }
 
     /// Takes the next state out of a request whose body is complete.

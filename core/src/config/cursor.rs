@@ -181,6 +181,12 @@ impl<'a> Cursor<'a> {
         fits
     }
 
+    /// The member `key`; `None` if it is absent or this is no object.
+    pub(super) fn member(&self, key: &str) -> Option<Self> {
+        let node = self.node.member(key)?;
+        Some(self.below(node, path::member(&self.path, key)))
+    }
+
     /// The members of an object whose keys are `known`; every other key is told as a mistake.
     pub(super) fn fields(&self, known: &[&'static str]) -> Option<Fields<'a>> {
         for (key, member) in self.entries()? {
@@ -202,8 +208,7 @@ pub(super) struct Fields<'a>(Cursor<'a>);
 impl<'a> Fields<'a> {
     /// The member `key`; `None` if it is absent.
     pub(super) fn get(&self, key: &str) -> Option<Cursor<'a>> {
-        let node = self.0.node.member(key)?;
-        Some(self.0.below(node, path::member(&self.0.path, key)))
+        self.0.member(key)
     }
 
     /// The member `key`, whose absence is a mistake.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use super::credentials::MAX_WEIGHT;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::syntax::{MODEL, SERVED_MODEL};
@@ -31,6 +32,9 @@ pub(super) fn read(
             entry.fail("must have at least one target");
         }
         let targets = items.unwrap_or_default();
+        if !targets.is_empty() && targets.iter().all(|target| target.member("after").is_some()) {
+            entry.fail("at least one target must do without \"after\": there is nothing it could come after");
+        }
         let targets = targets.iter().filter_map(|item| read_target(item, providers, names)).collect();
         let model = Rc::new(Model { name: name.into(), targets });
         if is_pattern {
@@ -48,8 +52,13 @@ fn read_target(
     providers: &HashMap<Box<str>, Rc<Provider>>,
     names: &Names<'_>,
 ) -> Option<Target> {
-    let fields = at.fields(&["provider", "model"])?;
+    let fields = at.fields(&["provider", "model", "weight", "after"])?;
     let model = fields.get("model").and_then(|at| at.text_as(SERVED_MODEL));
+    let weight = fields.get("weight").and_then(|at| at.count(1..=MAX_WEIGHT));
+    let after = fields.get("after").and_then(|at| at.word(&[("context_length", After::ContextLength)]));
+    if let (Some(weight), Some(_)) = (fields.get("weight"), fields.get("after")) {
+        weight.fail("means nothing to a target with \"after\", which is never the first");
+    }
     let provider = fields.need("provider")?;
     let name = provider.text()?;
     if !names.provider(&provider, name) {
@@ -57,5 +66,10 @@ fn read_target(
     }
     // Absent if the provider itself has a mistake, which was told already.
     let provider = Rc::clone(providers.get(name)?);
-    Some(Target { provider, model: model.map(Into::into), weight: None, after: After::Anything })
+    Some(Target {
+        provider,
+        model: model.map(Into::into),
+        weight: weight.and_then(|weight| u32::try_from(weight).ok()),
+        after: after.unwrap_or(After::Anything),
+    })
 }

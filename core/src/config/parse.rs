@@ -7,10 +7,10 @@ use super::cursor::{Cursor, Errors};
 use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
-use super::{budgets, callers, document, models, policy, prices, providers, rules};
+use super::{budgets, callers, document, failover, models, policy, prices, providers, rules};
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "$schema",
     "version",
     "identity",
@@ -24,6 +24,7 @@ const FIELDS: [&str; 16] = [
     "unpriced",
     "on_disconnect",
     "hold",
+    "failover",
     "denial",
     "endpoints",
     "limits",
@@ -81,7 +82,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
         hold: policy::hold(fields.get("hold").as_ref()),
-        failover: policy::failover(),
+        failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
-use super::{Failover, HoldPolicy, OnDisconnect, Pattern, Unpriced};
+use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
 use crate::money::PicoUsd;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
@@ -47,10 +47,6 @@ pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
         ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
         epoch_ms: epoch.unwrap_or(3_600) * 1_000,
     }
-}
-
-pub(super) fn failover() -> Failover {
-    Failover { attempts: 3, first_token_ms: None, unauthorized_ms: 300_000, rate_limited_ms: 10_000 }
 }
 
 pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {

@@ -1,7 +1,6 @@
 //! Decides which services answer model calls, and how each is authenticated to.
 //!
-//! A provider's secret comes from the environment of the filter, never from the document, so the
-//! document can be reviewed, stored and logged. Nothing read from the environment gets into a message.
+//! A preset says what is the same for everyone who uses a provider; whatever is written wins over it.
 
 use std::rc::Rc;
 
@@ -9,19 +8,23 @@ use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
+use super::presets::{Host, PRESETS, Preset};
 use super::suggestion::did_you_mean;
-use super::syntax::{BASE_PATH, CLUSTER, ENV, HOST, ID};
-use super::{Credential, PoolKey, Provider, Secret};
+use super::syntax::{BASE_PATH, CLUSTER, HOST, ID};
+use super::{Credential, Provider, credentials, endpoints};
 use crate::dialect::Api;
 use crate::money::parse_decimal;
 use crate::price::{Listing, ONE};
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 11] = [
+    "preset",
     "dialect",
     "cluster",
     "host",
     "base_path",
+    "endpoints",
     "credentials",
+    "health_path",
     "include_usage",
     "catalogue",
     "price_multiplier",
@@ -44,30 +47,70 @@ pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> HashMap<Box
 }
 
 fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) -> Option<Provider> {
-    let apis = fields.need("dialect").map(|at| read_apis(&at));
-    let cluster = fields.need("cluster").and_then(|at| at.text_as(CLUSTER));
+    let preset_at = fields.get("preset");
+    let preset = preset_at.as_ref().and_then(read_preset);
+    let apis = match fields.get("dialect") {
+        Some(at) => Some(read_apis(&at)),
+        None if preset_at.is_some() => preset.map(|preset| preset.apis.to_vec()),
+        None => {
+            fields.need("dialect");
+            None
+        }
+    };
+    let cluster = fields.get("cluster").map(|at| at.text_as(CLUSTER));
     let host = fields.get("host").and_then(|at| at.text_as(HOST));
     let base_path = fields.get("base_path").and_then(|at| at.text_as(BASE_PATH));
-    let credential = fields.get("credentials").map(|at| read_credential(&at, environment));
+    let endpoints = fields.get("endpoints").map(|at| endpoints::read(&at));
+    let credential = fields.get("credentials").map(|at| credentials::read(&at, environment));
+    let health_path = fields.get("health_path").and_then(|at| at.text_as(BASE_PATH));
     let include_usage = fields.get("include_usage").and_then(|at| at.flag());
     let catalogue = fields.get("catalogue").and_then(|at| read_catalogue(&at));
     let price_permille = fields.get("price_multiplier").and_then(|at| read_multiplier(&at));
+    if let Some(preset) = preset {
+        miss(preset, fields);
+    }
+    let host = host.or_else(|| match preset?.host {
+        Host::At(host) => Some(host),
+        Host::Like(_) | Host::Anywhere => None,
+    });
+    let (credential, signing) = credential.unwrap_or(Some((Credential::None, None)))?;
+    let base_path = base_path.or_else(|| preset?.base_path);
     Some(Provider {
         name: name.into(),
         apis: apis?,
-        cluster: cluster?.into(),
+        cluster: cluster.unwrap_or(Some(name))?.into(),
         host: host.map(Into::into),
         base_path: base_path.map(|path| path.trim_end_matches('/').into()),
-        preset: None,
-        endpoints: Vec::new(),
-        credential: credential.unwrap_or(Some(Credential::None))?,
-        header: None,
-        signing: None,
-        health_path: None,
-        include_usage: include_usage.unwrap_or(true),
-        catalogue: catalogue.unwrap_or(name).into(),
+        preset: preset.map(|preset| preset.name),
+        endpoints: endpoints.or_else(|| host.map(endpoints::of_host)).unwrap_or_default(),
+        credential,
+        header: preset.and_then(|preset| preset.header),
+        signing,
+        health_path: health_path.map(Into::into),
+        include_usage: include_usage.or_else(|| preset.map(|preset| preset.include_usage)).unwrap_or(true),
+        catalogue: catalogue.or_else(|| preset?.catalogue).unwrap_or(name).into(),
         price_permille: price_permille.unwrap_or(ONE),
     })
+}
+
+fn read_preset(at: &Cursor<'_>) -> Option<&'static Preset> {
+    let words: Vec<(&str, &'static Preset)> = PRESETS.iter().map(|preset| (preset.name, preset)).collect();
+    at.word(&words)
+}
+
+/// Tells what a preset leaves to the operator and the operator left out.
+fn miss(preset: &Preset, fields: &Fields<'_>) {
+    let name = preset.name;
+    if let Host::Like(host) = preset.host
+        && fields.get("host").is_none()
+    {
+        fields.fail(format!("\"host\" is missing: with the preset \"{name}\" it is your own, like {host}"));
+    }
+    if let Some(example) = preset.credentials
+        && fields.get("credentials").is_none()
+    {
+        fields.fail(format!("\"credentials\" is missing: the preset \"{name}\" needs it, like {example}"));
+    }
 }
 
 /// The name of a provider that prices are listed of.
@@ -99,58 +142,4 @@ fn read_apis(at: &Cursor<'_>) -> Vec<Api> {
         at.fail("must name at least one dialect");
     }
     items.iter().filter_map(|item| item.word(&Api::NAMES)).collect()
-}
-
-fn read_credential(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential> {
-    if !at.is_list() {
-        if at.is_text() && at.text() == Some("envoy") {
-            return Some(Credential::Envoy);
-        }
-        at.fail("must be \"envoy\" or a list like [{\"env\": \"OPENAI_API_KEY\"}]");
-        return None;
-    }
-    let items = at.items()?;
-    let credentials: Vec<_> = items.iter().map(|item| read_environment(item, environment)).collect();
-    match credentials.len() {
-        0 => at.fail("must have an entry; leave \"credentials\" out if the provider wants none"),
-        1 => {}
-        _ => at.fail("several credentials are not supported yet"),
-    }
-    credentials.into_iter().next()?
-}
-
-/// A credential out of the environment. An empty or blank value counts as not set.
-fn read_environment(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential> {
-    let fields = at.fields(&["env", "optional", "file"])?;
-    let optional = fields.get("optional").and_then(|at| at.flag()).unwrap_or(false);
-    if let Some(file) = fields.get("file") {
-        file.fail(
-            "Proxy-Wasm cannot read files; use \"credentials\": \"envoy\" with Envoy's credential_injector",
-        );
-        return None;
-    }
-    let env = fields.need("env")?;
-    let name = env.text_as(ENV)?;
-    let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
-        if !optional {
-            env.fail(format!(
-                "{} is not set (Envoy hands on only what vm_config.environment_variables lists)",
-                described(name)
-            ));
-        }
-        return optional.then(|| Credential::Missing(name.into()));
-    };
-    let secret = Secret::new(&value);
-    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        env.fail(format!("the value of {} cannot stand in a header", described(name)));
-        return None;
-    }
-    Some(Credential::Pool(Box::new([PoolKey { env: name.into(), secret, weight: 1 }])))
-}
-
-/// The name of a variable, if it looks like one: a secret that was put in its place may be made of the
-/// same characters.
-fn described(name: &str) -> &str {
-    let usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    if name.bytes().all(usual) { name } else { "this environment variable" }
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod budgets;
+mod providers;
 
 use super::*;
 use crate::money::PicoUsd;
@@ -168,7 +169,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_document() {
         "budgets": [{"name": "team", "per": "taem", "limit_usd": -1, "overrides": {"x": {"limit_usd": true}}}],
         "keys": [{"id": "Demo", "sha256": "12", "team": "search", "modles": []}, 7],
         "prices": {"gpt-4o": {"input": "free"}},
-        "providers": {"local": {"dialect": "openia", "base_path": "v1"}},
+        "providers": {"local": {"dialect": "openia", "base_path": "v1"}, "other": {"cluster": "o o"}},
         "models": {"gpt-*": [{"provider": "lcoal"}], "fast": [{"provider": "local"}], "none": []},
         "default_model": "fsat",
         "hold": {"epoch_seconds": 5},
@@ -186,9 +187,10 @@ keys[1]: must be an object, not a number
 prices.gpt-4o: the name must be "provider/model" or a pattern of that
 prices.gpt-4o: "output" is missing
 prices.gpt-4o.input: is not a decimal number
-providers.local: "cluster" is missing
 providers.local.dialect: must be one of openai, azure, anthropic, gemini, vertex, bedrock, cohere, ollama (did you mean "openai"?)
 providers.local.base_path: must be a path that begins with "/", without query and fragment
+providers.other: "dialect" is missing
+providers.other.cluster: must be 1 to 256 visible ASCII characters without a space
 models["gpt-*"][0].provider: no provider has this name (did you mean "local"?)
 models.none: must have at least one target
 default_model: no model has this name (did you mean "fast"?)

@@ -13,6 +13,7 @@ struct Gateway {
     store: MemoryStore,
     recent: Recent,
     now: Millis,
+    draw: u64,
 }
 
 impl Gateway {
@@ -28,7 +29,7 @@ impl Gateway {
             json["models"]["cheap"] = json!([{"provider": "one", "model": "c-0"}]);
             change(json);
         });
-        Self { config, store: MemoryStore::default(), recent: Recent::default(), now: NOW }
+        Self { config, store: MemoryStore::default(), recent: Recent::default(), now: NOW, draw: 0 }
     }
 
     fn ledger(&self) -> Ledger<'_, MemoryStore> {
@@ -51,6 +52,7 @@ impl Gateway {
             api: served.api,
             ask: &ask,
             body: body.as_bytes(),
+            draw: self.draw,
             recent: &self.recent,
             arrived: self.now,
             now: self.now,
@@ -298,6 +300,39 @@ fn a_cheaper_model_that_speaks_another_dialect_is_no_way_out() {
     ]));
     let admission = gateway.chat(10).unwrap();
     assert_eq!((&*admission.plan.model, admission.downgraded_by.is_none()), ("small", true));
+}
+
+#[test]
+fn the_target_that_is_drawn_is_the_one_that_is_tried_and_paid_for_also_after_a_downgrade() {
+    let weighted = |first: &str, second: &str| json!([{"provider": "one", "model": first, "weight": 1}, {"provider": "two", "model": second, "weight": 1}]);
+    let mut gateway = Gateway::with(|json| {
+        json["providers"]["two"]["dialect"] = json!("openai");
+        json["models"]["small"] = weighted("s-1", "s-2");
+        json["models"]["cheap"] = weighted("c-1", "c-2");
+        json["budgets"] = json!([
+            {"name": "one", "per": "provider", "window": "day", "limit_requests": 4,
+                "downgrade": {"model": "cheap", "from_percent": 50}},
+        ]);
+    });
+    let mut tried = std::collections::BTreeSet::new();
+    for draw in 0..16 {
+        gateway.draw = draw;
+        for _ in 0..2 {
+            let admission = gateway.chat(10).unwrap();
+            assert_eq!(admission.target.model, admission.plan.targets[0].model);
+            assert_eq!(admission.plan.targets.len(), 2);
+            tried.insert((
+                admission.plan.model,
+                &*admission.target.provider.name == "one",
+                admission.target.model,
+            ));
+        }
+        gateway.store = MemoryStore::default();
+    }
+    let expected =
+        [("cheap", true, "c-1"), ("cheap", false, "c-2"), ("small", true, "s-1"), ("small", false, "s-2")];
+    let expected = expected.map(|(name, one, model)| (name.to_owned(), one, model.to_owned()));
+    assert_eq!(tried, expected.into());
 }
 
 #[test]

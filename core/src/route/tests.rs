@@ -1,5 +1,7 @@
 //! Which names lead where.
 
+mod weights;
+
 use serde_json::json;
 
 use super::*;
@@ -23,7 +25,8 @@ fn go(config: &Config, request: &Request<'_>) -> Result<String, RouteError> {
     let head = RequestHead::new(headers.map(|(name, value)| (name.into(), value.into())).collect());
     let served = Served::at(request.path).unwrap();
     let ask = Ask::read(&served, head.path(), b"", request.body.as_bytes()).unwrap();
-    let plan = route(config, &config.keys[request.key], &Attribution::read(&head), &head, served.api, &ask)?;
+    let key = &config.keys[request.key];
+    let plan = route(config, key, &Attribution::read(&head), &head, served.api, &ask, 0)?;
     let targets: Vec<String> =
         plan.targets.iter().map(|target| format!("{}/{}", target.provider.name, target.model)).collect();
     Ok(format!("{} ▸ {}", plan.label, targets.join(" ")))
