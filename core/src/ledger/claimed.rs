@@ -15,8 +15,8 @@ use super::{Budget, StoreError};
 
 /// Key of the record that all VMs write.
 pub(super) const RECORD: &str = "fb/2/claims";
-/// How long a claim counts, in seconds.
-pub(super) const LASTS_S: u64 = 3_600;
+/// How long a claim counts, in seconds: an hour, and as old as a claim may be when its budget is removed.
+pub(super) const LASTS_S: u64 = 4_800;
 /// Claims that the list has room for: those of 64 configurations that have no budget in common.
 const ROOM: usize = 1_024;
 /// First byte of the record.

@@ -167,7 +167,9 @@ impl State {
                 }
             }
             Order::Grow { id, expected } => {
-                let _ = self.holds.get_mut(&id).unwrap().0.grow(&ledger, expected, now);
+                let (hold, accounts) = self.holds.get_mut(&id).unwrap();
+                accounts.iter().for_each(|account| self.claims.used(account));
+                let _ = hold.grow(&ledger, expected, now);
                 Outcome::Done
             }
             Order::Settle { id, charge } => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use farebox_core::admission::Wanted;
-use farebox_core::ledger::{Account, Amounts, AtLimit, Budget, Mode, Running, WhenFull};
+use farebox_core::ledger::{Account, Amounts, AtLimit, Budget, Mode, WhenFull};
 use farebox_core::window::Millis;
 
 use crate::chance::Chance;
@@ -48,7 +48,7 @@ pub(crate) struct World {
     requests: HashMap<u64, Admitted>,
     /// When a budget was last in a live configuration.
     left: HashMap<&'static str, Millis>,
-    /// Which workers, as they are now, used a record.
+    /// Which workers, as they are now, used a record since it was emptied.
     users: HashSet<(String, usize)>,
     next_id: u64,
 }
@@ -81,12 +81,12 @@ struct Admitted {
     accounts: Vec<Rc<Account>>,
     /// What it holds of each account.
     holds: Vec<Option<Amounts>>,
-    state: Running_,
+    state: Stage,
     since: Millis,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Running_ {
+enum Stage {
     Asking,
     Running,
     Unsettled,
@@ -190,7 +190,7 @@ impl World {
             let Some(request) = self.requests.get(&id) else { continue };
             if before.is_none_or(|before| request.since < before) {
                 let order = match request.state {
-                    Running_::Unsettled => Order::Retry { id },
+                    Stage::Unsettled => Order::Retry { id },
                     _ => Order::Settle { id, charge: request.request.charge },
                 };
                 self.obey(request.worker, order);
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// Every record that a living worker used is empty, and the list of claims too.
+    /// Every record that a living worker used is empty.
     pub(crate) fn check_emptied(&self) {
         for (record, _) in &self.users {
             let left = self.shared.of(record).map_or(0, |(value, _)| value.len());
@@ -240,7 +240,7 @@ impl World {
         if self.now.since(worker.ticked) >= 9 * MINUTE || chance.one_in(60) {
             return Order::Tick;
         }
-        let mut own: Vec<(u64, Running_)> = requests
+        let mut own: Vec<(u64, Stage)> = requests
             .iter()
             .filter_map(|(id, request)| (request.worker == at).then_some((*id, request.state)))
             .collect();
@@ -252,7 +252,7 @@ impl World {
         let (id, state) = own[chance.index(own.len())];
         let request = &requests[&id].request;
         match chance.from(0, 9) {
-            _ if state == Running_::Unsettled => Order::Retry { id },
+            _ if state == Stage::Unsettled => Order::Retry { id },
             0..3 => Order::Grow { id, expected: request.grown(chance) },
             3 => Order::Lose { id },
             _ => Order::Settle { id, charge: request.charge },
@@ -271,11 +271,13 @@ impl World {
                 let accounts = request.accounts(&budgets);
                 used.clone_from(&accounts);
                 let holds = vec![None; accounts.len()];
-                let (request, state) = (request.clone(), Running_::Asking);
+                let (request, state) = (request.clone(), Stage::Asking);
                 let admitted = Admitted { request, worker: at, accounts, holds, state, since: now };
                 self.requests.insert(admitted.request.id, admitted);
             }
-            Order::Settle { id, .. } | Order::Retry { id } => used.clone_from(&self.requests[id].accounts),
+            Order::Grow { id, .. } | Order::Settle { id, .. } | Order::Retry { id } => {
+                used.clone_from(&self.requests[id].accounts)
+            }
             Order::Tick | Order::Configure { .. } => self.workers[at].ticked = now,
             _ => {}
         }
@@ -387,6 +389,8 @@ impl World {
         let gone_ms = now.plus(2_000).since(self.left[name]);
         assert!(gone_ms >= HOUR, "{key} was emptied {gone_ms} ms after it was removed");
         self.reference.emptied(key, now);
+        // Who saw that it is empty need not look at it again.
+        self.users.retain(|(record, _)| record != key);
     }
 
     fn leave(&mut self, at: usize) {
@@ -419,7 +423,7 @@ impl World {
             }
             Order::Settle { id, .. } | Order::Retry { id } => {
                 if let Outcome::Failed = outcome {
-                    self.requests.get_mut(&id).unwrap().state = Running_::Unsettled;
+                    self.requests.get_mut(&id).unwrap().state = Stage::Unsettled;
                     return;
                 }
                 self.requests.remove(&id);
@@ -445,7 +449,7 @@ impl World {
                     assert!(budget.when_full == WhenFull::Allow || budget.at_limit == AtLimit::Shadow);
                 }
                 let request = self.requests.get_mut(&id).unwrap();
-                request.state = Running_::Running;
+                request.state = Stage::Running;
                 for (account, held) in request.accounts.iter().zip(&request.holds) {
                     assert!(
                         held.is_some() || uncounted.contains(&account.budget.name),
@@ -488,10 +492,5 @@ impl World {
             }
             stays
         });
-    }
-
-    /// Whether the budgets of any request can still be asked to cut it.
-    pub(crate) fn any_cuts(&self) -> bool {
-        self.config.iter().any(|spec| spec.running == Running::Cut)
     }
 }
