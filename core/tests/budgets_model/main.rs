@@ -17,6 +17,7 @@ mod chance;
 mod plan;
 mod reference;
 mod shared;
+mod verdict;
 mod worker;
 mod world;
 
@@ -34,8 +35,12 @@ fn case(seed: u64, style: Style, workers: usize, steps: u64, slow: bool) -> Seen
         return Seen::default();
     }
     let mut world = World::new(chance, style, workers, Arc::new(all.clone()));
+    let whole = Arc::new(all.clone());
     for _ in 0..steps {
         world.step();
+        if slow && world.chance.one_in(3) {
+            world.interfere(&whole);
+        }
         if world.chance.one_in(if slow { 8 } else { 12 }) {
             let most = if slow { 300_000 } else { 4_000 };
             let ms = world.chance.from(0, most);

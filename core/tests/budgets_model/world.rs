@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use farebox_core::admission::Wanted;
-use farebox_core::ledger::{Account, Amounts, AtLimit, Budget, Mode, WhenFull};
+use farebox_core::ledger::{Account, Amounts, Budget, Mode};
 use farebox_core::window::Millis;
 
 use crate::chance::Chance;
 use crate::plan::{Config, Request, Spec, Style};
-use crate::reference::{Event, Kind, Reference};
+use crate::reference::Reference;
 use crate::shared::Shared;
 use crate::worker::{Answer, EPOCH_MS, Order, Outcome, Said, run};
 
 const MINUTE: u64 = 60_000;
 /// How long a budget that was removed can be brought back.
-const HOUR: u64 = 60 * MINUTE;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
 
 /// How often something happened.
 #[derive(Debug, Default)]
@@ -45,54 +45,60 @@ pub(crate) struct World {
     pub(crate) workers: Vec<Worker>,
     pub(crate) config: Config,
     pub(crate) seen: Seen,
-    requests: HashMap<u64, Admitted>,
-    /// When a budget was last in a live configuration.
-    left: HashMap<&'static str, Millis>,
+    pub(crate) requests: HashMap<u64, Admitted>,
+    /// When a budget was gone from a live configuration, with the store call that saw its claim.
+    pub(crate) left: Vec<(&'static str, u64, Millis)>,
+    /// The store call that last wrote a counter into a record.
+    pub(crate) written: HashMap<String, u64>,
     /// Which workers, as they are now, used a record since it was emptied.
-    users: HashSet<(String, usize)>,
-    next_id: u64,
+    pub(crate) users: HashSet<(String, usize)>,
+    pub(crate) next_id: u64,
 }
 
 /// A worker as the scheduler sees it.
 pub(crate) struct Worker {
-    orders: Sender<(Order, Millis)>,
-    answers: Sender<Answer>,
-    said: Receiver<Said>,
-    op: Option<Op>,
-    /// Configurations that it claimed; the last is used.
-    live: Vec<Config>,
-    ticked: Millis,
+    pub(crate) orders: Sender<(Order, Millis)>,
+    pub(crate) answers: Sender<Answer>,
+    pub(crate) said: Receiver<Said>,
+    pub(crate) op: Option<Op>,
+    /// Whether its tick has come to emptying records.
+    pub(crate) frees: bool,
+    /// Configurations that it claimed, with the store call that saw the claim; the last is used.
+    pub(crate) live: Vec<(Config, u64)>,
+    pub(crate) ticked: Millis,
 }
 
 /// An order that is being carried out.
-struct Op {
-    order: Order,
-    now: Millis,
-    waiting: Said,
+pub(crate) struct Op {
+    pub(crate) order: Order,
+    pub(crate) now: Millis,
+    pub(crate) waiting: Said,
+    /// The store call that last read or wrote the list of claims.
+    pub(crate) listed: u64,
     /// An answer was an error.
-    disturbed: bool,
+    pub(crate) disturbed: bool,
     /// By budget, what the reference said when the counter was last read.
-    judged: HashMap<Box<str>, (bool, bool)>,
+    pub(crate) judged: HashMap<Box<str>, (bool, bool)>,
 }
 
-struct Admitted {
-    request: Request,
-    worker: usize,
-    accounts: Vec<Rc<Account>>,
+pub(crate) struct Admitted {
+    pub(crate) request: Request,
+    pub(crate) worker: usize,
+    pub(crate) accounts: Vec<Rc<Account>>,
     /// What it holds of each account.
-    holds: Vec<Option<Amounts>>,
-    state: Stage,
-    since: Millis,
+    pub(crate) holds: Vec<Option<Amounts>>,
+    pub(crate) stage: Stage,
+    pub(crate) since: Millis,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     Asking,
     Running,
     Unsettled,
 }
 
-fn wanted(wanted: &Wanted, mode: Mode) -> Amounts {
+pub(crate) fn wanted(wanted: &Wanted, mode: Mode) -> Amounts {
     match mode {
         Mode::Check => Amounts::REQUEST,
         Mode::Hold => wanted.expected,
@@ -108,7 +114,7 @@ impl World {
             let (answers, hear) = channel();
             let (say, said) = channel();
             std::thread::spawn(move || run(&told, say, hear));
-            Worker { orders, answers, said, op: None, live: Vec::new(), ticked: now }
+            Worker { orders, answers, said, op: None, frees: false, live: Vec::new(), ticked: now }
         };
         let workers = (0..workers).map(worker).collect();
         Self {
@@ -121,8 +127,9 @@ impl World {
             config,
             seen: Seen::default(),
             requests: HashMap::new(),
-            left: HashMap::new(),
+            left: Vec::new(),
             users: HashSet::new(),
+            written: HashMap::new(),
             next_id: 0,
         }
     }
@@ -189,7 +196,7 @@ impl World {
         for id in ids {
             let Some(request) = self.requests.get(&id) else { continue };
             if before.is_none_or(|before| request.since < before) {
-                let order = match request.state {
+                let order = match request.stage {
                     Stage::Unsettled => Order::Retry { id },
                     _ => Order::Settle { id, charge: request.request.charge },
                 };
@@ -214,6 +221,37 @@ impl World {
         }
     }
 
+    /// If a worker is about to empty a record of a removed budget: others have the budget again, use it, or let what they
+    /// still hold in it grow.
+    pub(crate) fn interfere(&mut self, all: &Config) {
+        let frees = |worker: &Worker| match worker.op.as_ref().map(|op| (&op.order, &op.waiting)) {
+            Some((Order::Tick, Said::Get(key) | Said::Put(key, ..))) => key != "fb/2/claims" || worker.frees,
+            _ => false,
+        };
+        let Some(by) = self.workers.iter().position(frees) else { return };
+        self.workers[by].frees = true;
+        let at = self.chance.index(self.workers.len());
+        if at == by {
+            return;
+        }
+        self.finish(at);
+        let grows = self.requests.iter().filter(|(_, one)| one.worker == at && one.stage == Stage::Running);
+        let mut grows: Vec<u64> = grows.map(|(id, _)| *id).collect();
+        grows.sort_unstable();
+        if !grows.is_empty() && self.chance.one_in(2) {
+            let id = self.chance.pick(&grows);
+            let expected = self.requests[&id].request.grown(&mut self.chance);
+            return self.obey(at, Order::Grow { id, expected });
+        }
+        self.config = Arc::clone(all);
+        self.obey(at, Order::Configure { config: Arc::clone(all), drain: true });
+        if self.chance.one_in(2) {
+            self.next_id += 1;
+            let request = Request::new(self.next_id, self.style, &mut self.chance);
+            self.obey(at, Order::Admit(request));
+        }
+    }
+
     /// Does `order` undisturbed.
     pub(crate) fn obey(&mut self, at: usize, order: Order) {
         self.finish(at);
@@ -230,7 +268,7 @@ impl World {
     fn next_order(&mut self, at: usize) -> Order {
         let Self { chance, workers, requests, config, style, .. } = self;
         let worker = &workers[at];
-        let latest = worker.live.last().is_some_and(|live| Arc::ptr_eq(live, config));
+        let latest = worker.live.last().is_some_and(|(live, _)| Arc::ptr_eq(live, config));
         if worker.live.is_empty() || (!latest && chance.one_in(6)) {
             return Order::Configure { config: Arc::clone(config), drain: chance.one_in(2) };
         }
@@ -242,7 +280,7 @@ impl World {
         }
         let mut own: Vec<(u64, Stage)> = requests
             .iter()
-            .filter_map(|(id, request)| (request.worker == at).then_some((*id, request.state)))
+            .filter_map(|(id, request)| (request.worker == at).then_some((*id, request.stage)))
             .collect();
         own.sort_unstable_by_key(|(id, _)| *id);
         if own.is_empty() || (own.len() < 6 && chance.one_in(2)) {
@@ -266,13 +304,13 @@ impl World {
         let mut used = Vec::new();
         match &order {
             Order::Admit(request) => {
-                let live = self.workers[at].live.last().unwrap();
+                let (live, _) = self.workers[at].live.last().unwrap();
                 let budgets: Vec<Rc<Budget>> = live.iter().map(Spec::build).collect();
                 let accounts = request.accounts(&budgets);
                 used.clone_from(&accounts);
                 let holds = vec![None; accounts.len()];
-                let (request, state) = (request.clone(), Stage::Asking);
-                let admitted = Admitted { request, worker: at, accounts, holds, state, since: now };
+                let (request, stage) = (request.clone(), Stage::Asking);
+                let admitted = Admitted { request, worker: at, accounts, holds, stage, since: now };
                 self.requests.insert(admitted.request.id, admitted);
             }
             Order::Grow { id, .. } | Order::Settle { id, .. } | Order::Retry { id } => {
@@ -283,8 +321,14 @@ impl World {
         }
         self.users.extend(used.iter().map(|account| (account.record.to_string(), at)));
         self.workers[at].orders.send((order.clone(), now)).unwrap();
-        let op =
-            Op { order, now, waiting: Said::Done(Outcome::Done), disturbed: false, judged: HashMap::new() };
+        let op = Op {
+            order,
+            now,
+            waiting: Said::Done(Outcome::Done),
+            disturbed: false,
+            listed: 0,
+            judged: HashMap::new(),
+        };
         self.workers[at].op = Some(op);
         self.listen(at);
     }
@@ -296,6 +340,7 @@ impl World {
             return;
         };
         let op = self.workers[at].op.take().unwrap();
+        self.workers[at].frees = false;
         self.done(at, op, outcome);
     }
 
@@ -309,6 +354,9 @@ impl World {
             Answer::Error
         } else {
             let op = self.workers[at].op.as_mut().unwrap();
+            if matches!(&op.waiting, Said::Get(key) | Said::Put(key, ..) if key == "fb/2/claims") {
+                op.listed = self.seen.calls;
+            }
             match core::mem::replace(&mut op.waiting, Said::Done(Outcome::Done)) {
                 Said::Get(key) => {
                     self.judge(at, &key);
@@ -328,169 +376,5 @@ impl World {
         };
         self.workers[at].answers.send(answer).unwrap();
         self.listen(at);
-    }
-
-    /// Remembers what the reference says of a counter that is read for an admission.
-    fn judge(&mut self, at: usize, key: &str) {
-        let op = self.workers[at].op.as_mut().unwrap();
-        let Order::Admit(Request { id, .. }) = op.order else { return };
-        let Admitted { request, accounts, holds, .. } = &self.requests[&id];
-        let Some(index) = accounts.iter().position(|account| *account.record == *key) else { return };
-        if holds[index].is_none() {
-            let account = &accounts[index];
-            let amounts = wanted(&request.wanted, account.budget.mode);
-            let judged = self.reference.judge(account, request.team, amounts, op.now);
-            op.judged.insert(account.budget.name.clone(), judged);
-        }
-    }
-
-    /// Tells the reference of a write.
-    fn stored(&mut self, at: usize, key: &str, value: &[u8]) {
-        let op = self.workers[at].op.as_ref().unwrap();
-        let id = match &op.order {
-            Order::Admit(Request { id, .. }) => id,
-            Order::Grow { id, .. } | Order::Settle { id, .. } | Order::Retry { id } => id,
-            _ if key == "fb/2/claims" => return,
-            _ => return self.emptied(key, value, op.now),
-        };
-        let Admitted { request, accounts, holds, .. } = self.requests.get_mut(id).unwrap();
-        let index = accounts.iter().position(|account| *account.record == *key).unwrap();
-        let (account, held) = (&accounts[index], &mut holds[index]);
-        let kind = match &op.order {
-            Order::Admit(_) if held.is_none() => {
-                let amounts = wanted(&request.wanted, account.budget.mode);
-                *held = Some(amounts);
-                Kind::Hold { amounts, charge: request.charge }
-            }
-            Order::Grow { expected, .. } => {
-                let wanted = wanted(&Wanted { expected: *expected, most: *expected }, account.budget.mode);
-                let amounts = wanted.max(held.unwrap());
-                *held = Some(amounts);
-                Kind::Grow { amounts }
-            }
-            order => {
-                *held = None;
-                let charge =
-                    if matches!(order, Order::Admit(_)) { Amounts::default() } else { request.charge };
-                Kind::Settle { charge }
-            }
-        };
-        let event = Event { account, team: request.team, id: *id, kind, now: op.now };
-        self.reference.wrote(&event, value, &self.shared);
-        self.seen.evicted = self.reference.evicted;
-    }
-
-    fn emptied(&mut self, key: &str, value: &[u8], now: Millis) {
-        assert!(value.is_empty(), "a tick wrote a counter");
-        self.seen.emptied += 1;
-        let name = key.split('/').nth(2).unwrap();
-        let live = self.workers.iter().flat_map(|worker| &worker.live).flat_map(|config| config.iter());
-        assert!(live.into_iter().all(|spec| spec.name != name), "{key} was emptied while it was in use");
-        let gone_ms = now.plus(2_000).since(self.left[name]);
-        assert!(gone_ms >= HOUR, "{key} was emptied {gone_ms} ms after it was removed");
-        self.reference.emptied(key, now);
-        // Who saw that it is empty need not look at it again.
-        self.users.retain(|(record, _)| record != key);
-    }
-
-    fn leave(&mut self, at: usize) {
-        let names = self.workers[at].live.iter().flat_map(|config| config.iter()).map(|spec| spec.name);
-        self.left.extend(names.map(|name| (name, self.now)));
-    }
-
-    fn done(&mut self, at: usize, op: Op, outcome: Outcome) {
-        if let Outcome::Died = outcome {
-            return self.died(at);
-        }
-        match op.order {
-            Order::Configure { config, drain } => {
-                self.leave(at);
-                if !drain {
-                    self.workers[at].live.clear();
-                }
-                self.workers[at].live.push(config);
-            }
-            Order::Drained => {
-                self.leave(at);
-                let live = &mut self.workers[at].live;
-                live.drain(..live.len() - 1);
-            }
-            Order::Admit(Request { id, .. }) => self.admitted(id, &op, outcome),
-            Order::Grow { .. } | Order::Tick => {}
-            Order::Lose { id } => {
-                self.requests.remove(&id);
-                self.reference.gone(id);
-            }
-            Order::Settle { id, .. } | Order::Retry { id } => {
-                if let Outcome::Failed = outcome {
-                    self.requests.get_mut(&id).unwrap().state = Stage::Unsettled;
-                    return;
-                }
-                self.requests.remove(&id);
-                assert!(!self.reference.holds(id, op.now), "a settled request still holds something");
-                self.reference.gone(id);
-            }
-        }
-    }
-
-    /// Judges what became of an admission.
-    fn admitted(&mut self, id: u64, op: &Op, outcome: Outcome) {
-        let budget = |name: &str| {
-            let accounts = self.requests[&id].accounts.iter();
-            accounts.map(|account| &account.budget).find(|budget| *budget.name == *name).unwrap()
-        };
-        match outcome {
-            Outcome::Admitted(uncounted) => {
-                self.seen.admitted += 1;
-                self.seen.uncounted += uncounted.len() as u64;
-                for name in &uncounted {
-                    assert!(!op.judged[name].1, "{name} had a place");
-                    let budget = budget(name);
-                    assert!(budget.when_full == WhenFull::Allow || budget.at_limit == AtLimit::Shadow);
-                }
-                let request = self.requests.get_mut(&id).unwrap();
-                request.state = Stage::Running;
-                for (account, held) in request.accounts.iter().zip(&request.holds) {
-                    assert!(
-                        held.is_some() || uncounted.contains(&account.budget.name),
-                        "not held everywhere"
-                    );
-                }
-                return;
-            }
-            Outcome::Refused(name, without_slot) => {
-                let (fits, place) = op.judged[&name];
-                let Budget { at_limit, when_full, .. } = **budget(&name);
-                assert_eq!(at_limit, AtLimit::Deny, "{name} only watches and refused");
-                assert!(
-                    if without_slot { !place && when_full != WhenFull::Allow } else { !fits },
-                    "{name} had room"
-                );
-                *if without_slot { &mut self.seen.without_slot } else { &mut self.seen.refused } += 1;
-            }
-            _ => {
-                assert!(op.disturbed, "failed though the store answered");
-                self.seen.failed += 1;
-            }
-        }
-        assert!(op.disturbed || !self.reference.holds(id, op.now), "refused, and still holds something");
-        self.requests.remove(&id);
-        self.reference.gone(id);
-    }
-
-    /// A worker is gone, and its requests with it.
-    fn died(&mut self, at: usize) {
-        self.seen.died += 1;
-        self.leave(at);
-        self.workers[at].live.clear();
-        self.users.retain(|(_, user)| *user != at);
-        let reference = &mut self.reference;
-        self.requests.retain(|id, request| {
-            let stays = request.worker != at;
-            if !stays {
-                reference.gone(*id);
-            }
-            stays
-        });
     }
 }
