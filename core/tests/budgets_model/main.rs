@@ -21,7 +21,14 @@ mod verdict;
 mod worker;
 mod world;
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
+
+use farebox_core::ledger::{
+    Account, Amounts, Budget, Dimension, Ledger, Limits, MemoryStore, Room, Store, WhenFull,
+};
+use farebox_core::window::{Calendar, Millis, Window};
 
 use chance::Chance;
 use plan::{Style, first, pushed};
@@ -38,11 +45,11 @@ fn case(seed: u64, style: Style, workers: usize, steps: u64, slow: bool) -> Seen
     let whole = Arc::new(all.clone());
     for _ in 0..steps {
         world.step();
-        if slow && world.chance.one_in(3) {
+        if slow && world.chance.one_in(2) {
             world.interfere(&whole);
         }
         if world.chance.one_in(if slow { 8 } else { 12 }) {
-            let most = if slow { 300_000 } else { 4_000 };
+            let most = if slow { 600_000 } else { 4_000 };
             let ms = world.chance.from(0, most);
             world.pass(ms);
         }
@@ -54,7 +61,7 @@ fn case(seed: u64, style: Style, workers: usize, steps: u64, slow: bool) -> Seen
             let ms = world.chance.from(600_000, 2 * 86_400_000);
             world.sleep(ms);
         }
-        if world.chance.one_in(if slow { 200 } else { 60 }) {
+        if world.chance.one_in(if slow { 120 } else { 60 }) {
             world.config = Arc::new(pushed(&world.config, &all, style, &mut world.chance));
         }
         if style == Style::Strict {
@@ -118,4 +125,44 @@ fn counters_of_removed_budgets_are_given_up_and_no_others() {
 fn strict_budgets_are_never_overspent() {
     let seen = cases(2_000..2_030, Style::Strict, 4, 900, false);
     assert!(seen.admitted > 100 && seen.refused > 100, "{seen:?}");
+}
+
+#[test]
+#[ignore = "takes minutes; for changes to the ledger"]
+fn budgets_keep_their_promises_in_many_more_cases() {
+    for (from, style, workers, slow) in [
+        (10_000, Style::Wild, 2, false),
+        (20_000, Style::Wild, 5, false),
+        (30_000, Style::Wild, 3, true),
+        (40_000, Style::Strict, 3, false),
+    ] {
+        cases(from..from + 500, style, workers, 1_500, slow);
+    }
+}
+
+#[test]
+fn names_that_callers_make_up_take_no_more_memory_than_the_slots_have() {
+    for (when_full, names) in
+        [(WhenFull::Evict, 100_000), (WhenFull::Deny, 30_000), (WhenFull::Allow, 30_000)]
+    {
+        let store = MemoryStore::default();
+        let ledger = Ledger::new(&store, worker::EPOCH_MS);
+        let limits = Limits { requests: Some(9), ..Limits::default() };
+        let mut budget = Budget::new("talk", [Dimension::Session], Calendar::utc(Window::Lifetime), limits);
+        (budget.slots, budget.when_full) = (1, when_full);
+        let budget = Rc::new(budget);
+        let (mut records, mut placed) = (BTreeMap::new(), 0);
+        for name in 0..names {
+            let account = Account::new(&budget, "search", &[&format!("session {name}")]);
+            if let Room::Held { epoch, .. } = ledger.hold(&account, Amounts::REQUEST, Millis(1)).unwrap() {
+                ledger.settle(&account, Amounts::REQUEST, epoch, Amounts::REQUEST, Millis(1)).unwrap();
+                placed += 1;
+            }
+            let (value, _) = store.get(&account.record).unwrap().unwrap();
+            records.insert(account.record, value.len());
+        }
+        // A record has nine places; a counter of these takes well below sixty bytes with its tag.
+        assert_eq!((records.len(), placed < names), (1_024, when_full != WhenFull::Evict));
+        assert!(records.values().all(|&bytes| bytes <= 1 + 9 * 60), "{:?}", records.values().max());
+    }
 }

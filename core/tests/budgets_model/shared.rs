@@ -29,10 +29,6 @@ impl Shared {
         self.values.insert(key.to_owned(), (value, self.last));
         true
     }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&String, usize)> {
-        self.values.iter().map(|(key, (value, _))| (key, value.len()))
-    }
 }
 
 /// To be read by the test itself.

@@ -151,7 +151,7 @@ impl World {
             if self.workers[at].op.as_ref().is_some_and(|op| later.since(op.now) > 2 * MINUTE) {
                 self.finish(at);
             }
-            if later.since(self.workers[at].ticked) > 12 * MINUTE && !self.workers[at].live.is_empty() {
+            if later.since(self.workers[at].ticked) > 10 * MINUTE && !self.workers[at].live.is_empty() {
                 self.obey(at, Order::Tick);
             }
         }
@@ -238,14 +238,15 @@ impl World {
         let grows = self.requests.iter().filter(|(_, one)| one.worker == at && one.stage == Stage::Running);
         let mut grows: Vec<u64> = grows.map(|(id, _)| *id).collect();
         grows.sort_unstable();
-        if !grows.is_empty() && self.chance.one_in(2) {
+        let last = matches!(self.workers[by].op.as_ref().unwrap().waiting, Said::Put(..));
+        if !grows.is_empty() && self.chance.one_in(if last { 4 } else { 2 }) {
             let id = self.chance.pick(&grows);
             let expected = self.requests[&id].request.grown(&mut self.chance);
             return self.obey(at, Order::Grow { id, expected });
         }
         self.config = Arc::clone(all);
         self.obey(at, Order::Configure { config: Arc::clone(all), drain: true });
-        if self.chance.one_in(2) {
+        if last || self.chance.one_in(2) {
             self.next_id += 1;
             let request = Request::new(self.next_id, self.style, &mut self.chance);
             self.obey(at, Order::Admit(request));
