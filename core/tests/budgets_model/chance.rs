@@ -19,7 +19,7 @@ impl Chance {
 
     /// True in one of `n` cases.
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.next() % n == 0
+        self.next().is_multiple_of(n)
     }
 
     pub(crate) fn index(&mut self, length: usize) -> usize {

@@ -96,7 +96,7 @@ impl State {
             Some(limit) => spent[at] + held[at] + wanted[at] <= limit,
             None => true,
         };
-        let turn = limits.concurrent.is_none_or(|limit| self.holds.len() as u64 + 1 <= limit);
+        let turn = limits.concurrent.is_none_or(|limit| (self.holds.len() as u64) < limit);
         turn && limits_of(limits).into_iter().enumerate().all(|(at, limit)| fits(at, limit))
     }
 
