@@ -1,9 +1,10 @@
 //! Decides when the counters of a budget that no configuration has any more are given up.
 //!
 //! A store has no delete and no listing, and no VM knows what the configurations of the others say: while a push is
-//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets
-//! of its own configurations, in a list that all share, and remembers which records it used. What no configuration has had
-//! for an hour it empties, at the latest half an hour later. A budget that was removed by mistake can be brought back until then.
+//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets of its
+//! own configurations, in a list that all share, and remembers which records it used. What no configuration has
+//! had for an hour it empties, at the latest three quarters of an hour after that. A budget that was removed by
+//! mistake can be brought back until then.
 //!
 //! ```text
 //! ## claim  => before a configuration is first used, then every ten minutes; written only if it is not fresh
@@ -13,8 +14,8 @@
 //! The order is what makes this safe. Who uses a budget has claimed it before. If it did so before the list was
 //! read again, its claim is seen there; if after that, then so was its first use, which changes the record.
 //!
-//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM used
-//! that has ended are not found again; they go with the process.
+//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM
+//! used that has ended are not found again; they go with the process.
 
 use core::fmt;
 use std::collections::BTreeSet;

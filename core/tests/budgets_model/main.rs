@@ -75,7 +75,7 @@ fn case(seed: u64, style: Style, workers: usize, steps: u64, slow: bool) -> Seen
     world.reference.check_nothing_held(world.now, &world.shared);
     // All budgets are removed: their counters go.
     world.configure_all(&Arc::default());
-    for _ in 0..10 {
+    for _ in 0..11 {
         world.pass(630_000);
         world.tick_all();
     }
