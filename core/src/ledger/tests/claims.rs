@@ -175,3 +175,52 @@ fn a_list_that_cannot_be_read_empties_nothing_and_stays_as_it_is() {
     }
     assert_eq!(store.get(RECORD).unwrap().unwrap().0, b"something else");
 }
+
+/// A store in which another VM has the budget again, and uses it, right after something is read.
+struct Meddling {
+    store: MemoryStore,
+    account: Account,
+    /// What is read, and how many more times until it happens.
+    after: (String, Cell<u32>),
+    /// Whether it charges something too.
+    spends: bool,
+}
+
+impl Store for Meddling {
+    fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        let seen = self.store.get(key);
+        let (after, left) = &self.after;
+        if *after == key && left.replace(left.get().wrapping_sub(1)) == 1 {
+            let (ledger, mut claims) = (Ledger::new(&self.store, EPOCH_MS), Claims::default());
+            let now = Millis(110 * MINUTE);
+            claims.tick(&ledger, &[Rc::clone(&self.account.budget)], now).unwrap();
+            if self.spends {
+                spend(&ledger, &mut claims, &self.account, now);
+            }
+        }
+        seen
+    }
+
+    fn put(&self, key: &str, value: &[u8], version: Option<Version>) -> Result<Put, StoreError> {
+        self.store.put(key, value, version)
+    }
+}
+
+#[test]
+fn a_budget_that_comes_back_in_the_last_moment_keeps_what_is_used_of_it() {
+    // The list is read when a claim is due, and again before anything is emptied.
+    for (reads, spends, left) in [(1, false, 5), (1, true, 10), (2, true, 10), (0, true, 10)] {
+        let live = [budget("back", Dimension::Session)];
+        let account = Account::new(&live[0], "search", &["one"]);
+        let key = if reads == 0 { account.record.to_string() } else { RECORD.to_owned() };
+        let after = (key, Cell::new(0));
+        let store = Meddling { store: MemoryStore::default(), account: account.clone(), after, spends };
+        let (ledger, mut claims) = (Ledger::new(&store, EPOCH_MS), Claims::default());
+        pass(&ledger, &mut [(&mut claims, &live)], 0..1);
+        spend(&ledger, &mut claims, &account, Millis(0));
+        pass(&ledger, &mut [(&mut claims, &[])], 1..90);
+        store.after.1.set(reads.max(1));
+        assert_eq!(pass(&ledger, &mut [(&mut claims, &[])], 90..130), [0], "{reads}");
+        assert_eq!(ledger.read(&account, Millis(130 * MINUTE)).unwrap().spent().tokens(), left, "{reads}");
+    }
+}
