@@ -221,8 +221,8 @@ impl World {
         }
     }
 
-    /// If a worker is about to empty a record of a removed budget: others have the budget again, use it, or let what they
-    /// still hold in it grow.
+    /// If a worker is about to empty a record of a removed budget: others have the budget again, use it, or let what
+    /// they still hold in it grow.
     pub(crate) fn interfere(&mut self, all: &Config) {
         let frees = |worker: &Worker| match worker.op.as_ref().map(|op| (&op.order, &op.waiting)) {
             Some((Order::Tick, Said::Get(key) | Said::Put(key, ..))) => key != "fb/2/claims" || worker.frees,
