@@ -1,9 +1,10 @@
 //! Decides when the counters of a budget that no configuration has any more are given up.
 //!
 //! A store has no delete and no listing, and no VM knows what the configurations of the others say: while a push is
-//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets
-//! of its own configurations, in a list that all share, and remembers which records it used. What nobody has claimed
-//! for an hour it empties. A budget that was removed by mistake can be brought back until then.
+//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets of its
+//! own configurations, in a list that all share, and remembers which records it used. What no configuration has
+//! had for an hour it empties, at the latest three quarters of an hour after that. A budget that was removed by
+//! mistake can be brought back until then.
 //!
 //! ```text
 //! ## claim  => before a configuration is first used, then every ten minutes; written only if it is not fresh
@@ -13,13 +14,12 @@
 //! The order is what makes this safe. Who uses a budget has claimed it before. If it did so before the list was
 //! read again, its claim is seen there; if after that, then so was its first use, which changes the record.
 //!
-//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM used
-//! that has ended are not found again; they go with the process.
+//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM
+//! used that has ended are not found again; they go with the process.
 
 use core::fmt;
+use std::collections::BTreeSet;
 use std::rc::Rc;
-
-use hashbrown::HashSet;
 
 use super::account::shared_record;
 use super::book::Content;
@@ -65,7 +65,7 @@ enum Records {
     /// A bit for each that has slots.
     Shared([u64; 16]),
     /// Keys.
-    Own(HashSet<Box<str>>),
+    Own(BTreeSet<Box<str>>),
 }
 
 /// One record of a budget.
@@ -76,8 +76,8 @@ enum Record {
 }
 
 impl Claims {
-    /// Remembers that the record of `account` is used. To be called for every hold and every settlement; allocates
-    /// nothing if it is known.
+    /// Remembers that the record of `account` is used. To be called whenever it may be written: for every hold, growth
+    /// and settlement, as the record may have been emptied in between. Allocates nothing if it is known.
     pub fn used(&mut self, account: &Account) {
         let known = self.used.iter().position(|used| same(&used.budget, &account.budget));
         let at = known.unwrap_or(self.used.len());
@@ -216,7 +216,7 @@ const _: () = assert!(LASTS_S > 2 * PERIOD_S + SILENCE_S, "whoever claims in tim
 impl Used {
     fn new(budget: &Rc<Budget>) -> Self {
         let shared = budget.is_claimed();
-        let records = if shared { Records::Shared([0; 16]) } else { Records::Own(HashSet::new()) };
+        let records = if shared { Records::Shared([0; 16]) } else { Records::Own(BTreeSet::new()) };
         Self { budget: Rc::clone(budget), records }
     }
 
