@@ -22,7 +22,7 @@ fn budget(when_full: WhenFull) -> Rc<Budget> {
 /// Accounts of `count` sessions that share a record.
 fn together(budget: &Rc<Budget>, count: usize) -> Vec<Account> {
     let all = (0..).map(|name: u32| Account::new(budget, "search", &[&name.to_string()]));
-    all.filter(|account| account.bucket() == Some(3)).take(count).collect()
+    all.filter(|account| account.record.ends_with("#3")).take(count).collect()
 }
 
 fn spend(ledger: &Ledger<'_, MemoryStore>, account: &Account, now: Millis) -> bool {
