@@ -9,5 +9,6 @@ mod harness;
 mod identity;
 mod main_path;
 mod routing;
+mod running;
 mod sdks;
 mod streaming;
