@@ -4,9 +4,9 @@ import json
 import sys
 import time
 
-import openai
+from openai import OpenAI
 
-client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key=sys.argv[2])
+client = OpenAI(base_url=sys.argv[1] + "/v1", api_key=sys.argv[2])
 
 
 def attempt(session, stream):
@@ -18,12 +18,12 @@ def attempt(session, stream):
                 text += piece
             else:
                 seen = {"class": piece.type, "message": piece.message}
-    except openai.OpenAIError as error:
-        seen = {"class": type(error).__name__, "message": str(error)}
     except Exception as error:
-        if not seen["class"]:
-            seen = {"class": "unexpected " + type(error).__name__, "message": str(error)}
-        seen["after"] = type(error).__name__
+        name = type(error).__name__
+        if seen["class"]:
+            seen["after"] = name
+        else:
+            seen = {"class": name, "message": str(error)}
     return {**seen, "words": text.count("tram"), "seconds": time.monotonic() - started}
 
 
