@@ -13,6 +13,7 @@ mod pushes;
 mod routing;
 mod running;
 mod sdks;
+mod storms;
 mod streaming;
 mod subjects;
 mod usage;
