@@ -12,6 +12,7 @@ pub mod answers;
 pub mod bootstrap;
 pub mod client;
 pub mod config;
+pub mod crowd;
 pub mod dice;
 pub mod envoy;
 pub mod gateway;

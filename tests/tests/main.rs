@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod budgets;
 mod configuration;
+mod crowds;
 mod dialects;
 mod harness;
 mod identity;
