@@ -9,8 +9,8 @@
 
 use std::rc::Rc;
 
-use crate::config::{Account, Mode, Running, WhenFull};
-use crate::ledger::{Amounts, Ledger, Room, Short, Store, StoreError};
+use crate::config::{Account, AtLimit, Budget, Mode, Running, WhenFull};
+use crate::ledger::{Amounts, Ledger, Measure, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
 /// Room taken in every budget that holds for a request. Ends by being settled, once.
@@ -96,7 +96,7 @@ pub fn admit<S: Store>(
                 noticed.shadowed.extend(short.map(|_| Rc::clone(account)));
                 continue;
             }
-            Ok(Room::NoSlot) if account.budget.when_full == WhenFull::Allow => {
+            Ok(Room::NoSlot) if lets_pass(&account.budget) => {
                 noticed.uncounted.push(Rc::clone(account));
                 continue;
             }
@@ -115,12 +115,19 @@ pub fn admit<S: Store>(
     }
 }
 
+/// Whether the budget lets pass whom it has no slot for.
+fn lets_pass(budget: &Budget) -> bool {
+    budget.when_full == WhenFull::Allow || budget.at_limit == AtLimit::Shadow
+}
+
 impl Refusal {
     /// How long it will last, in milliseconds.
     fn lasts(&self, now: Millis) -> u64 {
         match self {
             Self::Store(_) => 0,
             Self::Short(_, Short { alone: true, .. }) => u64::MAX,
+            // Until one of those that run has ended.
+            Self::Short(_, Short { measure: Measure::Concurrent, .. }) => 0,
             Self::Short(account, _) | Self::NoSlot(account) => {
                 let resets = account.budget.window.resets_at(now);
                 resets.map_or(u64::MAX, |resets| resets.since(now))
@@ -134,6 +141,11 @@ impl Hold {
     #[must_use]
     pub fn may_cut(&self) -> bool {
         self.0.iter().any(|held| held.account.budget.running == Running::Cut)
+    }
+
+    /// The accounts that it holds room in.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.0.iter().map(|held| &*held.account)
     }
 
     /// Holds what is expected by now, where that is more than is held. What runs cannot be refused, so others see

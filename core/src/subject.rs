@@ -11,7 +11,7 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::attribution::Attribution;
-use crate::config::{Account, Budget, Config, Dimension, Key, WhenAbsent};
+use crate::config::{Account, AtLimit, Budget, Config, Dimension, Key, WhenAbsent};
 use crate::head::RequestHead;
 use crate::text::Label;
 
@@ -75,6 +75,8 @@ impl<'a> Subject<'a> {
                 None => match self.account(budget) {
                     Ok(account) => Rc::new(account),
                     Err(_) if budget.when_absent == WhenAbsent::Skip => continue,
+                    // Who only watches refuses nobody.
+                    Err(_) if budget.at_limit == AtLimit::Shadow => continue,
                     Err(absent) => return Err(absent.clone()),
                 },
             };

@@ -237,7 +237,67 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_day_begins_when_it_is_midnight_there() {
+        let day = |offset_minutes| Calendar { window: Window::Day, offset_minutes };
+        let now = at("2027-03-01T22:30:00Z");
+        for (offset, begins, resets) in [
+            (0, "2027-03-01T00:00:00Z", "2027-03-02T00:00:00Z"),
+            (120, "2027-03-01T22:00:00Z", "2027-03-02T22:00:00Z"),
+            (-210, "2027-03-01T03:30:00Z", "2027-03-02T03:30:00Z"),
+        ] {
+            assert_eq!(day(offset).begins_at(now).to_rfc3339(), begins, "{offset}");
+            assert_eq!(day(offset).resets_at(now).unwrap().to_rfc3339(), resets, "{offset}");
+        }
+        let lifetime = Calendar { window: Window::Lifetime, offset_minutes: 120 };
+        assert_eq!((lifetime.begins_at(now), lifetime.resets_at(now)), (Millis(0), None));
+    }
+
+    /// What the clocks and the calendar show at `moment`, as another library reads them.
+    fn shown(moment: Millis, offset_minutes: i64) -> OffsetDateTime {
+        let offset =
+            time::UtcOffset::from_whole_seconds(i32::try_from(offset_minutes * 60).unwrap()).unwrap();
+        let seconds = i64::try_from(moment.0 / SECOND).unwrap();
+        assert_eq!(moment.0 % SECOND, 0, "windows begin with a second");
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap().to_offset(offset)
+    }
+
     proptest! {
+        // Not from the first month on: where it begins before 1970, there is no moment for that.
+        #[test]
+        fn windows_follow_the_clocks_of_their_place(
+            ms in 40 * DAY..=253_370_000_000_000, offset_minutes in -840i64..=840
+        ) {
+            let now = Millis(ms);
+            for (_, window) in Window::NAMES {
+                let calendar = Calendar { window, offset_minutes };
+                let begins = calendar.begins_at(now);
+                prop_assert!(begins <= now);
+                prop_assert_eq!(calendar.begins_at(begins), begins);
+                let Some(resets) = calendar.resets_at(now) else { continue };
+                prop_assert!(now < resets);
+                prop_assert_eq!(calendar.begins_at(resets), resets);
+                prop_assert_eq!(calendar.begins_at(Millis(resets.0 - 1)), begins);
+                for edge in [begins, resets] {
+                    let there = shown(edge, offset_minutes);
+                    let (hour, minute, second) = there.to_hms();
+                    prop_assert_eq!(second, 0);
+                    prop_assert!(window == Window::Minute || minute == 0);
+                    prop_assert!(matches!(window, Window::Minute | Window::Hour) || hour == 0);
+                    prop_assert!(window != Window::Week || there.weekday() == time::Weekday::Monday);
+                    prop_assert!(window != Window::Month || there.day() == 1);
+                }
+            }
+        }
+
+        #[test]
+        fn no_moment_makes_a_calendar_panic(ms: u64, offset_minutes in -840i64..=840) {
+            for (_, window) in Window::NAMES {
+                let calendar = Calendar { window, offset_minutes };
+                let _ = (calendar.begins_at(Millis(ms)), calendar.resets_at(Millis(ms)));
+            }
+        }
+
         #[test]
         fn the_reset_is_the_first_moment_of_the_next_window(ms in 0u64..=253_402_300_799_000) {
             let now = Millis(ms);

@@ -140,7 +140,9 @@ impl Gateway {
             arrived: self.seen.arrived,
             now,
         };
+        self.worker.claim(&config, now);
         let admission = order.place(&ledger)?;
+        self.worker.uses(admission.hold.accounts());
         let can_ask =
             ask.stream && endpoint.reports_usage_on_request() && admission.target.provider.include_usage;
         let hides_usage = can_ask && !ask.wants_usage;

@@ -52,7 +52,9 @@ impl RootContext for Root {
                     log::error!("configuration refused: there is no timer: {error}");
                     return false;
                 }
-                self.config = Some(Rc::new(config));
+                let config = Rc::new(config);
+                self.worker.add(&config);
+                self.config = Some(config);
                 true
             }
             Err(errors) => {

@@ -4,13 +4,13 @@
 //! Counters are not here: they are shared by all workers, in shared data.
 
 use core::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use farebox_core::admission::Unsettled;
 use farebox_core::config::Config;
 use farebox_core::denial::Denial;
 use farebox_core::dialect::Dialect;
-use farebox_core::ledger::Ledger;
+use farebox_core::ledger::{Account, Budget, Claims, Ledger};
 use farebox_core::recent::Recent;
 use farebox_core::window::Millis;
 use hashbrown::HashMap;
@@ -31,6 +31,11 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     /// What models have answered lately.
     pub(crate) recent: RefCell<Recent>,
+    claims: RefCell<Claims>,
+    /// The configurations that streams here have or may get.
+    live: RefCell<Vec<Weak<Config>>>,
+    /// The hash of the configuration of which the budgets were claimed last.
+    claimed: Cell<Option<u64>>,
     /// Whether a held stream has ever seen its body here.
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
@@ -62,6 +67,39 @@ impl Worker {
     /// The counters, with holds kept as long as `config` says.
     pub(crate) fn ledger(config: &Config) -> Ledger<'static, SharedStore> {
         Ledger::new(&SharedStore, config.hold.epoch_ms)
+    }
+
+    /// Streams may have this configuration from now on.
+    pub(crate) fn add(&self, config: &Rc<Config>) {
+        self.live.borrow_mut().push(Rc::downgrade(config));
+    }
+
+    /// Claims the budgets of `config` before it is first used here.
+    pub(crate) fn claim(&self, config: &Config, now: Millis) {
+        if self.claimed.get() != Some(config.hash) {
+            self.claimed.set(Some(config.hash));
+            self.claim_all(config, now);
+        }
+    }
+
+    /// Remembers that these counters are used.
+    pub(crate) fn uses<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
+        let mut claims = self.claims.borrow_mut();
+        accounts.for_each(|account| claims.used(account));
+    }
+
+    fn claim_all(&self, config: &Config, now: Millis) {
+        let mut live = self.live.borrow_mut();
+        live.retain(|config| config.strong_count() > 0);
+        let configs: Vec<Rc<Config>> = live.iter().filter_map(Weak::upgrade).collect();
+        let budgets: Vec<Rc<Budget>> = configs.iter().flat_map(|config| &config.budgets).cloned().collect();
+        match self.claims.borrow_mut().tick(&Self::ledger(config), &budgets, now) {
+            Ok(0) => {}
+            Ok(freed) => {
+                log::info!("{freed} counters of budgets were freed that no configuration has any more")
+            }
+            Err(error) => log::error!("budgets could not be claimed: {error}"),
+        }
     }
 
     /// Waits for the body of the stream `context`.
@@ -106,13 +144,15 @@ impl Worker {
         self.closing.borrow_mut().remove(&context);
     }
 
-    /// Writes kept charges, closes streams that got their last event, and gives up on streams that wait for too long.
+    /// Writes kept charges, closes streams that got their last event, claims budgets, and gives up on streams that
+    /// wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
             let ledger = Self::ledger(config);
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
         self.close(now);
+        self.claim_all(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
             let waited = now.since(waiting.since);
             let doubtful = !self.body_seen.get() && waited >= DOUBT_MS;

@@ -1,5 +1,7 @@
 //! What is held and given back, whatever the store does.
 
+mod several;
+
 use serde_json::json;
 
 use super::*;

@@ -1,9 +1,9 @@
 //! What a configuration comes to, and every mistake that is told about one.
 
 mod broken;
+mod budgets;
 
 use super::*;
-use crate::ledger::Limits;
 use crate::money::PicoUsd;
 use crate::price::{Kind, ServiceTier};
 use crate::window::Millis;
@@ -93,6 +93,7 @@ fn every_part_that_is_given_is_kept() {
     assert_eq!(config.on_disconnect, OnDisconnect::BillHold);
     assert_eq!(config.hold.ceiling, PicoUsd::parse("5").ok());
     assert_eq!((config.hold.output_tokens, config.hold.epoch_ms), (2_048, 60_000));
+    assert_eq!((config.hold.strict_output_tokens, config.hold.least_output_tokens), (4_096, 1));
     assert_eq!(config.budget_status, 402);
     assert_eq!((config.request_body_bytes, config.request_body_ms), (1_024, 3_600_000));
     assert!(config.endpoints[1].matches("/v1/images/edits"));
@@ -101,6 +102,7 @@ fn every_part_that_is_given_is_kept() {
     assert!(demo.models[1].matches("openai/gpt-4o"));
     assert_eq!(demo.expires, Millis::parse("2027-01-01"));
     assert_eq!((batch.enabled, batch.sha256), (false, None));
+    assert_eq!((demo.admin, batch.admin), (true, false));
     let rule = &config.rules[0];
     assert_eq!(&*rule.model, "smart");
     assert_eq!(rule.when.headers, [("x-tier".into(), Pattern::new("gold*"))]);
@@ -161,43 +163,6 @@ fn a_price_of_ones_own_may_have_every_kind_and_step_and_tier() {
 }
 
 #[test]
-fn an_override_replaces_only_the_measures_it_names() {
-    let config = parse(MAXIMAL).unwrap();
-    let accounts = |id: &str| {
-        let accounts = config.keys[id].accounts.iter();
-        accounts.flatten().map(|account| (account.record.to_string(), account.limits)).collect::<Vec<_>>()
-    };
-    let usd = |text| PicoUsd::parse(text).ok();
-    let org = Limits { usd: usd("5000"), ..Limits::default() };
-    assert_eq!(
-        accounts("demo"),
-        [
-            ("fb/2/org/org/".to_owned(), org),
-            (
-                "fb/2/team/team/search".to_owned(),
-                Limits {
-                    usd: usd("200.000000000001"),
-                    tokens: Some(1_000_000),
-                    requests: Some(7),
-                    ..Limits::default()
-                }
-            ),
-            (
-                "fb/2/key/key/demo".to_owned(),
-                Limits { usd: None, tokens: Some(1_000_000), requests: Some(6), ..Limits::default() }
-            ),
-        ]
-    );
-    assert_eq!(
-        accounts("batch-1")[1],
-        (
-            "fb/2/team/team/finance".to_owned(),
-            Limits { usd: usd("0.1"), tokens: Some(1_000_000), requests: Some(1_000), ..Limits::default() }
-        )
-    );
-}
-
-#[test]
 fn all_mistakes_are_told_at_once_in_the_order_of_the_document() {
     let document = r#"{
         "budgets": [{"name": "team", "per": "taem", "limit_usd": -1, "overrides": {"x": {"limit_usd": true}}}],
@@ -211,7 +176,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_document() {
     }"#;
     let expected = r#""version" is missing
 budgets[0]: "window" is missing
-budgets[0].per: must be one of org, team, key (did you mean "team"?)
+budgets[0].per: must be one of org, team, key, model, provider, user, agent, session, workflow, request, label:<name>, header:<name> (did you mean "team"?)
 budgets[0].limit_usd: must not be negative
 budgets[0].overrides.x.limit_usd: must be a number, not a boolean
 keys[0].id: must be 1 to 64 characters out of a-z, 0-9 and "-"

@@ -1,7 +1,5 @@
 //! What callers and their SDKs are told.
 
-use std::rc::Rc;
-
 use serde_json::{Value, json};
 
 use super::*;

@@ -8,6 +8,7 @@
 //! ```text
 //! ## fb/2/<budget>/<per>/<subject>   => one counter
 //! ## fb/2/<budget>/<per>#<0..1023>   => the counters of several subjects that callers name
+//! ## fb/2/claims                     => which budgets are in use: see `claims.rs`
 //! ```
 
 use std::rc::Rc;
@@ -44,17 +45,26 @@ impl Account {
     #[must_use]
     pub fn new(budget: &Rc<Budget>, team: &str, values: &[&str]) -> Self {
         let subject = if values.is_empty() { "*".to_owned() } else { values.join("/") };
-        let start = format!("fb/2/{}/{}", budget.name, budget.per_text());
         let (record, tag) = if budget.is_claimed() {
             let tag = tag(team, values);
-            (format!("{start}#{}", bucket(&tag)), Some(tag))
+            (shared_record(budget, bucket(&tag)), Some(tag))
         } else {
             // A separator that no value has: what is joined differently is another record.
-            (format!("{start}/{}", values.join("\u{1f}")), None)
+            (format!("fb/2/{}/{}/{}", budget.name, budget.per_text(), values.join("\u{1f}")), None)
         };
         let limits = budget.limits_of(&subject);
         Self { budget: Rc::clone(budget), subject: subject.into(), limits, record: record.into(), tag }
     }
+
+    /// The number of its record, if it is one that subjects share.
+    pub(super) fn bucket(&self) -> Option<u32> {
+        self.tag.as_ref().map(bucket)
+    }
+}
+
+/// Key of one of the records that the slots of `budget` are spread over.
+pub(super) fn shared_record(budget: &Budget, bucket: u32) -> String {
+    format!("fb/2/{}/{}#{bucket}", budget.name, budget.per_text())
 }
 
 fn tag(team: &str, values: &[&str]) -> Tag {

@@ -5,9 +5,7 @@
 //! bound is never met.
 
 use super::slots::Slots;
-use super::{
-    Account, Amounts, AtLimit, Counter, FORMAT, Limits, Measure, Put, Store, StoreError, Version, WhenFull,
-};
+use super::{Account, Amounts, AtLimit, Counter, FORMAT, Limits, Measure, Put, Store, StoreError, Version};
 use crate::window::Millis;
 
 /// Compare-and-set attempts before a counter is given up as contended.
@@ -47,6 +45,16 @@ pub struct Short {
     pub left: Limits,
     /// Whether an unused budget would not have enough either.
     pub alone: bool,
+}
+
+/// What is in a record.
+pub(super) enum Content {
+    /// Nothing: it was never written, or emptied.
+    Nothing,
+    /// Requests run that have not settled.
+    Held,
+    /// Only what was spent.
+    Usage(Version),
 }
 
 impl<'a, S: Store> Ledger<'a, S> {
@@ -90,7 +98,7 @@ impl<'a, S: Store> Ledger<'a, S> {
     ) -> Result<Room, StoreError> {
         let Account { budget, limits, .. } = account;
         let watches = budget.at_limit == AtLimit::Shadow || forced;
-        self.change(account, now, budget.when_full == WhenFull::Evict, |counter| {
+        self.change(account, now, |counter| {
             counter.release(before, epoch);
             let short = counter.short(amounts, limits, budget.mode);
             if let Some(measure) = short.filter(|_| !watches) {
@@ -114,8 +122,9 @@ impl<'a, S: Store> Ledger<'a, S> {
         charge: Amounts,
         now: Millis,
     ) -> Result<(), StoreError> {
-        // A subject that was forgotten together with its hold gets a place again, unless all are in use.
-        self.change(account, now, true, |counter| {
+        // A subject that was forgotten together with its hold gets a place as anybody new does. If there is none, the
+        // charge is not counted here: it is no reason to forget what others have used.
+        self.change(account, now, |counter| {
             counter.release(amounts, epoch);
             counter.charge(charge);
             (true, ())
@@ -135,17 +144,32 @@ impl<'a, S: Store> Ledger<'a, S> {
         Ok(counter)
     }
 
-    /// Empties a record, unless somebody writes it at the same time.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store does not answer.
-    pub fn forget(&self, record: &str) -> Result<(), StoreError> {
-        match self.store.get(record)? {
-            Some((value, version)) if !value.is_empty() => {
-                self.store.put(record, &[], Some(version)).map(drop)
-            }
-            _ => Ok(()),
-        }
+    /// What is in a record, whoever's it is; `shared`: it has the counters of several subjects.
+    pub(super) fn content(&self, record: &str, shared: bool, now: Millis) -> Result<Content, StoreError> {
+        let Some((value, version)) = self.store.get(record)?.filter(|(value, _)| !value.is_empty()) else {
+            return Ok(Content::Nothing);
+        };
+        let epoch = self.epoch(now);
+        let roll = |counter: &mut Counter| counter.roll(0, epoch, self.epoch_ms);
+        let held = if shared {
+            Slots::of(&value)?.any_held(roll)?
+        } else {
+            let mut counter = alone(&value)?;
+            roll(&mut counter);
+            counter.held() != Amounts::default()
+        };
+        Ok(if held { Content::Held } else { Content::Usage(version) })
+    }
+
+    /// Empties a record that is still at `version`. A record cannot be deleted; an empty one takes no more than
+    /// its name.
+    pub(super) fn forget(&self, record: &str, version: Version) -> Result<Put, StoreError> {
+        self.store.put(record, &[], Some(version))
+    }
+
+    /// The store itself.
+    pub(super) fn store(&self) -> &'a S {
+        self.store
     }
 
     /// Applies `rule`, which says whether it changed the counter, until it could be written. `None`: there is no
@@ -154,7 +178,6 @@ impl<'a, S: Store> Ledger<'a, S> {
         &self,
         account: &Account,
         now: Millis,
-        evict: bool,
         rule: impl Fn(&mut Counter) -> (bool, T),
     ) -> Result<Option<T>, StoreError> {
         for _ in 0..TRIES {
@@ -168,8 +191,9 @@ impl<'a, S: Store> Ledger<'a, S> {
             if !changed {
                 return Ok(Some(outcome));
             }
-            let Some(record) = self.encode(account, &stored, &counter, now, evict)? else { return Ok(None) };
-            if self.store.put(&account.record, &record, version)? == Put::Stored {
+            let Some(record) = self.encode(account, &stored, &counter, now)? else { return Ok(None) };
+            // What says the same already was true when it was read.
+            if record == stored || self.store.put(&account.record, &record, version)? == Put::Stored {
                 return Ok(Some(outcome));
             }
         }
@@ -182,7 +206,6 @@ impl<'a, S: Store> Ledger<'a, S> {
         stored: &[u8],
         counter: &Counter,
         now: Millis,
-        evict: bool,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(tag) = &account.tag else {
             let mut record = Vec::with_capacity(96);
@@ -190,17 +213,16 @@ impl<'a, S: Store> Ledger<'a, S> {
             counter.write(&mut record);
             return Ok(Some(record));
         };
-        let forget_s = account.budget.forget_ms / 1_000;
-        Slots::of(stored)?.with(tag, counter, now, &account.budget, evict, |mut other, used| {
-            self.roll(&mut other, account, now);
-            let forgotten = (now.0 / 1_000).saturating_sub(used) >= forget_s;
-            other.is_idle() || (forgotten && other.held() == Amounts::default())
-        })
+        let slots = Slots::of(stored)?;
+        slots.with(tag, counter, now, &account.budget, |other| self.roll(other, account, now))
     }
 
     fn roll(&self, counter: &mut Counter, account: &Account, now: Millis) {
-        let epoch = now.0 - now.0 % self.epoch_ms;
-        counter.roll(account.budget.window.begins_at(now).0, epoch, self.epoch_ms);
+        counter.roll(account.budget.window.begins_at(now).0, self.epoch(now), self.epoch_ms);
+    }
+
+    fn epoch(&self, now: Millis) -> u64 {
+        now.0 - now.0 % self.epoch_ms
     }
 }
 
@@ -216,6 +238,11 @@ fn decode(account: &Account, stored: &[u8]) -> Result<Counter, StoreError> {
     if let Some(tag) = &account.tag {
         return Ok(Slots::of(stored)?.counter(tag)?.unwrap_or_default());
     }
+    alone(stored)
+}
+
+/// The only counter in what is stored.
+fn alone(stored: &[u8]) -> Result<Counter, StoreError> {
     match stored.split_first() {
         None => Ok(Counter::default()),
         Some((&FORMAT, mut words)) => Counter::read(&mut words),

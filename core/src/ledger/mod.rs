@@ -10,6 +10,8 @@ mod account;
 mod amounts;
 mod book;
 mod budget;
+mod claimed;
+mod claims;
 mod counter;
 mod slots;
 mod store;
@@ -20,6 +22,7 @@ pub use account::Account;
 pub use amounts::{Amounts, Limits, Measure};
 pub use book::{Ledger, Room, Short};
 pub use budget::{AtLimit, Budget, Dimension, Downgrade, Mode, Overrides, Running, WhenAbsent, WhenFull};
+pub use claims::Claims;
 pub use counter::Counter;
 pub use store::{MemoryStore, Put, Store, StoreError, Version};
 

@@ -2,25 +2,25 @@
 //!
 //! A record of a budget whose subjects callers name has a bounded number of places. A place is free
 //! again when its subject has nothing that must be remembered: nothing held, and nothing spent in this
-//! window, or idle for as long as the budget remembers. Somebody new clears all such places away; with
-//! no free place the budget may give up whoever was idle for the longest, but never somebody with a
-//! request running, whose settlement is still to come.
+//! window, or idle for as long as the budget remembers. Who writes such a counter of its own leaves its
+//! place, and somebody new clears those of others away. With no free place the budget may give up whoever
+//! was idle for the longest, but never somebody with a request running, whose settlement is still to come.
 //!
 //! ```text
 //! ## record  => format (1), then entries
-//! ## entry   => tag (16), length (1), last use in seconds, counter
+//! ## entry   => tag (16), length (1), last use in seconds, counter; whoever was used last is last
 //! ```
 //!
 //! Does not decide what a counter says: see `counter.rs`.
 
 use super::account::{BUCKETS, Tag};
 use super::counter::{read_number, write_number};
-use super::{Budget, Counter, FORMAT, StoreError};
+use super::{Amounts, Budget, Counter, FORMAT, StoreError, WhenFull};
 use crate::window::Millis;
 
 /// Places in one record: enough that about `slots` subjects fit however they fall, and no more. They fall
 /// at random, so a record gets `slots / BUCKETS` on average and hardly ever four standard deviations more.
-fn places(slots: u32) -> usize {
+pub(super) fn places(slots: u32) -> usize {
     let average = (slots / BUCKETS).max(1);
     usize::try_from(average + 4 * average.isqrt() + 4).unwrap_or(usize::MAX)
 }
@@ -49,62 +49,87 @@ impl<'a> Slots<'a> {
 
     /// The counter of `tag`, if it has a place.
     pub(super) fn counter(&self, tag: &Tag) -> Result<Option<Counter>, StoreError> {
-        for entry in self.entries() {
-            let entry = entry?;
-            if entry.tag == tag {
-                return Ok(Some(entry.read()?.1));
-            }
-        }
-        Ok(None)
+        self.place(tag)?.map(|(_, entry, _)| Ok(entry.read()?.1)).transpose()
     }
 
-    /// The record with `counter` in the place of `tag`. `None`: there is no place for it. `idle` tells a counter that may be
-    /// forgotten, of the time of its last use in seconds; `evict`: somebody who may not is, if need be.
+    /// The record with `counter` in the place of `tag`, and without a place if it says nothing. `None`: there is no
+    /// place for it. `roll` brings the counters of others up to `now`.
     pub(super) fn with(
         &self,
         tag: &Tag,
         counter: &Counter,
         now: Millis,
         budget: &Budget,
-        evict: bool,
-        idle: impl Fn(Counter, u64) -> bool,
+        roll: impl Fn(&mut Counter),
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut entries = self.entries().collect::<Result<Vec<_>, _>>()?;
-        match entries.iter().position(|entry| entry.tag == tag) {
-            Some(own) => drop(entries.remove(own)),
+        let mut record = Vec::with_capacity(self.0.len() + 96);
+        record.push(FORMAT);
+        match self.place(tag)? {
+            Some((before, _, after)) => {
+                record.extend_from_slice(before);
+                record.extend_from_slice(after);
+            }
+            None if counter.is_idle() => record.extend_from_slice(self.0),
             None => {
-                let mut kept = Vec::with_capacity(entries.len() + 1);
-                // Whoever could be evicted and was idle for the longest.
-                let mut oldest: Option<(u64, usize)> = None;
-                for entry in entries {
-                    let (used, counter) = entry.read()?;
-                    if idle(counter, used) {
-                        continue;
+                let mut kept = Vec::new();
+                for entry in self.entries() {
+                    let entry = entry?;
+                    let (used, mut counter) = entry.read()?;
+                    roll(&mut counter);
+                    let running = counter.held() != Amounts::default();
+                    let idle_s = (now.0 / 1_000).saturating_sub(used);
+                    if running || (idle_s < budget.forget_ms / 1_000 && !counter.is_idle()) {
+                        kept.push((entry, running));
                     }
-                    if counter.held() == Default::default() && oldest.is_none_or(|(least, _)| used < least) {
-                        oldest = Some((used, kept.len()));
-                    }
-                    kept.push(entry);
                 }
-                if kept.len() >= places(budget.slots) {
-                    match oldest.filter(|_| evict) {
-                        Some((_, at)) => drop(kept.remove(at)),
+                let (places, evict) = (places(budget.slots), budget.when_full == WhenFull::Evict);
+                // The record may have been written when there were more places.
+                while kept.len() >= places {
+                    // Whoever was used last is last in the record.
+                    match kept.iter().position(|(_, running)| !running).filter(|_| evict) {
+                        Some(oldest) => drop(kept.remove(oldest)),
                         None => return Ok(None),
                     }
                 }
-                entries = kept;
+                kept.iter().for_each(|(entry, _)| entry.write(&mut record));
             }
         }
-        let mut record = Vec::with_capacity(self.0.len() + 96);
-        record.push(FORMAT);
-        for entry in &entries {
-            entry.write(&mut record);
+        if !counter.is_idle() {
+            let mut body = Vec::with_capacity(96);
+            write_number(&mut body, now.0 / 1_000);
+            counter.write(&mut body);
+            Entry { tag, body: &body }.write(&mut record);
         }
-        let mut body = Vec::with_capacity(96);
-        write_number(&mut body, now.0 / 1_000);
-        counter.write(&mut body);
-        Entry { tag, body: &body }.write(&mut record);
         Ok(Some(record))
+    }
+
+    /// Whether any of the counters holds something, after `roll` brought them up to date.
+    pub(super) fn any_held(&self, roll: impl Fn(&mut Counter)) -> Result<bool, StoreError> {
+        for entry in self.entries() {
+            let mut counter = entry?.read()?.1;
+            roll(&mut counter);
+            if counter.held() != Amounts::default() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The entry of `tag`, with what is before and behind it.
+    #[expect(clippy::type_complexity, reason = "a name would say no more than the three parts do")]
+    fn place(&self, tag: &Tag) -> Result<Option<(&'a [u8], Entry<'a>, &'a [u8])>, StoreError> {
+        let mut before = 0;
+        for entry in self.entries() {
+            let entry = entry?;
+            let after = before + size_of::<Tag>() + 1 + entry.body.len();
+            if entry.tag == tag {
+                let (before, _) = self.0.split_at_checked(before).ok_or(StoreError::Unreadable)?;
+                let (_, after) = self.0.split_at_checked(after).ok_or(StoreError::Unreadable)?;
+                return Ok(Some((before, entry, after)));
+            }
+            before = after;
+        }
+        Ok(None)
     }
 
     fn entries(&self) -> impl Iterator<Item = Result<Entry<'a>, StoreError>> {

@@ -132,6 +132,10 @@ fn a_budget_may_insist_on_being_told_what_it_is_counted_by() {
         {"name": "run", "per": ["team", "session"], "window": "day", "limit_requests": 2, "when_absent": "deny"},
     ]));
     assert_eq!(gateway.chat(10).unwrap_err(), Denial::Unnamed(Dimension::Session));
+    let watching = Gateway::new(json!([
+        {"name": "run", "per": "session", "window": "day", "limit_requests": 2, "when_absent": "deny", "at_limit": "shadow"},
+    ]));
+    assert!(watching.chat(10).is_ok());
     assert!(gateway.session("a", "s-1").is_ok());
 }
 

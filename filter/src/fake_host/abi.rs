@@ -68,6 +68,17 @@ extern "C" fn proxy_set_tick_period_milliseconds(period: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_close_stream(_stream: u32) -> u32 {
+    answer(Call::Close, |host| match host.stream() {
+        Some(stream) => {
+            stream.closed = true;
+            OK
+        }
+        None => BAD_ARGUMENT,
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_set_effective_context(context: u32) -> u32 {
     answer(Call::Enter, |host| {
         if host.streams.get(&context).is_none_or(|stream| stream.gone) {
@@ -312,7 +323,6 @@ macro_rules! not_for_the_filter {
 not_for_the_filter! {
     proxy_add_header_map_value
     proxy_call_foreign_function
-    proxy_close_stream
     proxy_continue_stream
     proxy_dequeue_shared_queue
     proxy_done

@@ -47,10 +47,11 @@ pub(crate) enum Call {
     DefineMetric,
     Count,
     Reply,
+    Close,
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Tick,
         Self::Enter,
         Self::GetHeaders,
@@ -65,6 +66,7 @@ impl Call {
         Self::DefineMetric,
         Self::Count,
         Self::Reply,
+        Self::Close,
     ];
 }
 
@@ -93,6 +95,8 @@ pub(super) struct StreamState {
     pub(super) properties: HashMap<Vec<u8>, Vec<u8>>,
     /// Local replies that the filter asked for and that were not sent yet.
     pub(super) asked_replies: Vec<LocalReply>,
+    /// The filter closed it.
+    pub(super) closed: bool,
     /// Its context was deleted.
     pub(super) gone: bool,
 }

@@ -75,6 +75,11 @@ impl Stream {
         self.replies
     }
 
+    /// Whether the filter closed the stream.
+    pub(crate) fn closed(&self) -> bool {
+        with(|host| host.streams[&self.id].closed)
+    }
+
     /// The client's headers as they stand now.
     pub(crate) fn request_headers(&self) -> Pairs {
         with(|host| host.streams[&self.id].request.pairs.clone())

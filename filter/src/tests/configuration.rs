@@ -49,7 +49,7 @@ fn configuring_writes_no_shared_data() {
     assert!(shared_data().is_empty());
     answered(&vm);
     let before = shared_data();
-    assert_eq!(before.len(), 2);
+    assert_eq!(before.len(), 3, "two counters, and which budgets are in use");
     assert!(vm.push(&config(|json| json["hold"] = json!({"output_tokens": 7}))));
     assert!(!vm.push("{}"));
     vm.tick();

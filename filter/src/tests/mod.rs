@@ -2,6 +2,7 @@
 //! what is written down and what is charged.
 
 mod bodies;
+mod budgets;
 mod configuration;
 mod endings;
 mod hostile;

@@ -1,5 +1,7 @@
 //! One broken document per rule, with exactly what is told about it.
 
+mod budgets;
+
 use super::*;
 
 /// Each row: the part that is set, its value, and the mistakes that are told.
@@ -88,6 +90,7 @@ fn what_is_wrong_with_a_key_is_told() {
             &["keys[0].expires: must be a date like 2027-01-01 or a time like 2027-01-01T12:00:00Z"],
         ),
         ("keys", &key(r#""enabled": "yes""#), &["keys[0].enabled: must be true or false, not a string"]),
+        ("keys", &key(r#""admin": 1"#), &["keys[0].admin: must be true or false, not a number"]),
         ("keys", &key(r#""models": [""]"#), &["keys[0].models[0]: must be a pattern of 1 to 256 characters"]),
         (
             "keys",
@@ -270,47 +273,6 @@ fn what_is_wrong_with_models_and_rules_is_told() {
 }
 
 #[test]
-fn what_is_wrong_with_a_budget_is_told() {
-    let many = vec![r#"{"name": "a"}"#; 17];
-    let told = mistakes(&with("budgets", &format!("[{}]", many.join(", "))));
-    assert!(told.starts_with("budgets: must have at most 16 budgets, not 17\n"), "{told}");
-    check(&[
-        (
-            "budgets",
-            r#"[{"name": "a", "window": "dya", "limit_usd": 0.0000000000001, "limit_tokens": 1.5}]"#,
-            &[
-                r#"budgets[0].window: must be one of minute, hour, day, week, month, lifetime (did you mean "day"?)"#,
-                "budgets[0].limit_usd: has more decimals than can be counted",
-                "budgets[0].limit_tokens: must be a whole number from 0 to 9007199254740991",
-            ],
-        ),
-        (
-            "budgets",
-            r#"[{"name": "a", "window": "day"}, {"name": "a", "window": "day", "limit_usd": "1e9"}]"#,
-            &[
-                "budgets[0]: must have at least one of limit_usd, limit_tokens, limit_requests",
-                "budgets[1].name: budgets[0] has this name already",
-                "budgets[1].limit_usd: is too large to be counted",
-            ],
-        ),
-        (
-            "budgets",
-            r#"[{"name": "a", "per": "team", "window": "day", "limit_usd": 1, "overrides": {"serach": {"limit_usd": 2}, "search": {}}}]"#,
-            &[
-                r#"budgets[0].overrides.serach: no key has this team (did you mean "search"?)"#,
-                "budgets[0].overrides.search: must have at least one of limit_usd, limit_tokens, limit_requests",
-            ],
-        ),
-        (
-            "budgets",
-            r#"[{"name": "a", "window": "day", "limit_usd": 1, "overrides": {}}]"#,
-            &["budgets[0].overrides: a budget for the whole organisation has no overrides; \
-               set \"per\" to \"team\" or \"key\""],
-        ),
-    ]);
-}
-
-#[test]
 fn what_is_wrong_with_the_other_settings_is_told() {
     check(&[
         (
@@ -354,6 +316,14 @@ fn what_is_wrong_with_the_other_settings_is_told() {
             ],
         ),
         ("hold", r#"{"ceiling_usd": -1}"#, &["hold.ceiling_usd: must not be negative"]),
+        (
+            "hold",
+            r#"{"output_tokens": 0, "strict_output_tokens": 0, "least_output_tokens": 0}"#,
+            &[
+                "hold.strict_output_tokens: must be a whole number from 1 to 9007199254740991",
+                "hold.least_output_tokens: must be a whole number from 1 to 9007199254740991",
+            ],
+        ),
         ("denial", r#"{"budget_status": 403}"#, &["denial.budget_status: must be 429 or 402"]),
         (
             "endpoints",
