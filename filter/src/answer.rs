@@ -24,10 +24,7 @@ use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
 use crate::host::{self, Buffer, Map};
-use crate::worker::Worker;
-
-/// How long a client has to read the last event before the connection is closed, in milliseconds.
-const LAST_EVENT_MS: u64 = 100;
+use crate::worker::{LAST_EVENT_MS, Worker};
 
 /// A request that was sent to a provider.
 #[derive(Debug)]
@@ -138,8 +135,9 @@ impl Admitted {
         })
     }
 
-    /// The next piece of the answer.
-    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) {
+    /// The next piece of the answer. Returns whether the last event was sent in its place.
+    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) -> bool {
+        let was_cut = matches!(self.cut, Cut::Done(..));
         let now = (!piece.is_empty() && self.first_byte.is_none()).then(host::now);
         self.first_byte = self.first_byte.or(now);
         let passed = self.meter.feed(piece, last);
@@ -166,6 +164,7 @@ impl Admitted {
         {
             log::error!("a piece of an answer could not be changed");
         }
+        !was_cut && matches!(self.cut, Cut::Done(..))
     }
 
     /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
