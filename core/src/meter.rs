@@ -53,7 +53,7 @@ pub struct Meter {
     committed: bool,
     /// Where the last event ends that ended in the last piece, in the bytes that went out for it.
     boundary: Option<usize>,
-    /// The end marker has come: what follows is no part of the answer.
+    /// The end marker or the last event has come: what follows is no part of the answer.
     done: bool,
 }
 
@@ -214,7 +214,7 @@ impl Meter {
             sse::Part::Data(data) => document.feed(data),
             sse::Part::End => {
                 let ended = document.end();
-                *done |= ended.prefix == END_MARKER;
+                *done |= ended.last || ended.prefix == END_MARKER;
                 *boundary = Some(offset);
                 if *hides {
                     let rest = piece.get(start..offset).unwrap_or_default();

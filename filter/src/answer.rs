@@ -26,10 +26,7 @@ use farebox_core::window::Millis;
 
 use crate::forward;
 use crate::host::{self, Buffer, Map};
-use crate::worker::Worker;
-
-/// How long a client has to read the last event before the connection is closed, in milliseconds.
-const LAST_EVENT_MS: u64 = 100;
+use crate::worker::{LAST_EVENT_MS, Worker};
 
 /// A request that was sent to a provider.
 #[derive(Debug)]
@@ -186,8 +183,9 @@ impl Admitted {
         })
     }
 
-    /// The next piece of the answer.
-    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) {
+    /// The next piece of the answer. Returns whether the last event was sent in its place.
+    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) -> bool {
+        let was_cut = matches!(self.cut, Cut::Done(..));
         let now = (!piece.is_empty() && self.first_byte.is_none()).then(host::now);
         self.first_byte = self.first_byte.or(now);
         let passed = self.meter.feed(piece, last);
@@ -214,6 +212,7 @@ impl Admitted {
         {
             log::error!("a piece of an answer could not be changed");
         }
+        !was_cut && matches!(self.cut, Cut::Done(..))
     }
 
     /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
@@ -228,7 +227,7 @@ impl Admitted {
         let Destination { provider, model } = &self.target;
         let now = host::now();
         let price = self.config.prices.price(provider, model, now);
-        let expected = self.estimate.with_output(self.held_output, price.as_deref(), &self.config.hold);
+        let expected = self.estimate.with_output(self.held_output, price.as_deref());
         let used_up = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now);
         // A number that the provider reports may be the last thing it says: only a text that goes on is cut.
         if let Err(account) = used_up

@@ -330,7 +330,10 @@ impl HttpContext for Gateway {
         } else {
             Vec::new()
         };
-        admitted.piece(&piece, end_of_stream, &self.seen.request_id);
+        if admitted.piece(&piece, end_of_stream, &self.seen.request_id) {
+            // Should the provider say nothing more, there is no other occasion to close the stream.
+            self.worker.close_later(self.context, host::now());
+        }
         Action::Continue
     }
 
@@ -342,7 +345,7 @@ impl HttpContext for Gateway {
     }
 
     fn on_log(&mut self) {
-        self.worker.stop_waiting(self.context);
+        self.worker.forget(self.context);
         self.end(host::now());
     }
 }

@@ -22,6 +22,8 @@ use crate::shared_store::SharedStore;
 /// How long a stream may be held before it is doubted that this Envoy lets a held stream see its body.
 /// Doubt ends with the first body that is seen.
 const DOUBT_MS: u64 = 5_000;
+/// How long a client has to read the last event before the connection is closed, in milliseconds.
+pub(crate) const LAST_EVENT_MS: u64 = 100;
 
 /// What the filter does at the place where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub(crate) struct Worker {
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
     unsettled: RefCell<Vec<Unsettled>>,
+    /// Streams that got their last event, and when.
+    closing: RefCell<HashMap<u32, Millis>>,
 }
 
 /// A stream whose body is still on its way.
@@ -152,12 +156,25 @@ impl Worker {
         self.unsettled.borrow_mut().push(unsettled);
     }
 
-    /// Writes kept charges, claims budgets, and gives up on streams that wait for too long.
+    /// The stream `context` got its last event at `now` and is to be closed.
+    pub(crate) fn close_later(&self, context: u32, now: Millis) {
+        self.closing.borrow_mut().insert(context, now);
+    }
+
+    /// The stream `context` has ended.
+    pub(crate) fn forget(&self, context: u32) {
+        self.stop_waiting(context);
+        self.closing.borrow_mut().remove(&context);
+    }
+
+    /// Writes kept charges, closes streams that got their last event, claims budgets, and gives up on streams that
+    /// wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
             let ledger = Self::ledger(config);
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
+        self.close(now);
         self.claim_all(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
             let waited = now.since(waiting.since);
@@ -174,6 +191,24 @@ impl Worker {
             self.give_up(context, waiting, denial, now);
             false
         });
+    }
+
+    /// Closes streams that got their last event and whose providers have said nothing since.
+    fn close(&self, now: Millis) {
+        // Closing a stream ends it at once, and its end wants to be forgotten here.
+        let due: Vec<u32> = self
+            .closing
+            .borrow()
+            .iter()
+            .filter(|(_, since)| now.since(**since) >= LAST_EVENT_MS)
+            .map(|(&context, _)| context)
+            .collect();
+        for context in due {
+            self.closing.borrow_mut().remove(&context);
+            if host::enter(context).is_ok() {
+                host::close_response();
+            }
+        }
     }
 
     /// Says that this Envoy does not do what the filter needs.

@@ -162,7 +162,9 @@ impl Answers {
         })
     }
 
-    fn response_events(&self) -> Vec<Vec<u8>> {
+    /// The events of a stream of the Responses dialect.
+    #[must_use]
+    pub fn response_events(&self) -> Vec<Vec<u8>> {
         let mut open = self.response();
         open["status"] = json!("in_progress");
         open["output"] = json!([]);
@@ -196,7 +198,9 @@ impl Answers {
         })
     }
 
-    fn message_events(&self) -> Vec<Vec<u8>> {
+    /// The events of a stream of the Messages dialect.
+    #[must_use]
+    pub fn message_events(&self) -> Vec<Vec<u8>> {
         let mut open = self.message();
         open["content"] = json!([]);
         open["stop_reason"] = Value::Null;

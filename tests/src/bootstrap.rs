@@ -24,6 +24,8 @@ pub struct Variations {
     pub without_header_stop: bool,
     /// Takes the filter from a file that may change while Envoy runs.
     pub discovered: bool,
+    /// Throws the access log away.
+    pub without_access_log: bool,
     /// Names of environment variables the filter may read, besides those of the sample.
     pub environment: Vec<String>,
 }
@@ -68,7 +70,8 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     }
     listener_mut(&mut bootstrap)["address"] = address("127.0.0.1:0".parse().expect("an address"));
     let manager = connection_manager_mut(&mut bootstrap);
-    log_to(manager, &folder.join("access.log"));
+    let log = if variations.without_access_log { "/dev/null".into() } else { folder.join("access.log") };
+    log_to(manager, &log);
     let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     let Some(plugin) = &variations.plugin else {

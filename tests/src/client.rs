@@ -207,7 +207,11 @@ impl Events {
                 }
                 match self.rest.next().await? {
                     Ok(bytes) => self.body.extend_from_slice(&bytes),
-                    Err(_) => self.broken = true,
+                    Err(_) => {
+                        self.broken = true;
+                        // A stream that was reset would say so again and again.
+                        self.rest = Box::pin(futures_util::stream::empty());
+                    }
                 }
             }
         })

@@ -73,3 +73,9 @@ pub fn with(changes: Value) -> Value {
 pub fn with_budgets(budgets: Value) -> Value {
     with(json!({"budgets": budgets}))
 }
+
+/// What the usage page says of amounts of which nothing is used.
+#[must_use]
+pub fn nothing() -> Value {
+    json!({"usd": "0.00", "tokens": 0, "input_tokens": 0, "output_tokens": 0, "requests": 0})
+}

@@ -72,6 +72,13 @@ impl Setup {
         self
     }
 
+    /// Writes no access log: of very many requests it would be larger than everything else.
+    #[must_use]
+    pub fn without_access_log(mut self) -> Self {
+        self.variations.without_access_log = true;
+        self
+    }
+
     /// Like a host that does not know `allow_on_headers_stop_iteration`.
     #[must_use]
     pub fn without_header_stop(mut self) -> Self {
@@ -190,6 +197,14 @@ impl Envoy {
     #[must_use]
     pub fn admin_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
+    }
+
+    /// The memory that Envoy has in use (resident set), in kibibytes; `None` where there is no `/proc`.
+    #[must_use]
+    pub fn resident_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
     }
 
     /// What Envoy and the filter wrote to the log so far.

@@ -63,6 +63,14 @@ impl Raw {
         line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
     }
 
+    /// Reads until the other side hangs up, properly or not.
+    pub async fn ends(&mut self) {
+        within("the end of a raw connection", async {
+            while self.stream.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {}
+        })
+        .await;
+    }
+
     /// Resets the connection: the other side sees RST, not FIN.
     ///
     /// # Panics

@@ -103,3 +103,43 @@ async fn the_anthropic_sdk_gives_up_at_once_on_a_spent_budget() {
         assert_eq!(gateway.provider.count(), 0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdks_give_up_at_once_on_whatever_waiting_does_not_help() {
+    let budgets = json!([
+        // The smallest request is larger than this, or says nothing of its session, or finds it spent.
+        {"name": "trams", "per": "model", "window": "day", "limit_tokens": 1000,
+            "overrides": {"tiny": {"limit_tokens": 3}}},
+        {"name": "sessions", "per": ["model", "session"], "window": "day", "limit_requests": 1000,
+            "overrides": {"spent/*": {"limit_requests": 0}}, "when_absent": "deny"},
+    ]);
+    let mut config = config::with_budgets(budgets);
+    for alias in ["tiny", "spent"] {
+        config["models"][alias] = json!([{"provider": "local"}]);
+    }
+    config["hold"] = json!({"output_tokens": 5});
+    let gateway = Gateway::new(config).await;
+    let (openai, anthropic) = tokio::join!(
+        sdk::run("openai_final", &gateway.envoy, DEMO),
+        sdk::run("anthropic_final", &gateway.envoy, DEMO)
+    );
+    for (attempt, class, status, reason) in [
+        ("size", "RateLimitError", 429, "budget_size"),
+        ("spent", "RateLimitError", 429, "budget_size"),
+        ("unnamed", "BadRequestError", 400, "unnamed_subject"),
+        ("admin", "PermissionDeniedError", 403, "admin_only"),
+        ("query", "BadRequestError", 400, "invalid_query"),
+    ] {
+        for seen in [&openai[attempt], &anthropic[attempt]] {
+            assert_eq!(
+                (&seen["class"], &seen["status"]),
+                (&json!(class), &json!(status)),
+                "{attempt}: {seen}"
+            );
+            assert_eq!(seen["denied"], reason, "{attempt}: {seen}");
+            assert!(at_once(seen), "{attempt}: {seen}");
+        }
+    }
+    assert_eq!(gateway.envoy.records(10).await.len(), 10, "one attempt each");
+    assert_eq!(gateway.provider.count(), 0);
+}

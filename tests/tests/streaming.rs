@@ -2,21 +2,15 @@
 
 use farebox_tests::answers::Answers;
 use farebox_tests::client::{Client, chat_body};
-use farebox_tests::config::{self, DEMO};
+use farebox_tests::config::{self, DEMO, nothing};
 use farebox_tests::envoy::Setup;
 use farebox_tests::gateway::Gateway;
 use farebox_tests::raw::Raw;
 use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::{Value, json};
 
-const NOTHING: &str = r#"{"usd":"0.00","tokens":0,"input_tokens":0,"output_tokens":0,"requests":0}"#;
-
 fn counted() -> Value {
     config::with_budgets(json!([{"name": "org", "window": "lifetime", "limit_usd": 100}]))
-}
-
-fn nothing() -> Value {
-    serde_json::from_str(NOTHING).unwrap()
 }
 
 async fn send_streamed_chat(gateway: &Gateway) -> Raw {

@@ -60,6 +60,7 @@ const INVOCATION_METRICS: Shape<Field> = Shape::inside(
 
 /// Answers of `/v1/messages` and its stream events.
 pub static MESSAGE: Shape<Field> = Shape::document(&[
+    Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
     Shape::inside("delta", TEXTS),

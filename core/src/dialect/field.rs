@@ -103,6 +103,8 @@ pub enum Field {
     Choices,
     /// Text that the model wrote.
     Delta,
+    /// What kind of event it is; some are the last of a stream.
+    EventKind,
     /// What kind of item the answer has; a search of the web is charged.
     Item,
     /// The model that answered.

@@ -115,6 +115,7 @@ const OUTPUT_ITEMS: Shape<Field> = Shape::inside(
 /// Answers of `/v1/responses`, and its stream events, which carry the answer under `response`. The final
 /// event repeats the whole output, so its texts are not read there: deltas would count twice.
 pub static RESPONSE: Shape<Field> = Shape::document(&[
+    Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("service_tier", Field::ServiceTier),
     Shape::value("error", Field::Error),

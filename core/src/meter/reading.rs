@@ -63,6 +63,11 @@ pub struct Step {
     pub reported: Reported,
 }
 
+/// Events that are the last of a stream, in dialects without an end marker that is none of the events.
+/// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses.
+const LAST_EVENTS: [&[u8]; 4] =
+    [b"message_stop", b"response.completed", b"response.incomplete", b"response.failed"];
+
 /// What one document or event said about itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Event {
@@ -70,6 +75,8 @@ pub(super) struct Event {
     pub(super) no_choices: bool,
     pub(super) error: bool,
     pub(super) failed: bool,
+    /// It says that it is the last of its stream.
+    pub(super) last: bool,
     /// The first bytes of its data, to know the end marker.
     pub(super) prefix: Vec<u8>,
     /// The total says something about its parts only when they all are there.
@@ -157,6 +164,7 @@ impl Collect<'_> {
                     _ => Kind::Other,
                 };
             }
+            Field::EventKind => self.event.last = LAST_EVENTS.contains(&raw),
             Field::Item => match raw {
                 b"web_search_call" => self.event.web_searches += 1,
                 b"file_search_call" => self.event.file_searches += 1,

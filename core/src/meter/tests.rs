@@ -172,6 +172,20 @@ fn an_answer_is_not_cut_where_no_event_ends() {
 }
 
 #[test]
+fn an_answer_that_has_ended_is_not_cut() {
+    for (endpoint, stream) in
+        [(Endpoint::ChatCompletions, CHAT), (Endpoint::Messages, MESSAGES), (Endpoint::Responses, RESPONSES)]
+    {
+        let stream = stream.replace("\r\n", "\n");
+        let mut meter = Meter::new(endpoint, Framing::Events, false);
+        let begun = stream.find("\n\n").unwrap() + 2;
+        assert!(cut(&mut meter, &stream[..begun]).is_some(), "{endpoint:?}");
+        assert_eq!(cut(&mut meter, &stream[begun..]), None, "{endpoint:?}");
+        assert_eq!(cut(&mut meter, ": still here\n\n"), None, "{endpoint:?}");
+    }
+}
+
+#[test]
 fn a_usage_chunk_stays_hidden_where_the_answer_is_cut_behind_it() {
     let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, true);
     assert_eq!(meter.feed(b"data: {\"choices\":[],", false), Passed::Replaced(vec![]));
