@@ -40,7 +40,11 @@ impl<'a, S: Store> Keyring<'a, S> {
         let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
         let awake = |(_, key): &(usize, &crate::config::PoolKey)| until(stored, tag(&key.env)) <= now.0;
         let weight: u64 = keys.iter().enumerate().filter(awake).map(|(_, key)| u64::from(key.weight)).sum();
-        let mut left = draw.checked_rem(weight)?;
+        if weight == 0 {
+            return None;
+        }
+        // Another number than the one that chose the target.
+        let mut left = hash::part(!draw, weight);
         for (index, key) in keys.iter().enumerate().filter(awake) {
             match left.checked_sub(u64::from(key.weight)) {
                 Some(rest) => left = rest,
@@ -54,12 +58,19 @@ impl<'a, S: Store> Keyring<'a, S> {
     ///
     /// # Errors
     /// [`StoreError`]; it does not rest then.
-    pub fn pause(&self, provider: &Provider, key: usize, until_ms: Millis, now: Millis) -> Result<(), StoreError> {
+    pub fn pause(
+        &self,
+        provider: &Provider,
+        key: usize,
+        until_ms: Millis,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         let Some(key) = provider.keys().get(key) else { return Ok(()) };
         let (record, own) = (record(provider), tag(&key.env));
         for _ in 0..TRIES {
             let stored = self.store.get(&record)?;
-            let (value, version) = stored.map_or((Vec::new(), None), |(value, version)| (value, Some(version)));
+            let (value, version) =
+                stored.map_or((Vec::new(), None), |(value, version)| (value, Some(version)));
             if until(&value, own) >= until_ms.0 {
                 return Ok(());
             }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::admission::{Hold, Noticed, Refusal, Wanted, admit};
 use crate::ask::{Ask, CompletionMember};
 use crate::attribution::Attribution;
-use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
+use crate::config::{Account, Config, Dimension, Key, Mode, Provider, Unpriced};
 use crate::denial::{Denial, Lack};
 use crate::dialect::Api;
 use crate::estimate::{Estimate, most};
@@ -31,7 +31,7 @@ use crate::window::Millis;
 const CLAMPS: usize = 8;
 
 /// A request that wants to be sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Order<'a> {
     /// What the operator decided.
     pub config: &'a Config,
@@ -49,6 +49,8 @@ pub struct Order<'a> {
     pub body: &'a [u8],
     /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
     pub draw: u64,
+    /// Whether all keys of a provider rest.
+    pub rests: &'a dyn Fn(&Provider) -> bool,
     /// What models have answered lately.
     pub recent: &'a Recent,
     /// When it arrived: the moment of its prices.
@@ -76,11 +78,12 @@ pub struct Admission {
     pub noticed: Noticed,
 }
 
-/// A model with its price and what the request is expected to use of it.
+/// A model with its prices and what the request is expected to use of it.
 struct Offer {
     plan: Plan,
     target: Destination,
-    price: Option<Rc<Price>>,
+    /// Of every place that it may go to.
+    prices: Vec<Option<Rc<Price>>>,
     estimate: Estimate,
     accounts: Vec<Rc<Account>>,
 }
@@ -130,15 +133,27 @@ impl Order<'_> {
         Some((by, self.offer(plan).ok()?))
     }
 
-    fn offer(&self, plan: Plan) -> Result<Offer, Denial> {
+    fn offer(&self, mut plan: Plan) -> Result<Offer, Denial> {
         let Self { config, ask, .. } = self;
-        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::HostUnsupported) };
-        let price = config.prices.price(&target.provider, &target.model, self.arrived);
-        if price.is_none() && config.unpriced == Unpriced::Deny && ask.endpoint.is_charged() {
-            return Err(Denial::Unpriced(plan.model));
+        let price = |place: &Destination| config.prices.price(&place.provider, &place.model, self.arrived);
+        if config.unpriced == Unpriced::Deny && ask.endpoint.is_charged() {
+            plan.targets.retain(|place| price(place).is_some());
+            plan.long.retain(|place| price(place).is_some());
         }
+        // A target of which all keys rest comes after one that can be asked, unless there is none.
+        if let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(&place.provider))
+            && let Some(until_awake) = plan.targets.get_mut(..=awake)
+        {
+            until_awake.rotate_right(1);
+        }
+        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::Unpriced(plan.model)) };
         let recent = self.recent.expected(&plan.label);
-        let estimate = Estimate::of(ask, price.as_deref(), &config.hold, recent);
+        let prices: Vec<_> = plan.targets.iter().chain(&plan.long).map(price).collect();
+        // Whichever target answers in the end, there is enough held for it.
+        let estimates = prices.iter().map(|price| Estimate::of(ask, price.as_deref(), &config.hold, recent));
+        let estimate = estimates
+            .reduce(|one, other| Estimate { amounts: one.amounts.max(other.amounts), ..one })
+            .unwrap_or_default();
         let repeats = config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
         let request = repeats.then(|| digest(self.head.path(), self.body));
         let subject = Subject {
@@ -150,7 +165,7 @@ impl Order<'_> {
             ..Subject::of(self.key)
         };
         let accounts = subject.accounts(config, self.key).map_err(Denial::Unnamed)?;
-        Ok(Offer { plan, target, price, estimate, accounts })
+        Ok(Offer { plan, target, prices, estimate, accounts })
     }
 
     /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
@@ -194,7 +209,9 @@ impl Order<'_> {
     }
 
     fn most(&self, offer: &Offer, output: u64) -> Amounts {
-        most(self.ask, self.body.len() as u64, output, offer.price.as_deref())
+        let bytes = self.body.len() as u64;
+        let most = |price: &Option<Rc<Price>>| most(self.ask, bytes, output, price.as_deref());
+        offer.prices.iter().map(most).reduce(Amounts::max).unwrap_or_default()
     }
 
     /// The largest output below `limit` that fits what is `left`.

@@ -131,7 +131,12 @@ impl Admitted {
 
     /// The answer's headers. Says what the client must be told instead.
     #[must_use]
-    pub(crate) fn begin(&mut self, head: &RequestHead, status: Option<u64>, complete: bool) -> Option<Denial> {
+    pub(crate) fn begin(
+        &mut self,
+        head: &RequestHead,
+        status: Option<u64>,
+        complete: bool,
+    ) -> Option<Denial> {
         self.arrive();
         let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));
         let succeeded = status.is_some_and(is_success);

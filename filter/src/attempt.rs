@@ -192,7 +192,8 @@ impl Run {
             return Ok(Action::Continue);
         }
         let wait_ms = wait_ms(head.first("retry-after-ms"), head.first("retry-after"));
-        let asks_for_less = matches!(status, 400 | 413 | 422) && self.chain.stops.iter().any(|stop| stop.long);
+        let asks_for_less =
+            matches!(status, 400 | 413 | 422) && self.chain.stops.iter().any(|stop| stop.long);
         if asks_for_less || (status == 429 && wait_ms.is_none()) {
             self.held = Held::Refusal(status);
             return Ok(Action::Pause);

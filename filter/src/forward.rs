@@ -88,11 +88,14 @@ impl Departure<'_> {
     fn chain(&self, key: usize) -> Result<bool, HostError> {
         let Self { config, head, admission, ask, .. } = self;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let (Some(authority), Some(path)) = (text(head.first(":authority").unwrap_or_default()), text(head.target()))
+        let (Some(authority), Some(path)) =
+            (text(head.first(":authority").unwrap_or_default()), text(head.target()))
         else {
             return Ok(false);
         };
-        if admission.plan.targets.len() + admission.plan.long.len() < 2 && admission.target.provider.keys().len() < 2 {
+        if admission.plan.targets.len() + admission.plan.long.len() < 2
+            && admission.target.provider.keys().len() < 2
+        {
             return Ok(false);
         }
         let chain = Chain::new(&admission.plan, &admission.target, &authority, &path, self.draw);

@@ -16,8 +16,8 @@ use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
 use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
-use farebox_core::hash::fnv1a;
 use farebox_core::identity::identify;
+use farebox_core::keyring::Keyring;
 use farebox_core::order::Order;
 use farebox_core::place::{Place, dialect_of};
 use farebox_core::text::Label;
@@ -29,6 +29,7 @@ use proxy_wasm::types::Action;
 use crate::answer::{Admitted, is_via_upstream};
 use crate::forward::Departure;
 use crate::host::{self, Buffer, HostError, Map};
+use crate::shared_store::SharedStore;
 use crate::worker::{GivenUp, Waiting, Worker};
 
 /// One request.
@@ -130,8 +131,8 @@ impl Gateway {
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
         let (ledger, now) = (Worker::ledger(&config), host::now());
-        // Equal for every worker that sees this request, and evenly spread.
-        let draw = fnv1a(now.0, self.seen.request_id.as_bytes());
+        let draw = self.draw();
+        let keyring = Keyring::new(&SharedStore);
         let order = Order {
             config: &config,
             key: &key,
@@ -140,7 +141,8 @@ impl Gateway {
             api: served.api,
             ask: &ask,
             body: &body,
-            draw: self.draw(),
+            draw,
+            rests: &|provider| provider.keys().len() > 1 && keyring.choose(provider, draw, now).is_none(),
             recent: &self.worker.recent.borrow(),
             arrived: self.seen.arrived,
             now,

@@ -53,6 +53,7 @@ impl Gateway {
             ask: &ask,
             body: body.as_bytes(),
             draw: self.draw,
+            rests: &|_| false,
             recent: &self.recent,
             arrived: self.now,
             now: self.now,
