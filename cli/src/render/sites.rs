@@ -39,22 +39,22 @@ pub(super) fn of<'a>(providers: &[&'a Provider]) -> Result<Vec<Site<'a>>, Vec<Co
 /// Lets `site` be reached through the cluster of `other`.
 fn join<'a>(other: &mut Site<'a>, site: &Site<'a>) -> Result<(), (&'static str, String)> {
     let what = if other.endpoints != site.endpoints {
-        "endpoints"
+        "other endpoints"
     } else if other.tls != site.tls {
-        "host"
+        "another host"
     } else if other.signing() != site.signing() {
-        "credentials of Envoy"
+        "other credentials of Envoy's"
     } else if other.health_path.is_some()
         && site.health_path.is_some()
         && other.health_path != site.health_path
     {
-        "health_path"
+        "another health_path"
     } else {
         other.health_path = other.health_path.or(site.health_path);
         return Ok(());
     };
     let name = &other.provider.name;
-    Err(("cluster", format!("is the cluster of the provider \"{name}\" too, which has another {what}")))
+    Err(("cluster", format!("is the cluster of the provider \"{name}\" too, which has {what}")))
 }
 
 /// There is one variable for the secret of an application of Microsoft Entra.

@@ -136,6 +136,21 @@ fn a_secret_counts_as_set_only_if_envoy_hands_it_on() {
 }
 
 #[test]
+fn an_attempt_has_to_have_the_configuration_of_the_gateway() {
+    let sample =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/envoy.yaml")).unwrap();
+    let other = WITH_SECRET.replace('\n', " ");
+    let differs = sample.replace("value: *configuration", &format!("value: '{other}'"));
+    assert_ne!(differs, sample);
+    let outcome = farebox(["check", "-"]).stdin(&differs).run();
+    assert!(!outcome.success);
+    assert!(outcome.stderr.ends_with("must be what the filter before the router has\n"), "{outcome:?}");
+    let broken = sample.replace("value: *configuration", "value: '{}'");
+    let outcome = farebox(["check", "-"]).stdin(&broken).run();
+    assert!(outcome.stderr.contains("\"version\" is missing"), "{outcome:?}");
+}
+
+#[test]
 fn other_wasm_filters_are_left_alone() {
     let other = r#"
           - name: other
