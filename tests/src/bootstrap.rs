@@ -74,6 +74,14 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     log_to(manager, &log);
     let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
+    let router = filters.last_mut().expect("the listener has filters");
+    match &variations.plugin {
+        Some(plugin) => {
+            let attempts = &mut router["typed_config"]["upstream_http_filters"][0]["typed_config"];
+            adapt_filter(attempts, variations, plugin);
+        }
+        None => leave_attempts_out(router),
+    }
     let Some(plugin) = &variations.plugin else {
         filters.remove(at);
         manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"] = json!({"cluster": "local"});
@@ -128,6 +136,11 @@ fn adapt_filter(filter: &mut Value, variations: &Variations, plugin: &str) {
         all.extend(variations.environment.iter().map(|name| json!(name)));
         *names = Value::Array(all);
     }
+}
+
+fn leave_attempts_out(router: &mut Value) {
+    let router = router["typed_config"].as_object_mut().expect("the router is configured");
+    router.remove("upstream_http_filters").expect("the sample has filters behind its router");
 }
 
 /// Plain text instead of TLS, the simulator instead of a name to be resolved.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::shell::{Outcome, farebox, file};
+use farebox_core::config::Config;
+use farebox_core::dialect::Api;
 use serde_json::Value;
 
 /// The folder of the workspace: where `make` runs the command.
@@ -35,6 +37,15 @@ fn mistakes(providers: &str) -> Vec<String> {
     let outcome = render(providers);
     assert!(!outcome.success && outcome.stdout.is_empty(), "{outcome:?}");
     outcome.stderr.lines().skip(1).map(|line| line.trim().to_owned()).collect()
+}
+
+/// The names of all presets, which are told to whoever writes another one.
+fn presets() -> BTreeSet<String> {
+    let unknown = mistakes(r#""a": {"preset": "?"}"#).join("\n");
+    let (_, known) = unknown.split_once("must be one of ").unwrap();
+    let known: BTreeSet<String> = known.split(", ").map(str::to_owned).collect();
+    assert!(known.len() >= 20 && known.contains("groq"), "{known:?}");
+    known
 }
 
 fn clusters(bootstrap: &Value) -> &Vec<Value> {
@@ -102,11 +113,45 @@ fn the_samples_have_every_preset() {
         let providers = document["providers"].as_object().unwrap().values();
         used.extend(providers.filter_map(|provider| Some(provider["preset"].as_str()?.to_owned())));
     }
-    let unknown = mistakes(r#""a": {"preset": "?"}"#).join("\n");
-    let (_, known) = unknown.split_once("must be one of ").unwrap();
-    let known: BTreeSet<String> = known.split(", ").map(str::to_owned).collect();
-    assert!(known.len() >= 20 && known.contains("groq"), "{known:?}");
-    assert_eq!(used, known);
+    assert_eq!(used, presets());
+}
+
+#[test]
+fn the_page_about_providers_says_what_the_presets_say() {
+    let page = std::fs::read_to_string(workspace().join("docs/providers.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `").map(|row| row.split(" | ").collect()))
+        .filter(|row: &Vec<&str>| row.len() == 6)
+        .collect();
+    let names: BTreeSet<String> = rows.iter().map(|row| row[0].trim_end_matches('`').to_owned()).collect();
+    assert_eq!(names, presets());
+    for row in rows {
+        let name = row[0].trim_end_matches('`');
+        let own = if row[2].starts_with("yours") { r#", "host": "example.com""# } else { "" };
+        let signed = if row[4].contains("Envoy") { r#", "credentials": {"envoy": "gcp"}"# } else { "" };
+        let text = plugin(&format!(r#""a": {{"preset": "{name}"{own}{signed}}}"#));
+        let config = Config::parse(text.as_bytes(), |_| None).unwrap();
+        let provider = &config.providers["a"];
+        let dialects =
+            provider.apis.iter().map(|api| Api::NAMES.iter().find(|(_, other)| other == api).unwrap().0);
+        assert_eq!(row[1], dialects.collect::<Vec<_>>().join(", "), "{name}");
+        let host = if own.is_empty() { row[2].trim_matches('`') } else { "example.com" };
+        assert_eq!(provider.host.as_deref(), Some(host), "{name}");
+        let base_path = match row[3].trim() {
+            "" => None,
+            "none" => Some(""),
+            path => Some(path.trim_matches('`')),
+        };
+        assert_eq!(provider.base_path.as_deref(), base_path, "{name}");
+        let mut headers: Vec<String> = provider
+            .apis
+            .iter()
+            .map(|api| format!("`{}`", provider.header.unwrap_or_else(|| api.credential()).0))
+            .collect();
+        headers.dedup();
+        assert!(row[4] == headers.join(", ") || !signed.is_empty(), "{name}: {headers:?}");
+    }
 }
 
 #[test]
