@@ -38,18 +38,18 @@ impl Estimate {
             (None, _) => expected,
         };
         let output = if ask.endpoint.generates() { each.saturating_mul(ask.choices) } else { 0 };
-        Self::new(Tokens { input: ask.input_tokens, output, ..Tokens::default() }, price, policy)
+        Self::new(Tokens { input: ask.input_tokens, output, ..Tokens::default() }, price, policy.ceiling)
     }
 
-    /// The same with more output.
+    /// What is used when there is so much output: seen and not expected, so that no ceiling holds for it.
     #[must_use]
-    pub fn with_output(&self, output: u64, price: Option<&Price>, policy: &HoldPolicy) -> Self {
-        Self::new(Tokens { output, ..self.tokens }, price, policy)
+    pub fn with_output(&self, output: u64, price: Option<&Price>) -> Self {
+        Self::new(Tokens { output, ..self.tokens }, price, None)
     }
 
-    fn new(tokens: Tokens, price: Option<&Price>, policy: &HoldPolicy) -> Self {
+    fn new(tokens: Tokens, price: Option<&Price>, ceiling: Option<PicoUsd>) -> Self {
         let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), ServiceTier::Standard));
-        let usd = policy.ceiling.map_or(cost, |ceiling| cost.min(ceiling));
+        let usd = ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         let (input, output) = (tokens.total_input(), tokens.total_output());
         Self { tokens, amounts: Amounts { usd, input, output, requests: 1 } }
     }

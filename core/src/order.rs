@@ -95,11 +95,14 @@ impl Order<'_> {
         let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {
             return taken.map(|taken| taken.of(offer, None)).map_err(|refusal| self.denial(refusal));
         };
-        if let Ok(taken) = taken {
-            taken.hold.release(ledger, self.now);
-        }
+        let before = taken.map(|taken| taken.hold.release(ledger, self.now));
         match self.take(ledger, &cheaper) {
             Ok(taken) => Ok(taken.of(cheaper, Some(by))),
+            // The cheaper model may have a budget of its own that is full.
+            Err(_) if before.is_ok() => self
+                .take(ledger, &offer)
+                .map(|taken| taken.of(offer, None))
+                .map_err(|refusal| self.denial(refusal)),
             Err(refusal) => Err(self.denial(refusal)),
         }
     }

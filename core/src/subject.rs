@@ -84,6 +84,8 @@ impl<'a> Subject<'a> {
                 accounts.push(account);
             }
         }
+        // Whoever is new takes a place in a slot, perhaps somebody else's: not if another budget refuses it.
+        accounts.sort_by_key(|account| account.budget.is_claimed());
         Ok(accounts)
     }
 

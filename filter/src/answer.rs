@@ -179,7 +179,7 @@ impl Admitted {
         let Destination { provider, model } = &self.target;
         let now = host::now();
         let price = self.config.prices.price(provider, model, now);
-        let expected = self.estimate.with_output(self.held_output, price.as_deref(), &self.config.hold);
+        let expected = self.estimate.with_output(self.held_output, price.as_deref());
         let used_up = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now);
         // A number that the provider reports may be the last thing it says: only a text that goes on is cut.
         if let Err(account) = used_up

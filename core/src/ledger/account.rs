@@ -1,13 +1,13 @@
 //! Decides which counter of a budget is used for one subject: where it is stored.
 //!
 //! Subjects that the configuration bounds (teams, keys, labels, models, providers) have a record each, named
-//! by them. Subjects that callers name live in slots: a fixed number of records, of which each keeps the
-//! counters of the subjects that fall into it, told apart by the hash of their names. So a caller that
-//! makes up names takes no more memory than the slots have.
+//! by them. Subjects that callers name live in slots: for each team a fixed number of records, of which each keeps
+//! the counters of the subjects that fall into it, told apart by the hash of their names. So a caller that
+//! makes up names takes no more memory than the slots of its team have, and no other team's slots.
 //!
 //! ```text
 //! ## fb/2/<budget>/<per>/<subject>   => one counter
-//! ## fb/2/<budget>/<per>#<0..1023>   => the counters of several subjects that callers name
+//! ## fb/2/<budget>/<per>@<team>#<0..1023>   => the counters of several subjects that callers name
 //! ## fb/2/claims                     => which budgets are in use: see `claims.rs`
 //! ```
 
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Budget, Limits};
 
-/// Records that the slots of a budget are spread over. Fixed, so that subjects stay where they are when
+/// Records that the slots of a budget are spread over, for each team. Fixed, so that subjects stay where they are when
 /// the number of slots is changed.
 pub(super) const BUCKETS: u32 = 1_024;
 
@@ -46,8 +46,9 @@ impl Account {
     pub fn new(budget: &Rc<Budget>, team: &str, values: &[&str]) -> Self {
         let subject = if values.is_empty() { "*".to_owned() } else { values.join("/") };
         let (record, tag) = if budget.is_claimed() {
-            let tag = tag(team, values);
-            (shared_record(budget, bucket(&tag)), Some(tag))
+            let tag = tag(values);
+            let start = format!("fb/2/{}/{}@{team}", budget.name, budget.per_text());
+            (format!("{start}#{}", bucket(&tag)), Some(tag))
         } else {
             // A separator that no value has: what is joined differently is another record.
             (format!("fb/2/{}/{}/{}", budget.name, budget.per_text(), values.join("\u{1f}")), None)
@@ -55,21 +56,11 @@ impl Account {
         let limits = budget.limits_of(&subject);
         Self { budget: Rc::clone(budget), subject: subject.into(), limits, record: record.into(), tag }
     }
-
-    /// The number of its record, if it is one that subjects share.
-    pub(super) fn bucket(&self) -> Option<u32> {
-        self.tag.as_ref().map(bucket)
-    }
 }
 
-/// Key of one of the records that the slots of `budget` are spread over.
-pub(super) fn shared_record(budget: &Budget, bucket: u32) -> String {
-    format!("fb/2/{}/{}#{bucket}", budget.name, budget.per_text())
-}
-
-fn tag(team: &str, values: &[&str]) -> Tag {
+fn tag(values: &[&str]) -> Tag {
     let mut hash = Sha256::new();
-    for value in core::iter::once(&team).chain(values) {
+    for value in values {
         hash.update((value.len() as u64).to_le_bytes());
         hash.update(value.as_bytes());
     }

@@ -15,8 +15,9 @@ use super::{Budget, StoreError};
 
 /// Key of the record that all VMs write.
 pub(super) const RECORD: &str = "fb/2/claims";
-/// How long a claim counts, in seconds.
-pub(super) const LASTS_S: u64 = 3_600;
+/// How long a claim counts, in seconds: an hour, as old as one may be when its budget is removed, and something for
+/// ticks that failed.
+pub(super) const LASTS_S: u64 = 5_400;
 /// Claims that the list has room for: those of 64 configurations that have no budget in common.
 const ROOM: usize = 1_024;
 /// First byte of the record.

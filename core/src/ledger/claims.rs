@@ -1,9 +1,10 @@
 //! Decides when the counters of a budget that no configuration has any more are given up.
 //!
 //! A store has no delete and no listing, and no VM knows what the configurations of the others say: while a push is
-//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets
-//! of its own configurations, in a list that all share, and remembers which records it used. What nobody has claimed
-//! for an hour it empties. A budget that was removed by mistake can be brought back until then.
+//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets of its
+//! own configurations, in a list that all share, and remembers which records it used. What no configuration has
+//! had for an hour it empties, at the latest three quarters of an hour after that. A budget that was removed by
+//! mistake can be brought back until then.
 //!
 //! ```text
 //! ## claim  => before a configuration is first used, then every ten minutes; written only if it is not fresh
@@ -13,15 +14,13 @@
 //! The order is what makes this safe. Who uses a budget has claimed it before. If it did so before the list was
 //! read again, its claim is seen there; if after that, then so was its first use, which changes the record.
 //!
-//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM used
-//! that has ended are not found again; they go with the process.
+//! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM
+//! used that has ended are not found again; they go with the process.
 
 use core::fmt;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use hashbrown::HashSet;
-
-use super::account::shared_record;
 use super::book::Content;
 use super::claimed::{Claimed, LASTS_S, RECORD};
 use super::{Account, Budget, Ledger, Put, Store, StoreError};
@@ -37,7 +36,7 @@ const TRIES: usize = 16;
 const BATCH: usize = 480;
 /// Budgets whose records are remembered: those of sixteen configurations at least.
 const BUDGETS: usize = 256;
-/// Records that are remembered, of budgets that do not have slots.
+/// Records that are remembered. Those beyond stay until the process ends.
 const RECORDS: usize = 65_536;
 
 /// What one VM knows of budgets: which it claimed, and which records it used.
@@ -52,32 +51,18 @@ pub struct Claims {
     claimed_s: Option<u64>,
     asked_s: Option<u64>,
     /// Records that are to be looked at before the next claim.
-    queue: Vec<(Rc<Budget>, Record)>,
+    queue: Vec<(Rc<Budget>, Box<str>)>,
 }
 
-/// The records that were used of one budget.
+/// The records that were used of one budget, by their keys.
 struct Used {
     budget: Rc<Budget>,
-    records: Records,
-}
-
-enum Records {
-    /// A bit for each that has slots.
-    Shared([u64; 16]),
-    /// Keys.
-    Own(HashSet<Box<str>>),
-}
-
-/// One record of a budget.
-#[derive(Clone, Debug)]
-enum Record {
-    Shared(u32),
-    Own(Box<str>),
+    records: BTreeSet<Box<str>>,
 }
 
 impl Claims {
-    /// Remembers that the record of `account` is used. To be called for every hold and every settlement; allocates
-    /// nothing if it is known.
+    /// Remembers that the record of `account` is used. To be called whenever it may be written: for every hold, growth
+    /// and settlement, as the record may have been emptied in between. Allocates nothing if it is known.
     pub fn used(&mut self, account: &Account) {
         let known = self.used.iter().position(|used| same(&used.budget, &account.budget));
         let at = known.unwrap_or(self.used.len());
@@ -88,17 +73,9 @@ impl Claims {
             self.used.push(Used::new(&account.budget));
         }
         let Some(used) = self.used.get_mut(at) else { return };
-        match (&mut used.records, account.bucket()) {
-            (Records::Shared(bits), Some(bucket)) => {
-                if let Some((word, bit)) = bit(bits, bucket) {
-                    *word |= bit;
-                }
-            }
-            (Records::Own(keys), None) if self.keys < RECORDS && !keys.contains(&account.record) => {
-                keys.insert(account.record.clone());
-                self.keys += 1;
-            }
-            _ => {}
+        if self.keys < RECORDS && !used.records.contains(&account.record) {
+            used.records.insert(account.record.clone());
+            self.keys += 1;
         }
     }
 
@@ -144,9 +121,8 @@ impl Claims {
         let batch = self.queue.split_off(self.queue.len().saturating_sub(BATCH));
         let mut found = Vec::with_capacity(batch.len());
         for (budget, record) in batch {
-            let key = record.key(&budget);
-            match ledger.content(&key, matches!(record, Record::Shared(_)), now) {
-                Ok(Content::Usage(version)) => found.push((budget, record, key, version)),
+            match ledger.content(&record, budget.is_claimed(), now) {
+                Ok(Content::Usage(version)) => found.push((budget, record, version)),
                 // What is not a counter stays as it is.
                 Ok(Content::Nothing) | Err(StoreError::Unreadable) => self.drop_record(&budget, &record),
                 Ok(Content::Held) => {}
@@ -159,8 +135,8 @@ impl Claims {
         let stored = ledger.store().get(RECORD)?;
         let claimed = Claimed::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
         let mut freed = 0;
-        for (budget, record, key, version) in found {
-            if !claimed.counts(&budget, now.0 / 1_000) && ledger.forget(&key, version)? == Put::Stored {
+        for (budget, record, version) in found {
+            if !claimed.counts(&budget, now.0 / 1_000) && ledger.forget(&record, version)? == Put::Stored {
                 self.drop_record(&budget, &record);
                 freed += 1;
             }
@@ -168,23 +144,11 @@ impl Claims {
         Ok(freed)
     }
 
-    fn drop_record(&mut self, budget: &Budget, record: &Record) {
+    fn drop_record(&mut self, budget: &Budget, record: &str) {
         let Some(at) = self.used.iter().position(|used| same(&used.budget, budget)) else { return };
         let Some(used) = self.used.get_mut(at) else { return };
-        let empty = match (&mut used.records, record) {
-            (Records::Shared(bits), Record::Shared(bucket)) => {
-                if let Some((word, bit)) = bit(bits, *bucket) {
-                    *word &= !bit;
-                }
-                bits.iter().all(|word| *word == 0)
-            }
-            (Records::Own(keys), Record::Own(key)) => {
-                self.keys -= usize::from(keys.remove(key));
-                keys.is_empty()
-            }
-            _ => false,
-        };
-        if empty {
+        self.keys -= usize::from(used.records.remove(record));
+        if used.records.is_empty() {
             self.used.swap_remove(at);
         }
     }
@@ -215,52 +179,22 @@ const _: () = assert!(LASTS_S > 2 * PERIOD_S + SILENCE_S, "whoever claims in tim
 
 impl Used {
     fn new(budget: &Rc<Budget>) -> Self {
-        let shared = budget.is_claimed();
-        let records = if shared { Records::Shared([0; 16]) } else { Records::Own(HashSet::new()) };
-        Self { budget: Rc::clone(budget), records }
+        Self { budget: Rc::clone(budget), records: BTreeSet::new() }
     }
 
-    fn list(&self, queue: &mut Vec<(Rc<Budget>, Record)>) {
-        let mut push = |record| queue.push((Rc::clone(&self.budget), record));
-        match &self.records {
-            Records::Shared(bits) => {
-                let mut bits = *bits;
-                (0..super::account::BUCKETS)
-                    .filter(|&bucket| bit(&mut bits, bucket).is_some_and(|(word, bit)| *word & bit != 0))
-                    .for_each(|bucket| push(Record::Shared(bucket)));
-            }
-            Records::Own(keys) => keys.iter().for_each(|key| push(Record::Own(key.clone()))),
-        }
-    }
-}
-
-impl Record {
-    fn key(&self, budget: &Budget) -> String {
-        match self {
-            Self::Shared(bucket) => shared_record(budget, *bucket),
-            Self::Own(key) => key.as_ref().to_owned(),
-        }
+    fn list(&self, queue: &mut Vec<(Rc<Budget>, Box<str>)>) {
+        queue.extend(self.records.iter().map(|record| (Rc::clone(&self.budget), record.clone())));
     }
 }
 
 /// How many records; their keys would fill a page.
 impl fmt::Debug for Used {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = match &self.records {
-            Records::Shared(bits) => bits.iter().map(|word| word.count_ones() as usize).sum(),
-            Records::Own(keys) => keys.len(),
-        };
-        write!(f, "{} of {}", count, self.budget.name)
+        write!(f, "{} of {}", self.records.len(), self.budget.name)
     }
 }
 
 /// Whether both count under the same name and by the same dimensions: their records are the same then.
 fn same(one: &Budget, other: &Budget) -> bool {
     core::ptr::eq(one, other) || (one.name == other.name && one.per == other.per)
-}
-
-/// Where a bucket's bit is.
-fn bit(words: &mut [u64; 16], bucket: u32) -> Option<(&mut u64, u64)> {
-    let word = words.get_mut(usize::try_from(bucket / 64).ok()?)?;
-    Some((word, 1 << (bucket % 64)))
 }

@@ -10,6 +10,10 @@ use super::*;
 use crate::money::PicoUsd;
 use crate::window::{Calendar, Millis, Window};
 
+mod claims;
+mod rules;
+mod slots;
+
 const EPOCH_MS: u64 = 60_000;
 
 fn account(limits: Limits) -> Account {

@@ -349,3 +349,31 @@ fn when_all_slots_are_taken_the_budget_answers_as_it_was_told() {
         }
     }
 }
+
+#[test]
+fn a_cheaper_model_whose_own_budget_is_full_is_no_way_out_either() {
+    let gateway = Gateway::new(json!([
+        {"name": "day", "window": "day", "limit_requests": 2, "downgrade": {"model": "cheap", "from_percent": 50}},
+        {"name": "models", "per": "model", "window": "day", "overrides": {"cheap": {"limit_requests": 0}}},
+    ]));
+    let admission = gateway.chat(10).unwrap();
+    assert_eq!((&*admission.plan.model, gateway.output("day").0), ("small", 10));
+}
+
+#[test]
+fn a_team_that_makes_up_sessions_takes_no_other_teams_slots() {
+    let gateway = Gateway::new(json!([
+        {"name": "run", "per": "session", "window": "day", "limit_requests": 1, "slots": 1024},
+    ]));
+    let mut full = 0;
+    for number in 0..20_000 {
+        match gateway.session("b", &format!("s-{number}")) {
+            Ok(admission) => gateway.settle(admission, 1),
+            Err(_) => full += 1,
+        }
+    }
+    assert!(full > 5_000, "{full}");
+    for number in 0..500 {
+        assert!(gateway.session("a", &format!("s-{number}")).is_ok(), "{number}");
+    }
+}
