@@ -38,8 +38,10 @@ async fn crowd(when_full: &str) -> (usize, usize) {
     let started = Instant::now();
     let mut statuses = crowd::ask_each(&envoy, DEMO, (0, WARM_UP), CONNECTIONS).await;
     let before = (envoy.resident_kib(), series(&envoy).await);
-    for (status, count) in crowd::ask_each(&envoy, DEMO, (WARM_UP, SESSIONS), CONNECTIONS).await {
-        *statuses.entry(status).or_default() += count;
+    for from in (WARM_UP..SESSIONS).step_by(WARM_UP) {
+        for (status, count) in crowd::ask_each(&envoy, DEMO, (from, from + WARM_UP), CONNECTIONS).await {
+            *statuses.entry(status).or_default() += count;
+        }
     }
     let after = (envoy.resident_kib(), series(&envoy).await);
     println!(
