@@ -104,7 +104,8 @@ fn meaning(field: Field) -> Option<&'static str> {
         | Field::KindCount
         | Field::Usage
         | Field::Choices
-        | Field::Delta => return None,
+        | Field::Delta
+        | Field::EventKind => return None,
     })
 }
 
