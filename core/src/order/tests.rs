@@ -112,6 +112,12 @@ fn a_request_that_never_fits_is_told_so() {
     assert_eq!(refused(gateway.chat(1_001)), ("day".into(), Lack::Size));
     assert!(gateway.chat(1_000).is_ok());
     assert_eq!(refused(gateway.chat(1)), ("day".into(), Lack::Room));
+    let blocked = Gateway::new(json!([{"name": "day", "window": "day", "limit_requests": 0}]));
+    let denial = blocked.chat(1).unwrap_err();
+    assert_eq!(
+        (denial.message(), denial.reason()),
+        ("Budget 'day' allows this caller nothing.".into(), "budget_size")
+    );
 }
 
 #[test]
