@@ -9,7 +9,7 @@ use farebox_core::chain::{Chain, Leg};
 use farebox_core::config::{Config, Provider};
 use farebox_core::dialect::Served;
 use farebox_core::head::RequestHead;
-use farebox_core::identity::CREDENTIAL_HEADERS;
+use farebox_core::identity::is_credential;
 use farebox_core::keyring::Keyring;
 use farebox_core::order::Admission;
 use farebox_core::route::Destination;
@@ -155,8 +155,7 @@ pub(crate) fn replace_body(head: &RequestHead, body: &[u8], edits: Vec<Edit>) ->
 
 /// Takes out what may be a credential, of the client or of an earlier attempt.
 pub(crate) fn strip_credentials(head: &RequestHead) -> Result<(), HostError> {
-    let credential = |name: &[u8]| CREDENTIAL_HEADERS.iter().any(|known| known.as_bytes() == name);
-    for (name, _) in head.iter().filter(|(name, _)| credential(name)) {
+    for (name, _) in head.iter().filter(|(name, _)| is_credential(name)) {
         host::remove_header(Map::Request, name)?;
     }
     Ok(())
@@ -172,7 +171,7 @@ fn completion_member(provider: &Provider) -> CompletionMember {
 }
 
 fn is_internal(config: &Config, name: &[u8]) -> bool {
-    CREDENTIAL_HEADERS.iter().any(|credential| credential.as_bytes() == name)
+    is_credential(name)
         || name.starts_with(OWN_HEADERS)
         || name.starts_with(ROUTER_HEADERS)
         || config.identity_header.as_ref().is_some_and(|header| header.as_bytes() == name)

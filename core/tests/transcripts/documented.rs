@@ -105,8 +105,7 @@ fn meaning(field: Field) -> Option<&'static str> {
         | Field::KindCount
         | Field::Usage
         | Field::Choices
-        | Field::Delta
-        | Field::EventKind => return None,
+        | Field::Delta => return None,
     })
 }
 
