@@ -97,7 +97,8 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Cost => "stated cost",
         Field::CostTicks => "stated cost, in 1e-10 USD",
         Field::Error => "error",
-        Field::StepKind
+        Field::EventKind
+        | Field::StepKind
         | Field::Step
         | Field::Steps
         | Field::Kind
