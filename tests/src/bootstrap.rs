@@ -28,8 +28,8 @@ pub struct Variations {
     pub without_access_log: bool,
     /// Names of environment variables the filter may read, besides those of the sample.
     pub environment: Vec<String>,
-    /// More clusters than the sample has, and what serves there.
-    pub clusters: Vec<(String, SocketAddr)>,
+    /// More clusters than the sample has, and what serves there; `None`: they have no host.
+    pub clusters: Vec<(String, Option<SocketAddr>)>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
 }
@@ -154,12 +154,15 @@ fn leave_attempts_out(router: &mut Value) {
 }
 
 /// Clusters like `local`, which requests may be sent to.
-fn add_clusters(bootstrap: &mut Value, clusters: &[(String, SocketAddr)]) {
+fn add_clusters(bootstrap: &mut Value, clusters: &[(String, Option<SocketAddr>)]) {
     for (name, provider) in clusters {
         let all = bootstrap["static_resources"]["clusters"].as_array_mut().expect("the sample has clusters");
         let mut cluster = all.iter().find(|cluster| cluster["name"] == "local").expect("it has one").clone();
         cluster["name"] = json!(name);
-        point_at(&mut cluster, *provider);
+        match provider {
+            Some(provider) => point_at(&mut cluster, *provider),
+            None => cluster["load_assignment"] = json!({"cluster_name": name, "endpoints": []}),
+        }
         all.push(cluster);
         let route =
             &mut connection_manager_mut(bootstrap)["route_config"]["virtual_hosts"][0]["routes"][0]["route"];

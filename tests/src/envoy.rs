@@ -96,7 +96,14 @@ impl Setup {
     /// Adds a cluster of this name for what serves at `provider`.
     #[must_use]
     pub fn cluster(mut self, name: &str, provider: SocketAddr) -> Self {
-        self.variations.clusters.push((name.to_owned(), provider));
+        self.variations.clusters.push((name.to_owned(), Some(provider)));
+        self
+    }
+
+    /// Adds a cluster of this name that has no host: its name was not found, or no host of it is healthy.
+    #[must_use]
+    pub fn empty_cluster(mut self, name: &str) -> Self {
+        self.variations.clusters.push((name.to_owned(), None));
         self
     }
 

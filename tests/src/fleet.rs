@@ -30,12 +30,12 @@ impl Fleet {
         Self::run(Setup::new(&plugin)).await
     }
 
-    /// As set up. There is a cluster `dead` too, at which nothing listens.
+    /// As set up. There are a cluster `dead` too, at which nothing listens, and a cluster `empty` without hosts.
     pub async fn run(setup: Setup) -> Self {
         let providers = [Provider::start().await, Provider::start().await, Provider::start().await];
         let named = NAMES.iter().zip(&providers);
         let setup = named.fold(setup, |setup, (name, provider)| setup.cluster(name, provider.address()));
-        let envoy = setup.cluster("dead", nobody()).start(&providers[0]).await;
+        let envoy = setup.cluster("dead", nobody()).empty_cluster("empty").start(&providers[0]).await;
         let client = Client::new(&envoy, DEMO);
         Self { envoy, providers, client }
     }
@@ -76,7 +76,7 @@ impl Fleet {
 }
 
 /// The configuration of a fleet: the model `fast` is at `a` and then at `b`, `abc` at all three, `doomed` at a
-/// provider that nobody can connect to and then at `b`. A million tokens of input and output cost $1 and $10 at `a`,
+/// provider that nobody can connect to and then at `b`, `lost` at one whose cluster has no host and then at `b`. A million tokens of input and output cost $1 and $10 at `a`,
 /// $2 and $20 at `b`, $4 and $40 at `c`.
 #[must_use]
 pub fn plugin() -> Value {
@@ -91,16 +91,17 @@ pub fn plugin() -> Value {
         "keys": [config::key(DEMO, "search"), config::key(OTHER, "ads")],
         "providers": {
             "a": provider("a", "/alpha/v1"), "b": provider("b", "/b"), "c": provider("c", "/v1"),
-            "dead": provider("dead", "/v1"),
+            "dead": provider("dead", "/v1"), "empty": provider("empty", "/v1"),
         },
         "models": {
             "fast": [target("a"), target("b")],
             "abc": [target("a"), target("b"), target("c")],
             "doomed": [target("dead"), target("b")],
+            "lost": [target("empty"), target("b")],
         },
         "prices": {
             "a/*": {"input": 1, "output": 10}, "b/*": {"input": 2, "output": 20}, "c/*": {"input": 4, "output": 40},
-            "dead/*": {"input": 1, "output": 10},
+            "dead/*": {"input": 1, "output": 10}, "empty/*": {"input": 1, "output": 10},
         },
         "budgets": [{"name": "org", "window": "lifetime", "limit_usd": 100}],
     })

@@ -165,7 +165,21 @@ async fn an_envoy_without_the_filter_behind_its_router_asks_the_first_target_onl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_caller_is_served_while_one_provider_is_down_for_good() {
+async fn a_cluster_without_a_host_ends_the_request_because_envoy_does_not_retry_that() {
+    let fleet = Fleet::new(fleet::plugin()).await;
+    assert_eq!(fleet.client.chat("lost").await.status, 503);
+    assert_eq!(fleet.counts(), [0, 0, 0]);
+    let record = fleet.envoy.record(1).await;
+    assert_eq!(
+        (&record["outcome"], &record["cost_usd"]),
+        (&json!("not_answered"), &json!("0.00")),
+        "{record}"
+    );
+    assert_eq!(fleet.client.usage("org").await["held"], config::nothing());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_a_row_are_all_served_while_one_provider_is_down_for_good() {
     let fleet = Fleet::new(fleet::plugin()).await;
     fleet.a().reply(error(503, &[]));
     for count in 1..=20 {
