@@ -33,6 +33,8 @@ pub struct Chain {
     pub target: String,
     /// A number drawn for this request, to choose keys by.
     pub draw: u64,
+    /// How often the request may be sent.
+    pub attempts: u32,
     /// Targets in their order; those for long prompts last.
     pub stops: Vec<Stop>,
 }
@@ -55,6 +57,8 @@ pub struct Leg {
     pub stop: usize,
     /// Which key of its provider's pool.
     pub key: usize,
+    /// How many attempts there were before it.
+    pub number: u32,
 }
 
 /// How an attempt went wrong.
@@ -107,7 +111,13 @@ impl Failure {
 impl Chain {
     /// The chain of `plan`, of which the first target is `first`.
     #[must_use]
-    pub fn new(plan: &Plan, first: &Destination, authority: &str, target: &str, draw: u64) -> Self {
+    pub fn new(
+        config: &Config,
+        plan: &Plan,
+        first: &Destination,
+        (authority, target): (&str, &str),
+        draw: u64,
+    ) -> Self {
         let stop = |long| {
             move |destination: &Destination| Stop {
                 provider: destination.provider.name.to_string(),
@@ -117,19 +127,9 @@ impl Chain {
         };
         let others = plan.targets.iter().filter(|other| !other.is(first));
         let stops = core::iter::once(first).chain(others).map(stop(false));
-        let stops = stops.chain(plan.long.iter().map(stop(true))).collect();
-        Self { authority: authority.to_owned(), target: target.to_owned(), draw, stops }
-    }
-
-    /// How many attempts can be of use: one for each target and one for every other key, at most `most`.
-    #[must_use]
-    pub fn attempts(&self, config: &Config, most: u32) -> u32 {
-        let keys = |stop: &Stop| {
-            let provider = config.providers.get(stop.provider.as_str());
-            provider.map_or(1, |provider| provider.keys().len().max(1))
-        };
-        let all: usize = self.stops.iter().map(keys).sum();
-        u32::try_from(all).unwrap_or(u32::MAX).min(most)
+        let stops: Vec<Stop> = stops.chain(plan.long.iter().map(stop(true))).collect();
+        let attempts = of_use(&stops, config).min(config.failover.attempts);
+        Self { authority: authority.to_owned(), target: target.to_owned(), draw, attempts, stops }
     }
 
     /// The next attempt's leg after `leg` went wrong; `None` if there is nowhere else to go.
@@ -141,13 +141,15 @@ impl Chain {
         failure: Failure,
         now: Millis,
     ) -> Option<Leg> {
+        let number = leg.number.checked_add(1).filter(|number| *number < self.attempts)?;
+        let at_long = self.stops.get(leg.stop)?.long;
         let usable = |stop: usize| {
             let provider = config.providers.get(self.stops.get(stop)?.provider.as_str())?;
             let key = keyring.choose(provider, self.draw, now)?;
-            Some(Leg { stop, key })
+            Some(Leg { stop, key, number })
         };
         let later = |long: bool| {
-            let from = if long && !self.stops.get(leg.stop)?.long { 0 } else { leg.stop + 1 };
+            let from = if long && !at_long { 0 } else { leg.stop + 1 };
             (from..self.stops.len())
                 .filter(|&stop| self.stops.get(stop).is_some_and(|other| other.long == long))
                 .find_map(usable)
@@ -155,9 +157,10 @@ impl Chain {
         match failure {
             Failure::ContextLength => later(true),
             Failure::Unauthorized(_) | Failure::RateLimited(_) => {
-                usable(leg.stop).filter(|other| other.key != leg.key).or_else(|| later(false))
+                usable(leg.stop).filter(|other| other.key != leg.key).or_else(|| later(at_long))
             }
-            _ => later(false),
+            // What was too long elsewhere has nowhere to go but to targets that are meant for it.
+            _ => later(at_long),
         }
     }
 
@@ -166,7 +169,7 @@ impl Chain {
     pub fn to_text(&self) -> String {
         let stops: Vec<Value> =
             self.stops.iter().map(|stop| json!([stop.provider, stop.model, stop.long])).collect();
-        json!([self.authority, self.target, self.draw, stops]).to_string()
+        json!([self.authority, self.target, self.draw, self.attempts, stops]).to_string()
     }
 
     /// Reads what [`Chain::to_text`] wrote.
@@ -185,7 +188,8 @@ impl Chain {
             authority: text(value.get(0)?)?,
             target: text(value.get(1)?)?,
             draw: value.get(2)?.as_u64()?,
-            stops: value.get(3)?.as_array()?.iter().map(stop).collect::<Option<_>>()?,
+            attempts: value.get(3)?.as_u64()?.try_into().ok()?,
+            stops: value.get(4)?.as_array()?.iter().map(stop).collect::<Option<_>>()?,
         })
     }
 }
@@ -194,14 +198,19 @@ impl Leg {
     /// The text that the next attempt reads.
     #[must_use]
     pub fn to_text(self) -> String {
-        format!("{} {}", self.stop, self.key)
+        format!("{} {} {}", self.stop, self.key, self.number)
     }
 
     /// Reads what [`Leg::to_text`] wrote.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
-        let (stop, key) = core::str::from_utf8(text).ok()?.split_once(' ')?;
-        Some(Self { stop: stop.parse().ok()?, key: key.parse().ok()? })
+        let mut parts = core::str::from_utf8(text).ok()?.split(' ');
+        let leg = Self {
+            stop: parts.next()?.parse().ok()?,
+            key: parts.next()?.parse().ok()?,
+            number: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(leg)
     }
 
     /// The provider and the model of this leg.
@@ -211,6 +220,15 @@ impl Leg {
         let provider: &std::rc::Rc<Provider> = config.providers.get(provider.as_str())?;
         Some(Destination { provider: std::rc::Rc::clone(provider), model: model.clone() })
     }
+}
+
+/// How many attempts can be of use: one for each target and one for every other key.
+fn of_use(stops: &[Stop], config: &Config) -> u32 {
+    let keys = |stop: &Stop| {
+        let provider = config.providers.get(stop.provider.as_str());
+        provider.map_or(1, |provider| provider.keys().len().max(1))
+    };
+    u32::try_from(stops.iter().map(keys).sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 /// Whether the body of a refusal says that the prompt is too long for the model. There is no common code: these are
@@ -247,3 +265,6 @@ pub fn wait_in_body(body: &[u8]) -> Option<u64> {
     let rest = rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
     wait_ms(None, rest.get(..memchr::memchr(b's', rest)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 //! it rests for a while, for all workers: when a key rests until is written into the store. Among the others
 //! one is chosen by weight.
 //!
-//! Does not know why a key rests, and never holds the last one back: with nowhere else to go it is tried.
+//! Does not know why a key rests, nor whether there is anywhere else to go: with one target alone, a key that rests
+//! is tried all the same.
 
 use crate::config::Provider;
 use crate::hash::{self, fnv1a};
@@ -107,3 +108,6 @@ fn entries(stored: &[u8]) -> impl Iterator<Item = (u64, u64)> + '_ {
         (number(tag), number(until))
     })
 }
+
+#[cfg(test)]
+mod tests;

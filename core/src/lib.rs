@@ -47,5 +47,6 @@ pub mod denial;
 pub mod meter;
 pub mod last_event;
 pub mod settlement;
+pub mod sunk;
 pub mod record;
 pub mod pages;

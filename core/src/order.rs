@@ -141,7 +141,8 @@ impl Order<'_> {
             plan.long.retain(|place| price(place).is_some());
         }
         // A target of which all keys rest comes after one that can be asked, unless there is none.
-        if let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(&place.provider))
+        if plan.targets.len() > 1
+            && let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(&place.provider))
             && let Some(until_awake) = plan.targets.get_mut(..=awake)
         {
             until_awake.rotate_right(1);

@@ -21,11 +21,13 @@ use farebox_core::last_event::last_event;
 use farebox_core::meter::{Framing, Meter, Passed};
 use farebox_core::order::Admission;
 use farebox_core::route::{Destination, Plan};
+use farebox_core::sunk::Sunk;
 use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
 use crate::forward;
 use crate::host::{self, Buffer, Map};
+use crate::run::NOT_RETRIED;
 use crate::worker::{LAST_EVENT_MS, Worker};
 
 /// A request that was sent to a provider.
@@ -47,6 +49,8 @@ pub(crate) struct Admitted {
     chained: bool,
     /// What its attempts came to, as JSON.
     pub(crate) trail: String,
+    /// What those of them that failed have used.
+    pub(crate) sunk: Sunk,
     /// The status that a provider sent, if the client got another.
     pub(crate) provider_status: Option<u64>,
     framing: Framing,
@@ -95,6 +99,7 @@ impl Admitted {
             hides_usage,
             chained,
             trail: String::new(),
+            sunk: Sunk::default(),
             provider_status: None,
             framing: Framing::Opaque,
             meter: Meter::new(ask.endpoint, Framing::Opaque, false),
@@ -113,6 +118,7 @@ impl Admitted {
         }
         let read = |name: &str| host::filter_state(name).unwrap_or_default();
         self.trail = String::from_utf8_lossy(&read(forward::TRAIL)).into_owned();
+        self.sunk = Sunk::read(&read(forward::SUNK));
         let chain = Chain::read(&read(forward::CHAIN));
         let leg = Leg::read(&read(forward::AT));
         if let (Some(chain), Some(leg)) = (chain, leg)
@@ -138,6 +144,9 @@ impl Admitted {
         complete: bool,
     ) -> Option<Denial> {
         self.arrive();
+        if self.chained && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err() {
+            log::error!("a header for the router could not be taken out");
+        }
         let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));
         let succeeded = status.is_some_and(is_success);
         self.framing = framing;

@@ -3,6 +3,7 @@
 //! Runs in `on_log`, which Envoy calls once for every stream, however it ended. The record goes into the
 //! filter state there; Envoy 1.40 writes its access log after that.
 
+use farebox_core::chain::Failure;
 use farebox_core::denial::Denial;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
@@ -13,6 +14,7 @@ use crate::answer::{Admitted, Cut, is_success};
 use crate::gateway::{Gateway, State};
 use crate::host;
 use crate::metrics::Measured;
+use crate::trail;
 use crate::worker::Worker;
 
 /// Filter state that holds the record, for access logs and traces.
@@ -61,7 +63,14 @@ impl Gateway {
             generates: admitted.endpoint.generates(),
             charged: admitted.endpoint.is_charged(),
         };
-        let charge = bill.charge(ending);
+        let last = bill.charge(ending);
+        let charge = admitted.sunk.with(&last);
+        if ending == Ending::ClientGone {
+            admitted.trail = trail::abandoned(core::mem::take(&mut admitted.trail));
+        }
+        if trail::ends_unanswered(admitted.trail.as_bytes()) {
+            self.worker.metrics.attempt(&provider.name, Failure::NoAnswer.reason());
+        }
         let ttft_ms = admitted.first_byte.map(|first| first.since(self.seen.arrived));
         let cut_by = match &admitted.cut {
             Cut::Done(by, _) => Some(&*by.budget.name),
@@ -87,7 +96,7 @@ impl Gateway {
             provider_status: admitted.provider_status,
             ..self.record(now)
         });
-        self.measure(&admitted, &charge, ending, ttft_ms, now);
+        self.measure(&admitted, (&last, &charge), ending, ttft_ms, now);
         let ledger = Worker::ledger(&admitted.config);
         if let Err(unsettled) = admitted.hold.settle(&ledger, charge.amounts(), now) {
             log::error!("a charge could not be written and is kept");
@@ -98,7 +107,7 @@ impl Gateway {
     fn measure(
         &self,
         admitted: &Admitted,
-        charge: &Charge,
+        (last, charge): (&Charge, &Charge),
         ending: Ending,
         ttft_ms: Option<u64>,
         now: Millis,
@@ -112,12 +121,12 @@ impl Gateway {
             duration_ms: now.since(self.seen.arrived),
             ttft_ms,
         });
-        self.note(admitted, charge, ending);
+        self.note(admitted, last, ending);
         let reading = admitted.meter.reading();
         if reading.unreadable > 0 {
             self.worker.metrics.count("farebox_unreadable_total", reading.unreadable);
         }
-        if reading.stated_cost.is_some_and(|stated| charge.contradicts(stated)) {
+        if reading.stated_cost.is_some_and(|stated| last.contradicts(stated)) {
             self.worker.metrics.count("farebox_stated_cost_mismatch_total", 1);
         }
     }

@@ -29,6 +29,8 @@ pub(crate) const CHAIN: &str = "farebox.chain";
 pub(crate) const LEG: &str = "farebox.leg";
 pub(crate) const AT: &str = "farebox.at";
 pub(crate) const TRAIL: &str = "farebox.attempts";
+/// Filter state that has what failed attempts used.
+pub(crate) const SUNK: &str = "farebox.sunk";
 /// How often Envoy's router may send the request again, and how long it waits for the beginning of an answer.
 const RETRIES_HEADER: &str = "x-envoy-max-retries";
 const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
@@ -98,13 +100,13 @@ impl Departure<'_> {
         {
             return Ok(false);
         }
-        let chain = Chain::new(&admission.plan, &admission.target, &authority, &path, self.draw);
-        let attempts = chain.attempts(config, config.failover.attempts);
+        let chain = Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
+        let attempts = chain.attempts;
         if attempts < 2 {
             return Ok(false);
         }
         host::set_property(CHAIN, chain.to_text().as_bytes())?;
-        host::set_property(LEG, Leg { stop: 0, key }.to_text().as_bytes())?;
+        host::set_property(LEG, Leg { stop: 0, key, number: 0 }.to_text().as_bytes())?;
         host::set_header(Map::Request, RETRIES_HEADER, (attempts - 1).to_string().as_bytes())?;
         if let Some(ms) = config.failover.first_token_ms.filter(|_| ask.stream) {
             host::set_header(Map::Request, PER_TRY_HEADER, ms.to_string().as_bytes())?;
@@ -153,7 +155,8 @@ pub(crate) fn replace_body(head: &RequestHead, body: &[u8], edits: Vec<Edit>) ->
     host::set_buffer(Buffer::RequestBody, &changed)
 }
 
-/// Takes out what may be a credential, of the client or of an earlier attempt.
+/// Takes out what may be a credential, of the client or of an earlier attempt: one that was put there here, or what
+/// Envoy signed it with.
 pub(crate) fn strip_credentials(head: &RequestHead) -> Result<(), HostError> {
     for (name, _) in head.iter().filter(|(name, _)| is_credential(name)) {
         host::remove_header(Map::Request, name)?;

@@ -142,7 +142,7 @@ impl Gateway {
             ask: &ask,
             body: &body,
             draw,
-            rests: &|provider| provider.keys().len() > 1 && keyring.choose(provider, draw, now).is_none(),
+            rests: &|provider| keyring.choose(provider, draw, now).is_none(),
             recent: &self.worker.recent.borrow(),
             arrived: self.seen.arrived,
             now,

@@ -24,6 +24,7 @@ mod gateway;
 mod host;
 mod metrics;
 mod root;
+mod run;
 mod shared_store;
 mod trail;
 mod worker;

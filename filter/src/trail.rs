@@ -1,8 +1,16 @@
 //! Decides how attempts are written down: as JSON objects, one behind the other, which the record takes as they are.
+//!
+//! An attempt is written down before it is known how it goes, as one that got no answer, because nobody is asked when
+//! a connection fails. How long that took is not known for the same reason.
 
-use farebox_core::chain::Leg;
+use farebox_core::chain::{Failure, Leg};
 use farebox_core::route::Destination;
 use farebox_core::text::push_json_string;
+
+/// How the last attempt is written down as long as it has no answer.
+const UNANSWERED: &str = "\"reason\":\"no_answer\",\"status\":null,\"ms\":null}";
+/// The same when its client did not wait for one.
+const ABANDONED: &str = "\"reason\":\"abandoned\",\"status\":null,\"ms\":null}";
 
 /// The attempts before one, and what is known of this one.
 #[derive(Debug)]
@@ -26,12 +34,36 @@ impl Trail {
             Some(key) => push_json_string(&mut text, &key.env),
             None => text.push_str("null"),
         }
+        text.push(',');
         Self { text }
     }
 
-    /// All attempts, this one with how it went.
-    pub(crate) fn with(&self, reason: &str, status: Option<u64>, ms: u64) -> String {
-        let status = status.map_or_else(|| "null".to_owned(), |status| status.to_string());
-        format!("{},\"reason\":\"{reason}\",\"status\":{status},\"ms\":{ms}}}", self.text)
+    /// All attempts, this one without an answer.
+    pub(crate) fn unanswered(&self) -> String {
+        [&self.text, UNANSWERED].concat()
+    }
+
+    /// All attempts, this one with an answer that was passed on after `ms`.
+    pub(crate) fn passed(&self, status: u64, ms: u64) -> String {
+        let reason = if (200..300).contains(&status) { "ok" } else { "refused" };
+        format!("{}\"reason\":\"{reason}\",\"status\":{status},\"ms\":{ms}}}", self.text)
+    }
+
+    /// All attempts, this one with an answer that was none after `ms`.
+    pub(crate) fn failed(&self, failure: Failure, status: u64, ms: u64) -> String {
+        format!("{}\"reason\":\"{}\",\"status\":{status},\"ms\":{ms}}}", self.text, failure.reason())
+    }
+}
+
+/// Whether the last attempt of a trail has no answer.
+pub(crate) fn ends_unanswered(trail: &[u8]) -> bool {
+    trail.ends_with(UNANSWERED.as_bytes())
+}
+
+/// The trail of a request whose client left: nobody knows what its last attempt would have come to.
+pub(crate) fn abandoned(trail: String) -> String {
+    match trail.strip_suffix(UNANSWERED) {
+        Some(before) => [before, ABANDONED].concat(),
+        None => trail,
     }
 }

@@ -28,6 +28,10 @@ pub struct Variations {
     pub without_access_log: bool,
     /// Names of environment variables the filter may read, besides those of the sample.
     pub environment: Vec<String>,
+    /// More clusters than the sample has, and what serves there; `None`: they have no host.
+    pub clusters: Vec<(String, Option<SocketAddr>)>,
+    /// Leaves out the filter behind the router, and what the router retries.
+    pub without_attempts: bool,
 }
 
 /// The sample as it is shipped.
@@ -68,6 +72,7 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
             point_at(cluster, provider);
         }
     }
+    add_clusters(&mut bootstrap, &variations.clusters);
     listener_mut(&mut bootstrap)["address"] = address("127.0.0.1:0".parse().expect("an address"));
     let manager = connection_manager_mut(&mut bootstrap);
     let log = if variations.without_access_log { "/dev/null".into() } else { folder.join("access.log") };
@@ -76,17 +81,22 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     let router = filters.last_mut().expect("the listener has filters");
     match &variations.plugin {
-        Some(plugin) => {
+        Some(plugin) if !variations.without_attempts => {
             let attempts = &mut router["typed_config"]["upstream_http_filters"][0]["typed_config"];
             adapt_filter(attempts, variations, plugin);
         }
-        None => leave_attempts_out(router),
+        _ => leave_attempts_out(router),
     }
     let Some(plugin) = &variations.plugin else {
         filters.remove(at);
         manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"] = json!({"cluster": "local"});
         return (bootstrap, None);
     };
+    if variations.without_attempts {
+        let route = &mut manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
+        route.as_object_mut().expect("a route is an object").remove("retry_policy");
+    }
+    let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
     let filter = &mut filters[at]["typed_config"];
     adapt_filter(filter, variations, plugin);
     if !variations.discovered {
@@ -141,6 +151,28 @@ fn adapt_filter(filter: &mut Value, variations: &Variations, plugin: &str) {
 fn leave_attempts_out(router: &mut Value) {
     let router = router["typed_config"].as_object_mut().expect("the router is configured");
     router.remove("upstream_http_filters").expect("the sample has filters behind its router");
+}
+
+/// Clusters like `local`, which requests may be sent to.
+fn add_clusters(bootstrap: &mut Value, clusters: &[(String, Option<SocketAddr>)]) {
+    for (name, provider) in clusters {
+        let all = bootstrap["static_resources"]["clusters"].as_array_mut().expect("the sample has clusters");
+        let mut cluster = all.iter().find(|cluster| cluster["name"] == "local").expect("it has one").clone();
+        cluster["name"] = json!(name);
+        match provider {
+            Some(provider) => point_at(&mut cluster, *provider),
+            None => cluster["load_assignment"] = json!({"cluster_name": name, "endpoints": []}),
+        }
+        all.push(cluster);
+        let route =
+            &mut connection_manager_mut(bootstrap)["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
+        let matcher = &mut route["inline_cluster_specifier_plugin"]["extension"]["typed_config"];
+        let map = &mut matcher["cluster_matcher"]["matcher_tree"]["exact_match_map"]["map"];
+        let mut action = map["local"].clone();
+        action["action"]["name"] = json!(name);
+        action["action"]["typed_config"]["cluster"] = json!(name);
+        map[name] = action;
+    }
 }
 
 /// Plain text instead of TLS, the simulator instead of a name to be resolved.

@@ -86,6 +86,27 @@ impl Setup {
         self
     }
 
+    /// Without the filter behind the router and without what the router retries.
+    #[must_use]
+    pub fn without_attempts(mut self) -> Self {
+        self.variations.without_attempts = true;
+        self
+    }
+
+    /// Adds a cluster of this name for what serves at `provider`.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, provider: SocketAddr) -> Self {
+        self.variations.clusters.push((name.to_owned(), Some(provider)));
+        self
+    }
+
+    /// Adds a cluster of this name that has no host: its name was not found, or no host of it is healthy.
+    #[must_use]
+    pub fn empty_cluster(mut self, name: &str) -> Self {
+        self.variations.clusters.push((name.to_owned(), None));
+        self
+    }
+
     /// Sets an environment variable; if it is not one of the sample's, the filter is allowed to read it.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -15,6 +15,7 @@ pub mod config;
 pub mod crowd;
 pub mod dice;
 pub mod envoy;
+pub mod fleet;
 pub mod gateway;
 pub mod http2;
 pub mod model;

@@ -6,6 +6,7 @@ mod budgets;
 mod configuration;
 mod crowds;
 mod dialects;
+mod failover;
 mod harness;
 mod identity;
 mod main_path;

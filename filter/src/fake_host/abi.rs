@@ -40,6 +40,7 @@ fn buffer(host: &mut Host, buffer: u32) -> Option<&mut Vec<u8>> {
     match buffer {
         0 => host.stream()?.request_body.as_mut(),
         1 => host.stream()?.response_body.as_mut(),
+        6 => Some(&mut host.vm_configuration),
         7 => Some(&mut host.configuration),
         _ => None,
     }
@@ -177,6 +178,7 @@ unsafe extern "C" fn proxy_get_property(
     size: *mut usize,
 ) -> u32 {
     let path = unsafe { given(path, path_size) };
+    let path = path.strip_prefix(b"filter_state\0").unwrap_or(path);
     answer(Call::GetProperty, |host| match host.stream().and_then(|stream| stream.properties.get(path)) {
         Some(value) => unsafe { hand_over(value, data, size) },
         None => NOT_FOUND,

@@ -5,13 +5,16 @@
 //! a counter takes no zero. All of it belongs to one thread, as in a worker, so tests do not meet. Any
 //! call can be made to fail with any status.
 //!
-//! Does not route, buffer or send: `stream.rs` plays the part of Envoy's filter manager.
+//! Does not route, buffer or send: `stream.rs` plays the part of Envoy's filter manager, `upstream.rs` that of the one
+//! behind its router.
 
 mod abi;
 mod stream;
+mod upstream;
 mod vm;
 
 pub(crate) use stream::Stream;
+pub(crate) use upstream::Upstream;
 pub(crate) use vm::Vm;
 
 use core::cell::RefCell;
@@ -132,6 +135,7 @@ pub(super) struct Host {
     last_context: u32,
     pub(super) streams: HashMap<u32, StreamState>,
     pub(super) configuration: Vec<u8>,
+    pub(super) vm_configuration: Vec<u8>,
     shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_cas: u32,
     metrics: Vec<Metric>,

@@ -69,6 +69,11 @@ impl Stream {
         self.response.as_ref()
     }
 
+    /// The context that callbacks are about.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
     /// How many replies the filter made.
     pub(crate) fn replies(&mut self) -> usize {
         self.deliver();
@@ -88,6 +93,11 @@ impl Stream {
     /// The value of a property, or `None`.
     pub(crate) fn property(&self, name: &str) -> Option<Vec<u8>> {
         with(|host| host.streams[&self.id].properties.get(name.as_bytes()).cloned())
+    }
+
+    /// Gives a property another value than the filter did.
+    pub(crate) fn put_property(&mut self, path: &str, value: &[u8]) {
+        self.set_property(path, value);
     }
 
     /// The client's headers arrive.

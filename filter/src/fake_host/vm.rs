@@ -8,7 +8,7 @@ use std::sync::Once;
 use proxy_wasm::traits::{HttpContext, RootContext};
 use proxy_wasm::types::LogLevel;
 
-use super::{Stream, reset, with};
+use super::{Stream, Upstream, reset, with};
 use crate::root::Root;
 use crate::worker::Worker;
 
@@ -32,6 +32,27 @@ impl Vm {
     pub(crate) fn without_a_configuration() -> Self {
         reset();
         Self::empty()
+    }
+
+    /// The VM behind the router of the same Envoy.
+    pub(crate) fn behind_the_router(config: &str) -> Self {
+        let vm = Self::empty();
+        assert!(vm.take_role(b"attempt") && vm.push(config), "{:?}", super::logs());
+        vm
+    }
+
+    /// Tells the VM what it is; says whether it understands.
+    pub(crate) fn take_role(&self, role: &[u8]) -> bool {
+        with(|host| host.vm_configuration = role.to_vec());
+        self.current.borrow().borrow_mut().on_vm_start(role.len())
+    }
+
+    /// The next attempt to send what the gateway let through.
+    pub(crate) fn attempt(&self, stream: &Stream) -> Upstream {
+        let root = Rc::clone(&self.current.borrow());
+        let id = with(super::Host::new_context);
+        let context: Box<dyn HttpContext> = root.borrow().create_http_context(id).unwrap();
+        Upstream::new(id, context, stream)
     }
 
     fn empty() -> Self {

@@ -1,6 +1,7 @@
 //! The filter's contexts, driven as Envoy drives them: what goes on to a provider, what the client gets,
 //! what is written down and what is charged.
 
+mod attempts;
 mod bodies;
 mod budgets;
 mod calls;
@@ -26,6 +27,9 @@ use crate::fake_host::{Pairs, Stream, Vm};
 /// What the provider `paid` is authenticated with.
 const PROVIDER_SECRET: &str = "sk-the-provider-secret";
 const PROVIDER_SECRET_NAME: &str = "FAREBOX_TEST_PROVIDER_SECRET";
+/// The same for a second one.
+const SECOND_SECRET: &str = "sk-of-the-second-provider";
+const SECOND_SECRET_NAME: &str = "FAREBOX_TEST_SECOND_SECRET";
 
 /// A request that goes on as it is, and one that does not.
 const PLAIN: &str = r#"{"model":"plain","messages":[{"role":"user","content":"Hi"}],"max_tokens":100}"#;
@@ -42,7 +46,10 @@ const EVENTS: &[(&str, &str)] = &[("content-type", "text/event-stream")];
 fn config(change: impl FnOnce(&mut Value)) -> String {
     static SECRET: Once = Once::new();
     // SAFETY: the environment is only read through `std`, which takes a lock.
-    SECRET.call_once(|| unsafe { std::env::set_var(PROVIDER_SECRET_NAME, PROVIDER_SECRET) });
+    SECRET.call_once(|| unsafe {
+        std::env::set_var(PROVIDER_SECRET_NAME, PROVIDER_SECRET);
+        std::env::set_var(SECOND_SECRET_NAME, SECOND_SECRET);
+    });
     let key = |id: &str, team: &str| {
         let sha256: String =
             digest(key_text(id).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,0 +1,160 @@
+//! Which keys are used, and how long they are not.
+
+use proptest::prelude::*;
+use serde_json::json;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::config::Config;
+use crate::config::testing::{self, NOW};
+use crate::hash::EMPTY;
+use crate::identity::digest;
+use crate::ledger::{MemoryStore, Version};
+
+/// The provider `pool` with keys of these weights.
+fn config(weights: &[u64]) -> Config {
+    let sha256: String = digest(b"fb_k_x").iter().map(|byte| format!("{byte:02x}")).collect();
+    let keys: Vec<_> = weights
+        .iter()
+        .enumerate()
+        .map(|(at, weight)| json!({"env": format!("K{at}"), "weight": weight}))
+        .collect();
+    let json = json!({
+        "version": "v1",
+        "keys": [{"id": "k", "sha256": sha256, "team": "t"}],
+        "providers": {"pool": {"dialect": "openai", "credentials": keys}},
+        "models": {"m": [{"provider": "pool"}]},
+        "unpriced": "allow",
+    });
+    Config::parse(json.to_string().as_bytes(), |name| Some(format!("secret-of-{name}")))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn draws(count: u64) -> impl Iterator<Item = u64> {
+    (0..count).map(|number| fnv1a(EMPTY, &number.to_le_bytes()))
+}
+
+/// How often each of two keys is chosen.
+fn chosen<S: Store>(keyring: &Keyring<'_, S>, provider: &Provider, now: Millis) -> [usize; 2] {
+    let mut chosen = [0; 2];
+    draws(1_000).filter_map(|draw| keyring.choose(provider, draw, now)).for_each(|key| chosen[key] += 1);
+    chosen
+}
+
+#[test]
+fn keys_are_chosen_by_their_weight() {
+    let config = config(&[3, 1]);
+    let store = MemoryStore::default();
+    let [three, one] = chosen(&Keyring::new(&store), &config.providers["pool"], NOW);
+    assert_eq!(three + one, 1_000);
+    assert!((700..800).contains(&three), "{three} and {one}");
+}
+
+#[test]
+fn a_key_that_rests_is_not_chosen_until_its_time_is_over() {
+    let config = config(&[3, 1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, 0, NOW.plus(7_000), NOW).unwrap();
+    assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
+    assert_eq!(chosen(&keyring, pool, NOW.plus(6_999)), [0, 1_000]);
+    assert!(chosen(&keyring, pool, NOW.plus(7_000))[0] > 0);
+    keyring.pause(pool, 1, NOW.plus(1), NOW).unwrap();
+    assert_eq!(keyring.choose(pool, 0, NOW), None);
+}
+
+#[test]
+fn a_shorter_pause_does_not_end_a_longer_one() {
+    let config = config(&[1, 1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, 0, NOW.plus(300_000), NOW).unwrap();
+    keyring.pause(pool, 0, NOW.plus(10_000), NOW).unwrap();
+    assert_eq!(chosen(&keyring, pool, NOW.plus(20_000)), [0, 1_000]);
+}
+
+#[test]
+fn a_provider_without_keys_always_has_one_to_use_and_nothing_to_let_rest() {
+    let config = testing::config(|_| {});
+    let store = MemoryStore::default();
+    let (keyring, one) = (Keyring::new(&store), &config.providers["one"]);
+    assert_eq!(keyring.pause(one, 0, NOW.plus(1_000), NOW), Ok(()));
+    assert_eq!(keyring.choose(one, 5, NOW), Some(0));
+}
+
+#[test]
+fn pauses_that_are_over_take_no_room() {
+    let config = config(&[1, 1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, 0, NOW.plus(10), NOW).unwrap();
+    keyring.pause(pool, 1, NOW.plus(2_000), NOW.plus(1_000)).unwrap();
+    assert_eq!(store.get(&record(pool)).unwrap().unwrap().0.len(), ENTRY);
+}
+
+/// A store that others write first, so many times, or that always fails.
+struct Contested(MemoryStore, core::cell::Cell<usize>);
+
+impl Store for Contested {
+    fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn put(&self, key: &str, value: &[u8], version: Option<Version>) -> Result<Put, StoreError> {
+        match self.1.get().checked_sub(1) {
+            None => self.0.put(key, value, version),
+            Some(left) => {
+                self.1.set(left);
+                Ok(Put::Conflict)
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pause_is_written_though_others_write_at_the_same_time_and_given_up_when_they_never_stop() {
+    let config = config(&[1, 1]);
+    let pool = &config.providers["pool"];
+    let store = Contested(MemoryStore::default(), core::cell::Cell::new(TRIES - 1));
+    let keyring = Keyring::new(&store);
+    assert_eq!(keyring.pause(pool, 0, NOW.plus(1_000), NOW), Ok(()));
+    assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
+    store.1.set(usize::MAX);
+    assert_eq!(keyring.pause(pool, 1, NOW.plus(1_000), NOW), Err(StoreError::Contended));
+    assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_rests_the_key_that_is_chosen_does_not_and_one_is_found_if_there_is_one(
+        weights in prop::collection::vec(1u64..=100, 1..=16),
+        pauses in prop::collection::vec((0usize..16, 0u64..2_000), 0..24), draw: u64, later in 0u64..2_000,
+    ) {
+        let config = config(&weights);
+        let store = MemoryStore::default();
+        let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+        let mut until = vec![0; weights.len()];
+        for (key, ms) in pauses {
+            keyring.pause(pool, key, NOW.plus(ms), NOW).unwrap();
+            if let Some(until) = until.get_mut(key) {
+                *until = ms.max(*until);
+            }
+        }
+        let awake = |key: usize| until[key] <= later;
+        let chosen = keyring.choose(pool, draw, NOW.plus(later));
+        prop_assert_eq!(chosen.is_some(), (0..weights.len()).any(awake));
+        prop_assert!(chosen.is_none_or(awake));
+    }
+
+    #[test]
+    fn a_stored_value_of_any_bytes_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..80), draw: u64) {
+        let config = config(&[1, 2, 3]);
+        let store = MemoryStore::default();
+        let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+        store.put(&record(pool), &bytes, None).unwrap();
+        let _ = keyring.choose(pool, draw, NOW);
+        prop_assert_eq!(keyring.pause(pool, 0, NOW.plus(1), NOW), Ok(()));
+        prop_assert!(keyring.choose(pool, draw, NOW).is_none_or(|key| (1..3).contains(&key)));
+    }
+}

@@ -1,0 +1,326 @@
+//! Follows one attempt of a request that may go elsewhere: where it goes, what came of it, and who is next.
+//!
+//! All attempts share one header map and one filter state. What an earlier attempt set is taken out first; the body
+//! is always the one the gateway sent. The router retries what it was told to as often as it was told to, so this
+//! says of every answer whether it should: a status that is retried if another attempt can be of use, and
+//! `x-envoy-ratelimited`, which the router never retries, if none can. What brought no answer at all is retried
+//! without asking; an attempt that finds itself sent where the one before went is a repeat, and ends here.
+
+use std::rc::Rc;
+
+use farebox_core::ask::Ask;
+use farebox_core::chain::{Chain, Failure, Leg, says_too_long, wait_in_body, wait_ms};
+use farebox_core::config::Config;
+use farebox_core::dialect::{Endpoint, Served};
+use farebox_core::estimate::Estimate;
+use farebox_core::json;
+use farebox_core::keyring::Keyring;
+use farebox_core::meter::{Framing, Meter, Reading};
+use farebox_core::place;
+use farebox_core::route::Destination;
+use farebox_core::settlement::{Bill, Ending};
+use farebox_core::sunk::Sunk;
+use farebox_core::window::Millis;
+
+use crate::answer::is_success;
+use crate::forward;
+use crate::host::{self, Buffer, HostError, Map};
+use crate::shared_store::SharedStore;
+use crate::trail::{Trail, ends_unanswered};
+use crate::worker::Worker;
+
+/// A status that the router's retry policy retries, for what was no answer although its status says so.
+const RETRIED: &[u8] = b"503";
+/// A header of an answer that the router does not retry, whatever its status.
+pub(crate) const NOT_RETRIED: &str = "x-envoy-ratelimited";
+/// Most of an answer that is held to see what it is.
+const HELD_BYTES: usize = 64 * 1024;
+
+/// What an attempt is.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// The only one: its request can go nowhere else.
+    Only,
+    /// One of several.
+    Run(Box<Run>),
+    /// The one before once more, which got no answer and has no successor.
+    Repeat,
+}
+
+/// An attempt of a request that may go elsewhere.
+#[derive(Debug)]
+pub(crate) struct Run {
+    config: Rc<Config>,
+    chain: Chain,
+    leg: Leg,
+    destination: Destination,
+    /// It has to be addressed when its body is here.
+    again: bool,
+    began: Millis,
+    trail: Trail,
+    status: u64,
+    held: Held,
+}
+
+/// Why the answer's headers are held.
+#[derive(Debug)]
+enum Held {
+    No,
+    /// A stream, until its first token; with the bytes that were read.
+    Stream(Box<Meter>, usize),
+    /// A refusal, until its body has said more.
+    Refusal,
+}
+
+impl Run {
+    /// Finds out which attempt this is. An error: it must not go on.
+    pub(crate) fn begin(config: Option<&Rc<Config>>, worker: &Worker) -> Result<Begun, HostError> {
+        let missing = || HostError::NOT_FOUND;
+        let Some(text) = state(forward::CHAIN)? else { return Ok(Begun::Only) };
+        let config = Rc::clone(config.ok_or_else(missing)?);
+        let chain = Chain::read(&text).ok_or_else(missing)?;
+        let read = |text: Vec<u8>| Leg::read(&text).ok_or_else(missing);
+        let leg = read(state(forward::LEG)?.ok_or_else(missing)?)?;
+        let before = state(forward::AT)?.map(read).transpose()?;
+        if before == Some(leg) {
+            return Ok(Begun::Repeat);
+        }
+        let destination = leg.destination(&chain, &config).ok_or_else(missing)?;
+        // The leg and the cluster are written one after the other. Were only one of them the new one, a key would
+        // be sent to another provider than its own.
+        if state(forward::CLUSTER)?.as_deref() != Some(destination.provider.cluster.as_bytes()) {
+            return Err(missing());
+        }
+        let trail = state(forward::TRAIL)?.unwrap_or_default();
+        let failed = before.filter(|_| ends_unanswered(&trail));
+        if let Some(failed) = failed.and_then(|leg| leg.destination(&chain, &config)) {
+            worker.metrics.attempt(&failed.provider.name, Failure::NoAnswer.reason());
+        }
+        let run = Self {
+            again: before.is_some(),
+            began: host::now(),
+            trail: Trail::new(&trail, &destination, leg),
+            status: 0,
+            held: Held::No,
+            config,
+            chain,
+            leg,
+            destination,
+        };
+        host::set_property(forward::AT, leg.to_text().as_bytes())?;
+        // Should nothing at all come back, nobody will be asked who is next.
+        run.next(Failure::NoAnswer, run.began)?;
+        host::set_property(forward::TRAIL, run.trail.unanswered().as_bytes())?;
+        Ok(Begun::Run(Box::new(run)))
+    }
+
+    /// Whether it has to be addressed before it goes on.
+    pub(crate) fn wants_address(&self) -> bool {
+        self.again
+    }
+
+    /// Names the next attempt's target after this one went wrong. Says whether there is one.
+    fn next(&self, failure: Failure, now: Millis) -> Result<bool, HostError> {
+        let keyring = Keyring::new(&SharedStore);
+        let next = self.chain.next(&self.config, &keyring, self.leg, failure, now);
+        let destination = next.and_then(|next| next.destination(&self.chain, &self.config));
+        let (leg, destination) = match (next, &destination) {
+            (Some(leg), Some(destination)) => (leg, destination),
+            _ => (self.leg, &self.destination),
+        };
+        host::set_property(forward::CLUSTER, destination.provider.cluster.as_bytes())?;
+        host::set_property(forward::LEG, leg.to_text().as_bytes())?;
+        Ok(leg != self.leg)
+    }
+
+    fn served(&self) -> Option<Served> {
+        let path = self.chain.target.split('?').next().unwrap_or_default();
+        place::served(&self.config, path.as_bytes())
+    }
+
+    /// Addresses the attempt, of which the whole body is here.
+    pub(crate) fn address(&mut self, size: usize) -> Result<(), HostError> {
+        let body = host::buffer(Buffer::RequestBody, 0, size)?;
+        let head = host::headers(Map::Request)?;
+        let path = self.chain.target.as_bytes();
+        let served = self.served().ok_or(HostError::NOT_FOUND)?;
+        let content_type = head.first("content-type").unwrap_or_default();
+        let ask = Ask::read(&served, path, content_type, &body).map_err(|_| HostError::NOT_FOUND)?;
+        forward::strip_credentials(&head)?;
+        host::set_header(Map::Request, ":authority", self.chain.authority.as_bytes())?;
+        host::set_header(Map::Request, ":path", path)?;
+        forward::address(&self.destination, self.leg.key, &served, &ask, path)?;
+        let named = ask.name_model(&self.destination.model);
+        // The body is what the gateway sent; its length may be another attempt's.
+        if named.is_none() && head.first("content-length").is_some() {
+            host::set_header(Map::Request, "content-length", body.len().to_string().as_bytes())?;
+        }
+        forward::replace_body(&head, &body, named.into_iter().collect())?;
+        self.again = false;
+        Ok(())
+    }
+
+    /// The answer's headers, after which nothing comes if it is `complete`. Says whether they are held.
+    pub(crate) fn answered(&mut self, complete: bool, worker: &Worker) -> Result<bool, HostError> {
+        let head = host::headers(Map::Response)?;
+        self.status = head.first(":status").and_then(json::count).unwrap_or(0);
+        let wait_ms = wait_ms(head.first("retry-after-ms"), head.first("retry-after"));
+        let may_be_too_long =
+            matches!(self.status, 400 | 413 | 422) && self.chain.stops.iter().any(|stop| stop.long);
+        if is_success(self.status) {
+            let framing = self.served().map_or(Framing::Opaque, |Served { endpoint, .. }| {
+                Framing::of(endpoint, head.first("content-type"), head.first("content-encoding"))
+            });
+            if let Some(endpoint) = self.endpoint().filter(|_| framing.is_stream()) {
+                self.held = Held::Stream(Box::new(Meter::new(endpoint, framing, false)), 0);
+            }
+        } else if may_be_too_long || (self.status == 429 && wait_ms.is_none()) {
+            self.held = Held::Refusal;
+        }
+        if !matches!(self.held, Held::No) {
+            return if complete { self.answering(0, true, worker) } else { Ok(true) };
+        }
+        match Failure::of_status(self.status, wait_ms) {
+            Some(failure) => self.failed(failure, worker)?,
+            None => self.passed()?,
+        }
+        Ok(false)
+    }
+
+    /// The answer's body, of which `size` bytes are held. Says whether they still are.
+    pub(crate) fn answering(&mut self, size: usize, end: bool, worker: &Worker) -> Result<bool, HostError> {
+        let failure = match core::mem::replace(&mut self.held, Held::No) {
+            Held::No => return Ok(false),
+            Held::Stream(mut meter, read) => {
+                meter.feed(&piece(read, size)?, end);
+                let reading = meter.reading();
+                let begun = reading.output_so_far() > 1 || reading.deltas > 0;
+                let failure = if reading.error && reading.deltas == 0 {
+                    Some(Failure::StreamError)
+                } else if end && !begun {
+                    Some(Failure::EmptyStream)
+                } else if begun || size > HELD_BYTES {
+                    None
+                } else {
+                    self.held = Held::Stream(meter, size);
+                    return Ok(true);
+                };
+                if failure.is_some() {
+                    self.sink(reading)?;
+                }
+                failure
+            }
+            Held::Refusal if !end && size <= HELD_BYTES => {
+                self.held = Held::Refusal;
+                return Ok(true);
+            }
+            Held::Refusal => {
+                let body = piece(0, size.min(HELD_BYTES))?;
+                match self.status {
+                    429 => Some(Failure::RateLimited(wait_in_body(&body))),
+                    _ => says_too_long(&body).then_some(Failure::ContextLength),
+                }
+            }
+        };
+        match failure {
+            Some(failure) => self.failed(failure, worker)?,
+            None => self.passed()?,
+        }
+        Ok(false)
+    }
+
+    /// The end of an answer whose body did not say that it ended.
+    pub(crate) fn ended(&mut self, worker: &Worker) -> Result<bool, HostError> {
+        let size = match self.held {
+            Held::Stream(_, read) => read,
+            Held::No | Held::Refusal => HELD_BYTES,
+        };
+        self.answering(size, true, worker)
+    }
+
+    /// The attempt went wrong: lets its key rest if that is why, names the next one, and has the router send it.
+    fn failed(&self, failure: Failure, worker: &Worker) -> Result<(), HostError> {
+        let now = host::now();
+        let policy = &self.config.failover;
+        let rest = match failure {
+            Failure::Unauthorized(_) => Some(policy.unauthorized_ms),
+            Failure::RateLimited(wait_ms) => Some(wait_ms.unwrap_or(policy.rate_limited_ms)),
+            _ => None,
+        };
+        if let Some(rest) = rest
+            && let Err(error) = Keyring::new(&SharedStore).pause(
+                &self.destination.provider,
+                self.leg.key,
+                now.plus(rest),
+                now,
+            )
+        {
+            log::error!("a key could not be let rest: {error}");
+        }
+        worker.metrics.attempt(&self.destination.provider.name, failure.reason());
+        let trail = self.trail.failed(failure, self.status, now.since(self.began));
+        host::set_property(forward::TRAIL, trail.as_bytes())?;
+        if !self.next(failure, now)? {
+            return host::set_header(Map::Response, NOT_RETRIED, b"true");
+        }
+        // A provider behind an Envoy of its own may say so too.
+        host::remove_header(Map::Response, NOT_RETRIED.as_bytes())?;
+        match failure {
+            Failure::ContextLength | Failure::StreamError | Failure::EmptyStream => {
+                host::set_header(Map::Response, ":status", RETRIED)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down what a stream that failed says that it used.
+    fn sink(&self, reading: &Reading) -> Result<(), HostError> {
+        let Some(endpoint) = self.endpoint() else { return Ok(()) };
+        let served = reading.model.as_ref().map(|model| model.as_str());
+        let Destination { provider, model } = &self.destination;
+        let prices = &self.config.prices;
+        let price = prices.price_of_answer(provider, model, served, self.began);
+        let bill = Bill {
+            estimate: &Estimate::default(),
+            reading,
+            price: price.as_deref(),
+            step_price: &|model| prices.price(provider, model, self.began),
+            tier_asked: None,
+            policy: self.config.on_disconnect,
+            generates: endpoint.generates(),
+            charged: endpoint.is_charged(),
+        };
+        let before = Sunk::read(&state(forward::SUNK)?.unwrap_or_default());
+        let sunk = before.and(&bill.charge(Ending::Refused));
+        if sunk == before {
+            return Ok(());
+        }
+        host::set_property(forward::SUNK, sunk.to_text().as_bytes())
+    }
+
+    fn passed(&self) -> Result<(), HostError> {
+        let trail = self.trail.passed(self.status, host::now().since(self.began));
+        host::set_property(forward::TRAIL, trail.as_bytes())
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.served().map(|served| served.endpoint)
+    }
+}
+
+/// A value of the filter state, if it was ever put there.
+fn state(name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    match host::filter_state(name) {
+        Err(HostError::NOT_FOUND) => Ok(None),
+        value => value.map(Some),
+    }
+}
+
+/// The bytes of the held answer from `start` on.
+fn piece(start: usize, size: usize) -> Result<Vec<u8>, HostError> {
+    match size.saturating_sub(start) {
+        // Where nothing came, there may be no buffer to ask for.
+        0 => Ok(Vec::new()),
+        length => host::buffer(Buffer::ResponseBody, start, length),
+    }
+}

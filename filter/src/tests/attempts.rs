@@ -1,0 +1,386 @@
+//! Attempts behind the router: each is sent with its own address or not at all, whatever the host does.
+
+use proptest::prelude::*;
+use proxy_wasm::types::Action;
+
+use super::*;
+use crate::fake_host::{BAD_ARGUMENT, Call, Upstream, advance, counter, fail, fail_after, heal, logs};
+use crate::forward;
+
+const ASKED: &str = r#"{"model":"both","messages":[{"role":"user","content":"Hi"}]}"#;
+const OVERLOADED: &[u8] = b"data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";
+const TOKEN: &[u8] = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\n";
+
+/// The model `both` is at `paid` and then at `second`, `long` at `second` after `paid` for long prompts.
+fn two() -> String {
+    config(|json| {
+        json["providers"]["second"] = json!({
+            "dialect": "openai", "cluster": "second-cluster", "host": "api.second.example",
+            "credentials": [{"env": SECOND_SECRET_NAME}],
+        });
+        let [first, second] = [
+            json!({"provider": "paid", "model": "p-1"}),
+            json!({"provider": "second", "model": "second-model"}),
+        ];
+        json["models"]["both"] = json!([first, second]);
+        let mut after = second.clone();
+        after["after"] = json!("context_length");
+        json["models"]["long"] = json!([first, after]);
+        json["prices"]["second/*"] = json!({"input": 1, "output": 2});
+    })
+}
+
+/// A gateway, the VM behind its router, and a request that was let through.
+struct Setting {
+    gateway: Vm,
+    behind: Vm,
+    stream: Stream,
+}
+
+impl Setting {
+    fn new(body: &str) -> Self {
+        let gateway = Vm::start(&two());
+        let behind = Vm::behind_the_router(&two());
+        let stream = admitted(&gateway, body);
+        Self { gateway, behind, stream }
+    }
+
+    fn attempt(&self) -> Upstream {
+        self.behind.attempt(&self.stream)
+    }
+
+    /// An attempt that goes on.
+    fn sent(&self) -> Upstream {
+        let mut attempt = self.attempt();
+        attempt.request(&self.body(), false);
+        assert!(attempt.sent().is_some_and(|sent| sent.ended), "{:?}", logs());
+        attempt
+    }
+
+    /// The body as the gateway sent it.
+    fn body(&self) -> Vec<u8> {
+        self.stream.sent().unwrap().body.clone()
+    }
+
+    fn attempts(&mut self) -> Value {
+        self.stream.log()["attempts"].take()
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.stream.put_property(&format!("wasm.{name}"), value);
+    }
+}
+
+/// What goes to a cluster is meant for it, all of it.
+fn assert_meant(attempt: &Upstream) {
+    let Some(sent) = attempt.sent().filter(|sent| sent.ended) else { return };
+    let (own, other, host, path, model) = match sent.cluster.as_deref() {
+        Some("paid-cluster") => {
+            (PROVIDER_SECRET, SECOND_SECRET, "api.paid.example", "/compat/v1/chat/completions", "p-1")
+        }
+        Some("second-cluster") => {
+            (SECOND_SECRET, PROVIDER_SECRET, "api.second.example", "/v1/chat/completions", "second-model")
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(sent.header("authorization"), [format!("Bearer {own}")]);
+    assert!(!format!("{:?}", String::from_utf8_lossy(&format!("{sent:?}").into_bytes())).contains(other));
+    assert_eq!(
+        (sent.header(":authority"), sent.header(":path")),
+        (vec![host.to_owned()], vec![path.to_owned()])
+    );
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(body["model"], model);
+}
+
+#[test]
+fn the_first_attempt_goes_on_as_the_gateway_addressed_it_and_the_second_with_an_address_of_its_own() {
+    for trailers in [false, true] {
+        let mut setting = Setting::new(ASKED);
+        let before = setting.stream.request_headers();
+        let mut first = setting.sent();
+        assert_eq!(
+            (&first.sent().unwrap().headers, first.sent().unwrap().body.clone()),
+            (&before, setting.body())
+        );
+        assert_meant(&first);
+        assert_eq!(first.answer(529, JSON, false), Action::Continue);
+        assert!(first.answer_header("x-envoy-ratelimited").is_empty());
+        let mut second = setting.attempt();
+        second.request(&setting.body(), trailers);
+        assert_eq!(second.sent().unwrap().cluster.as_deref(), Some("second-cluster"));
+        assert_meant(&second);
+        assert_eq!(second.answer(200, JSON, false), Action::Continue);
+        let attempts = setting.attempts();
+        assert_eq!((&attempts[0]["reason"], &attempts[1]["reason"]), (&json!("status"), &json!("ok")));
+    }
+}
+
+#[test]
+fn a_request_that_can_go_nowhere_else_is_left_alone() {
+    let setting = Setting::new(RENAMED);
+    let before = setting.stream.request_headers();
+    let mut attempt = setting.sent();
+    assert_eq!(attempt.sent().unwrap().headers, before);
+    assert_eq!(attempt.answer(429, EVENTS, false), Action::Continue);
+    assert_eq!(attempt.answer_body(OVERLOADED, true), Action::Continue);
+    assert_eq!((attempt.answer_header(":status"), attempt.released()), (vec!["429".into()], OVERLOADED));
+    assert_eq!(counter("farebox_failed_attempts_total{provider:paid}{reason:rate_limited}"), None);
+}
+
+#[test]
+fn a_refusal_or_a_stream_without_a_body_is_not_held_for_ever() {
+    for (status, headers, becomes) in [(429, JSON, "429"), (200, EVENTS, "503")] {
+        let setting = Setting::new(ASKED);
+        let mut first = setting.sent();
+        assert_eq!(first.answer(status, headers, true), Action::Continue);
+        assert_eq!(first.answer_header(":status"), [becomes]);
+        assert_meant(&setting.sent());
+    }
+}
+
+#[test]
+fn a_stream_is_held_until_its_first_token_and_trailers_end_it_as_well() {
+    let setting = Setting::new(ASKED);
+    let mut attempt = setting.sent();
+    assert_eq!(attempt.answer(200, EVENTS, false), Action::Pause);
+    assert_eq!(attempt.answer_body(b": wait\n\n", false), Action::Pause);
+    assert_eq!(attempt.answer_body(TOKEN, false), Action::Continue);
+    assert_eq!(attempt.answer_body(OVERLOADED, true), Action::Continue);
+    assert_eq!(attempt.answer_header(":status"), ["200"]);
+    assert_eq!(attempt.released(), [b": wait\n\n", TOKEN, OVERLOADED].concat());
+
+    let setting = Setting::new(ASKED);
+    let mut attempt = setting.sent();
+    assert_eq!(attempt.answer(200, EVENTS, false), Action::Pause);
+    assert_eq!(attempt.answer_body(b": wait\n\n", false), Action::Pause);
+    assert_eq!(attempt.answer_trailers(), Action::Continue);
+    assert_eq!(attempt.answer_header(":status"), ["503"], "no token came");
+}
+
+#[test]
+fn an_answer_is_held_no_longer_than_it_takes_to_be_too_large() {
+    let setting = Setting::new(ASKED);
+    let mut attempt = setting.sent();
+    attempt.answer(200, EVENTS, false);
+    assert_eq!(attempt.answer_body(&b": nothing\n\n".repeat(5_000), false), Action::Pause);
+    assert_eq!(attempt.answer_body(&b": nothing\n\n".repeat(1_000), false), Action::Continue);
+    let setting = Setting::new(&ASKED.replace("both", "long"));
+    let mut attempt = setting.sent();
+    assert_eq!(attempt.answer(400, JSON, false), Action::Pause);
+    assert_eq!(attempt.answer_body(&b" ".repeat(70_000), false), Action::Continue);
+    assert_eq!(attempt.answer_header(":status"), ["400"]);
+}
+
+#[test]
+fn an_attempt_that_would_repeat_the_one_before_ends_the_request() {
+    let setting = Setting::new(&ASKED.replace("both", "long"));
+    setting.sent();
+    let mut repeat = setting.attempt();
+    repeat.request(&setting.body(), false);
+    assert!(repeat.sent().is_none());
+    assert_eq!(repeat.replies(), [503]);
+    assert!(!format!("{:?}", setting.stream.request_headers()).contains("authorization"));
+}
+
+#[test]
+fn after_the_last_target_the_router_is_told_not_to_retry_and_the_client_does_not_see_that() {
+    let mut setting = Setting::new(ASKED);
+    setting.sent().answer(529, JSON, false);
+    let mut last = setting.sent();
+    last.answer(503, JSON, false);
+    assert_eq!(last.answer_header("x-envoy-ratelimited"), ["true"]);
+    setting.stream.answer(503, &[("x-envoy-ratelimited", "true")], true);
+    assert!(setting.stream.response().unwrap().header("x-envoy-ratelimited").is_empty());
+}
+
+#[test]
+fn what_was_written_down_and_cannot_be_read_lets_no_attempt_through() {
+    let garbage: [&[u8]; 5] = [b"", b"x", b"[]", b"[\"a\",\"/v1/chat/completions\",1,9,[]]", b"\xff\xfe 1 2"];
+    for name in [forward::CHAIN, forward::LEG, forward::AT, forward::CLUSTER] {
+        for value in garbage {
+            let mut setting = Setting::new(ASKED);
+            setting.sent().answer(529, JSON, false);
+            setting.set(name, value);
+            let mut attempt = setting.attempt();
+            attempt.request(&setting.body(), false);
+            assert!(attempt.sent().is_none(), "{name} {value:?}");
+            assert_eq!(attempt.replies(), [503], "{name} {value:?}");
+            assert!(!format!("{:?}", setting.stream.request_headers()).contains("authorization"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_has_the_target_no_longer_lets_no_attempt_through() {
+    let setting = Setting::new(ASKED);
+    setting.sent().answer(529, JSON, false);
+    assert!(setting.behind.push(&config(|_| {})));
+    let mut attempt = setting.attempt();
+    attempt.request(&setting.body(), false);
+    assert!(attempt.sent().is_none());
+    assert_eq!(attempt.replies(), [503]);
+}
+
+#[test]
+fn whichever_call_fails_while_an_attempt_is_addressed_it_is_sent_right_or_not_at_all() {
+    let (mut sent, mut refused) = (0, 0);
+    for call in Call::ALL {
+        for passes in 0..16 {
+            let setting = Setting::new(ASKED);
+            setting.sent().answer(529, JSON, false);
+            fail_after(passes, call, BAD_ARGUMENT);
+            let mut second = setting.attempt();
+            second.request(&setting.body(), passes % 2 == 0);
+            heal();
+            assert_meant(&second);
+            let whole = second.sent().is_some_and(|sent| sent.ended);
+            assert!(whole || second.sent().is_none(), "{call:?} {passes}");
+            if whole {
+                sent += 1
+            } else {
+                refused += 1
+            }
+            assert!(whole || !second.replies().is_empty() || second.closed(), "{call:?} {passes}: it hangs");
+        }
+    }
+    assert!(sent > 50 && refused > 10, "{sent} {refused}");
+}
+
+#[test]
+fn whichever_call_fails_when_an_answer_comes_the_next_attempt_is_sent_right_or_not_at_all() {
+    for call in Call::ALL {
+        for passes in 0..10 {
+            for (status, headers) in [(529, JSON), (401, JSON), (429, JSON), (200, EVENTS)] {
+                let setting = Setting::new(ASKED);
+                let mut first = setting.sent();
+                fail_after(passes, call, BAD_ARGUMENT);
+                let held = first.answer(status, headers, false);
+                let held = if held == Action::Pause { first.answer_body(OVERLOADED, true) } else { held };
+                heal();
+                assert_eq!(held, Action::Continue, "{call:?} {passes}: nothing is held for ever");
+                let mut second = setting.attempt();
+                second.request(&setting.body(), false);
+                assert_meant(&second);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_about_which_nothing_can_be_found_out_is_passed_on_and_not_held_again() {
+    let setting = Setting::new(ASKED);
+    let mut first = setting.sent();
+    assert_eq!(first.answer(200, EVENTS, false), Action::Pause);
+    fail(Call::GetBuffer, BAD_ARGUMENT);
+    assert_eq!(first.answer_body(b": x\n\n", false), Action::Continue);
+    heal();
+    assert_eq!(first.answer_body(b": y\n\n", false), Action::Continue);
+}
+
+#[test]
+fn a_key_that_is_refused_rests_for_the_gateway_too() {
+    let setting = Setting::new(ASKED);
+    setting.sent().answer(401, JSON, false);
+    let stream = admitted(&setting.gateway, ASKED);
+    assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("second-cluster"));
+    assert_eq!(counter("farebox_failed_attempts_total{provider:paid}{reason:unauthorized}"), Some(1));
+    advance(300_000);
+    let stream = admitted(&setting.gateway, ASKED);
+    assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("paid-cluster"));
+}
+
+#[test]
+fn a_role_that_is_unknown_is_refused() {
+    let vm = Vm::without_a_configuration();
+    assert!(vm.take_role(b"") && vm.take_role(b" attempt\n"));
+    assert!(!vm.take_role(b"attempts"));
+}
+
+/// What may come of an attempt.
+#[derive(Clone, Debug)]
+enum Outcome {
+    Nothing,
+    Answer(u32, Pairs, bool),
+    Body(Vec<u8>, bool),
+    Trailers,
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let name = prop::sample::select(vec![
+        ":status",
+        "content-type",
+        "content-encoding",
+        "content-length",
+        "retry-after",
+        "retry-after-ms",
+        "x-envoy-ratelimited",
+        "",
+    ]);
+    let value = prop::sample::select(vec![
+        &b"text/event-stream"[..],
+        b"application/json",
+        b"1",
+        b"-1",
+        b"99999999999999999999999",
+        b"200",
+        b"\xff",
+        b"",
+    ]);
+    let body = prop_oneof![
+        prop::sample::select(vec![
+            OVERLOADED,
+            TOKEN,
+            &b"\"retryDelay\":\"9s"[..],
+            b"context_length_exceeded",
+            b""
+        ])
+        .prop_map(<[u8]>::to_vec),
+        prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let pairs = prop::collection::vec(
+        (name.prop_map(|name| name.as_bytes().to_vec()), value.prop_map(<[u8]>::to_vec)),
+        0..5,
+    );
+    let status = prop_oneof![prop::sample::select(vec![200u32, 400, 401, 408, 429, 500, 529]), any::<u32>()];
+    prop_oneof![
+        Just(Outcome::Nothing),
+        (status, pairs, any::<bool>()).prop_map(|(status, pairs, end)| Outcome::Answer(status, pairs, end)),
+        (body, any::<bool>()).prop_map(|(body, end)| Outcome::Body(body, end)),
+        Just(Outcome::Trailers),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_of_attempts_on_whatever_host_none_is_sent_with_what_is_meant_for_another(
+        attempts in prop::collection::vec((prop::collection::vec(outcome(), 0..5), any::<bool>()), 1..5),
+        failures in prop::collection::vec((prop::sample::select(Call::ALL.to_vec()), 0u32..30, 1u32..13), 0..3),
+        model in prop::sample::select(vec!["both", "long"]),
+    ) {
+        let mut setting = Setting::new(&ASKED.replace("both", model));
+        for (call, passes, status) in failures {
+            fail_after(passes, call, status);
+        }
+        for (outcomes, trailers) in attempts {
+            let mut attempt = setting.attempt();
+            attempt.request(&setting.body(), trailers);
+            assert_meant(&attempt);
+            for outcome in outcomes {
+                match outcome {
+                    Outcome::Nothing => {}
+                    Outcome::Answer(status, mut pairs, end) => {
+                        pairs.insert(0, (b":status".to_vec(), status.to_string().into()));
+                        attempt.answer_pairs(pairs, end);
+                    }
+                    Outcome::Body(body, end) => drop(attempt.answer_body(&body, end)),
+                    Outcome::Trailers => drop(attempt.answer_trailers()),
+                }
+            }
+        }
+        heal();
+        let record = setting.stream.log();
+        prop_assert!(record["attempts"].is_array(), "{}", record);
+        prop_assert_eq!(team(&setting.gateway).1, nothing());
+    }
+}
