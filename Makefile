@@ -52,6 +52,14 @@ build: ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
 run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model behind Envoy and Farebox, until Ctrl-C
 	@exec .venv/bin/python envoy/run.py
 
+.PHONY: render
+render: .venv/.installed ## Write envoy/envoy.yaml, and the README's copy of envoy/farebox.json, anew
+	@$(need_rust)
+	$(call step,writing envoy/envoy.yaml)
+	@# Not into the file at once: a mistake would leave it empty.
+	@text=$$(cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json); echo "$$text" > envoy/envoy.yaml
+	@.venv/bin/python envoy/embed.py
+
 .PHONY: test
 test: lint unit fuzz prices node build validate e2e ## Run every test there is, from the fastest to the slowest
 
@@ -80,6 +88,9 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 		|| { echo "use the _bytes variants" >&2; exit 1; }
 	@$(RUST_FILES) | xargs wc -l | awk '$$2 != "total" && $$1 > 400 {print $$2 ": " $$1 " lines, 400 are allowed"; long = 1} \
 		END {exit long}' >&2
+	@# Nobody writes clusters by hand, least of all in the sample.
+	@cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
+		|| { echo "envoy/envoy.yaml is not what follows from envoy/farebox.json: run make render" >&2; exit 1; }
 	@.venv/bin/python envoy/embed.py --check
 	@.venv/bin/python prices/make_catalogue.py --check
 
@@ -114,9 +125,11 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
 
 .PHONY: validate
-validate: build .venv/.installed ## Let Envoy check envoy/envoy.yaml, and see that it refuses a broken configuration
-	$(call step,letting Envoy check the configuration)
-	@.venv/bin/python envoy/validate.py
+validate: build .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
+	@$(need_rust)
+	$(call step,letting Envoy check the configurations)
+	@cargo build --quiet -p farebox-cli
+	@.venv/bin/python envoy/validate.py target/debug/farebox
 
 .PHONY: e2e
 e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filter, between the official clients and a scripted provider

@@ -1,35 +1,45 @@
 #!/usr/bin/env python3
-"""Has the real Envoy check envoy/envoy.yaml, and a copy with mistakes that it must refuse.
+"""Has the real Envoy check what `farebox render envoy` makes of envoy/farebox.json and of every sample, and a copy
+with mistakes that it must refuse.
 
-`envoy --mode validate` runs the filter with its configuration, so this checks both. The second half shows
-what an operator sees of a mistake: the place of it, as a JSON path.
+Takes the path of the `farebox` command. `envoy --mode validate` runs the filter with its configuration, so this
+checks both. The last part shows what an operator sees of a mistake: the place of it, as a JSON path.
 """
 
+import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
 
-from embed import embed
-
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 ENVOY = PROJECT / ".venv/bin/envoy"
+RUN = PROJECT / ".run/validate"
+TOKEN = RUN / "gcp-token.json"
 
 # A key that does not exist, and a name that does not: both have to be told in one go.
-BROKEN = """{
-  "version": "v1",
-  "keys": [{"id": "demo", "sha256": "%s", "teem": "search"}],
-  "providers": {"local": {"dialect": "openai", "cluster": "local"}},
-  "models": {"small": [{"provider": "lokal"}]}
-}
-""" % ("0" * 64)
-PLACES = ("keys[0].teem", "models.small[0].provider")
+MISTAKES = (('"team": "search"}', '"teem": "search"}'), ('"smollm2": [{"provider": "local"', '"smollm2": [{"provider": "lokal"'))
+PLACES = ("keys[0].teem", "models.smollm2[0].provider")
 
 
-def validate(config: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    """Envoy's verdict; everything it says is in `stdout`."""
+def render(farebox: str, sample: pathlib.Path) -> str:
+    """The Envoy configuration that follows from `sample`."""
+    command = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
+    return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+
+def validate(name: str, text: str) -> subprocess.CompletedProcess[str]:
+    """Envoy's verdict on `text`; everything it says is in `stdout`."""
+    config = RUN / f"{name}.yaml"
+    config.write_text(text)
+    # Secrets that are as good as any other: nothing is sent.
+    names = re.findall(r"host_env_keys: \[(.*)\]", text)
+    variables = {variable: "dummy" for found in names for variable in found.split(", ") if variable}
     return subprocess.run(
         [ENVOY, "--mode", "validate", "--log-level", "error", "--log-format", "%v", "-c", config],
         cwd=PROJECT,
+        env={**os.environ, **variables, "AZURE_CLIENT_SECRET": "dummy"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -38,21 +48,29 @@ def validate(config: pathlib.Path) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> int:
-    sample = PROJECT / "envoy/envoy.yaml"
-    verdict = validate(sample)
-    if verdict.returncode != 0:
-        print(f"Envoy refuses envoy/envoy.yaml:\n{verdict.stdout}", file=sys.stderr)
-        return 1
-    print("  envoy/envoy.yaml is accepted")
+    farebox = str(pathlib.Path(sys.argv[1]).resolve())
+    RUN.mkdir(parents=True, exist_ok=True)
+    secret = {"name": "gcp", "generic_secret": {"secret": {"inline_string": "dummy"}}}
+    secret["@type"] = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    TOKEN.write_text(json.dumps({"resources": [secret]}))
 
-    broken = PROJECT / ".run/broken.yaml"
-    broken.parent.mkdir(exist_ok=True)
-    broken.write_text(embed(sample.read_text(), BROKEN))
-    verdict = validate(broken)
+    main_sample = PROJECT / "envoy/farebox.json"
+    samples = [main_sample, *sorted((PROJECT / "envoy/samples").glob("*.json"))]
+    for sample in samples:
+        verdict = validate(sample.stem, render(farebox, sample))
+        if verdict.returncode != 0:
+            print(f"Envoy refuses what {sample.relative_to(PROJECT)} becomes:\n{verdict.stdout}", file=sys.stderr)
+            return 1
+    print(f"  what {len(samples)} samples become is accepted")
+
+    broken = render(farebox, main_sample)
+    for right, wrong in MISTAKES:
+        broken = broken.replace(right, wrong)
+    verdict = validate("broken", broken)
     missing = [place for place in PLACES if place not in verdict.stdout]
     if verdict.returncode == 0 or missing:
         places = ", ".join(missing or PLACES)
-        print(f"Envoy should refuse {broken.relative_to(PROJECT)} and name {places}:", file=sys.stderr)
+        print(f"Envoy should refuse {RUN.relative_to(PROJECT)}/broken.yaml and name {places}:", file=sys.stderr)
         print(verdict.stdout, file=sys.stderr)
         return 1
     print("  a configuration with mistakes is refused:")

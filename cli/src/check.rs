@@ -25,7 +25,7 @@ pub(crate) enum CheckError {
     Source(SourceError),
     /// An Envoy configuration without a Wasm filter; its name.
     NoFilter(String),
-    /// A Wasm filter without a text; its name and why.
+    /// A Wasm filter with no text or the wrong one; its name and why.
     NoText(String, &'static str),
     /// A configuration with mistakes; its name.
     Broken(String, ConfigErrors),
@@ -47,10 +47,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
         return config.map(|config| summary(&config)).map_err(|errors| CheckError::Broken(name, errors));
     };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let gateways = filters.iter().filter(|filter| !filter.is_attempt).count();
     for filter in &filters {
         let name = format!("{name}, {}", filter.path);
         match check(filter, arguments.env, &name) {
-            Ok(config) if filters.len() == 1 => good.push(summary(&config)),
+            Ok(_) if filter.is_attempt && gateways > 0 => {
+                let same = |other: &Filter| !other.is_attempt && other.configuration == filter.configuration;
+                if !filters.iter().any(same) {
+                    bad.push(CheckError::NoText(name, "must be what the filter before the router has"));
+                }
+            }
+            Ok(config) if gateways <= 1 => good.push(summary(&config)),
             Ok(config) => good.push(format!("{name}: {}", summary(&config))),
             Err(error) => bad.push(error),
         }

@@ -14,6 +14,8 @@ pub(crate) struct Filter {
     pub(crate) path: String,
     /// The text Envoy hands to the filter, or why it would hand none that can be read.
     pub(crate) configuration: Result<String, &'static str>,
+    /// Whether it stands behind the router, where it gets the configuration a second time.
+    pub(crate) is_attempt: bool,
     variables: Variables,
     is_named_farebox: bool,
 }
@@ -70,8 +72,14 @@ fn collect(value: &Value, path: &str, found: &mut Vec<Filter>) {
 fn read(plugin: &Value, vm: &Value, path: &str) -> Filter {
     let names = [plugin.get("name"), plugin.get("root_id"), vm.get("vm_id"), vm.get("code")];
     let is_named_farebox = names.into_iter().flatten().any(|name| name.to_string().contains("farebox"));
-    let path = format!("{path}.configuration");
-    Filter { path, configuration: configuration(plugin), variables: variables(vm), is_named_farebox }
+    let role = vm.get("configuration").and_then(|any| any.get("value")).and_then(Value::as_str);
+    Filter {
+        path: format!("{path}.configuration"),
+        configuration: configuration(plugin),
+        is_attempt: role.is_some_and(|role| role.trim() == "attempt"),
+        variables: variables(vm),
+        is_named_farebox,
+    }
 }
 
 fn configuration(plugin: &Value) -> Result<String, &'static str> {

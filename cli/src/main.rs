@@ -1,5 +1,5 @@
 //! Decides what `farebox` does at a shell: makes caller keys, checks a configuration and prices use, both with
-//! the very code that the filter runs.
+//! the very code that the filter runs, and writes the configuration of Envoy that follows from Farebox's own.
 //!
 //! Does not talk to Envoy.
 
@@ -9,6 +9,7 @@ mod check;
 mod envoy;
 mod keygen;
 mod price;
+mod render;
 mod source;
 
 use std::io::Write;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Makes caller keys for Farebox, checks its configuration and prices use.
+/// Makes caller keys for Farebox, checks its configuration, prices use and writes Envoy's configuration.
 #[derive(Debug, Parser)]
 #[command(name = "farebox", version)]
 struct Arguments {
@@ -29,6 +30,7 @@ enum Command {
     Check(check::Arguments),
     Keygen(keygen::Arguments),
     Price(price::Arguments),
+    Render(render::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).map_err(|error| error.to_string()),
         Command::Keygen(arguments) => keygen::run(&arguments).map_err(|error| error.to_string()),
         Command::Price(arguments) => price::run(&arguments).map_err(|error| error.to_string()),
+        Command::Render(arguments) => render::run(&arguments).map_err(|error| error.to_string()),
     };
     // A reader that has gone, as in `farebox check … | head -1`, is no failure: hence no `println!`.
     match outcome {

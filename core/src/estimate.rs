@@ -21,6 +21,8 @@ pub struct Estimate {
     pub tokens: Tokens,
     /// What is held.
     pub amounts: Amounts,
+    /// Output tokens that this is enough for: fewer than expected if a ceiling holds.
+    pub covers: u64,
 }
 
 impl Estimate {
@@ -29,7 +31,7 @@ impl Estimate {
     #[must_use]
     pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, recent: Option<u64>) -> Self {
         if !ask.endpoint.is_charged() {
-            return Self { tokens: Tokens::default(), amounts: Amounts::REQUEST };
+            return Self { amounts: Amounts::REQUEST, ..Self::default() };
         }
         let expected = recent.unwrap_or(policy.output_tokens);
         let each = match (ask.output_limit, recent) {
@@ -51,7 +53,9 @@ impl Estimate {
         let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), ServiceTier::Standard));
         let usd = ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         let (input, output) = (tokens.total_input(), tokens.total_output());
-        Self { tokens, amounts: Amounts { usd, input, output, requests: 1 } }
+        let share = (u128::from(output) * u128::from(usd.0)).checked_div(u128::from(cost.0));
+        let covers = share.and_then(|share| u64::try_from(share).ok()).unwrap_or(output);
+        Self { tokens, amounts: Amounts { usd, input, output, requests: 1 }, covers }
     }
 }
 

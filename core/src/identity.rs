@@ -25,6 +25,14 @@ pub const KEY_PREFIX: &str = "fb_";
 /// Headers that may carry a credential. All of them are taken out before the request goes on.
 pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
+/// Whether a header, by its lower-case name, may be or belong to a credential: an AWS signature takes several, one of
+/// them a session token.
+#[must_use]
+pub fn is_credential(name: &[u8]) -> bool {
+    CREDENTIAL_HEADERS.iter().any(|credential| credential.as_bytes() == name)
+        || matches!(name, b"x-amz-security-token" | b"x-amz-date" | b"x-amz-content-sha256")
+}
+
 /// Why a caller is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityError {

@@ -106,7 +106,7 @@ impl Admitted {
             local: false,
             first_byte: None,
             complete: false,
-            held_output: estimate.tokens.output,
+            held_output: estimate.covers,
             cut: Cut::No,
         }
     }

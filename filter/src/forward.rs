@@ -9,7 +9,7 @@ use farebox_core::chain::{Chain, Leg};
 use farebox_core::config::{Config, Provider};
 use farebox_core::dialect::Served;
 use farebox_core::head::RequestHead;
-use farebox_core::identity::CREDENTIAL_HEADERS;
+use farebox_core::identity::is_credential;
 use farebox_core::keyring::Keyring;
 use farebox_core::order::Admission;
 use farebox_core::route::Destination;
@@ -34,8 +34,6 @@ pub(crate) const SUNK: &str = "farebox.sunk";
 /// How often Envoy's router may send the request again, and how long it waits for the beginning of an answer.
 const RETRIES_HEADER: &str = "x-envoy-max-retries";
 const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
-/// What Envoy's filter for AWS signatures adds, besides `authorization`.
-const SIGNATURE_HEADERS: [&str; 3] = ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"];
 const OWN_HEADERS: &[u8] = b"x-farebox-";
 /// With these a client whom Envoy takes for internal has requests sent again, timed out or doubled, of which only
 /// the last answer would be metered.
@@ -160,8 +158,7 @@ pub(crate) fn replace_body(head: &RequestHead, body: &[u8], edits: Vec<Edit>) ->
 /// Takes out what may be a credential, of the client or of an earlier attempt: one that was put there here, or what
 /// Envoy signed it with.
 pub(crate) fn strip_credentials(head: &RequestHead) -> Result<(), HostError> {
-    let signature = |name: &[u8]| SIGNATURE_HEADERS.iter().any(|known| known.as_bytes() == name);
-    for (name, _) in head.iter().filter(|(name, _)| is_credential(name) || signature(name)) {
+    for (name, _) in head.iter().filter(|(name, _)| is_credential(name)) {
         host::remove_header(Map::Request, name)?;
     }
     Ok(())
@@ -174,10 +171,6 @@ fn completion_member(provider: &Provider) -> CompletionMember {
         "openai" | "azure" => CompletionMember::MaxCompletionTokens,
         _ => CompletionMember::MaxTokens,
     }
-}
-
-fn is_credential(name: &[u8]) -> bool {
-    CREDENTIAL_HEADERS.iter().any(|known| known.as_bytes() == name)
 }
 
 fn is_internal(config: &Config, name: &[u8]) -> bool {

@@ -152,8 +152,9 @@ impl Case {
         let patience = Duration::from_millis(20 + self.moment % 300);
         if self.streamed && self.fate != Fate::Abandoned {
             let mut stream = client.stream(path, &self.body()).await;
-            let mut received = 0;
-            while self.fate != Fate::Left || received <= self.completion / 4 {
+            // Leaves within what comes in any case: a strict budget may allow it no more than 16 tokens.
+            let (mut received, leaves_after) = (0, self.completion.min(16) / 4);
+            while self.fate != Fate::Left || received <= leaves_after {
                 if stream.next().await.is_none() {
                     break;
                 }
@@ -184,9 +185,9 @@ pub fn script(seed: u64) -> impl Fn(&Request) -> Reply + Send + Sync + 'static {
     move |request| Case::of(seed, number_of(request)).reply(request)
 }
 
-/// Lets loose the first `count` cases of `seed`, all within a second and a half; whoever is refused tries again up to
-/// three times. `clients`: of the one team, and of the other. Ends when all have their answer.
-pub async fn rage(seed: u64, count: u64, clients: [Vec<Client>; 2]) {
+/// Lets loose the first `count` cases of `seed`, all within `spread` milliseconds; whoever is refused tries again up
+/// to three times. `clients`: of the one team, and of the other. Ends when all have their answer.
+pub async fn rage(seed: u64, count: u64, spread: u64, clients: [Vec<Client>; 2]) {
     let mut running = JoinSet::new();
     for number in 0..count {
         let case = Case::of(seed, number);
@@ -195,7 +196,7 @@ pub async fn rage(seed: u64, count: u64, clients: [Vec<Client>; 2]) {
         let client = connections[at].clone();
         running.spawn(async move {
             let mut dice = Dice::new(seed.wrapping_add(number));
-            tokio::time::sleep(Duration::from_millis(case.moment)).await;
+            tokio::time::sleep(Duration::from_millis(case.moment % spread)).await;
             for _ in 0..4 {
                 if !case.ask(&client).await {
                     return;

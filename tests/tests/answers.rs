@@ -3,7 +3,7 @@
 
 use farebox_tests::answers::Answers;
 use farebox_tests::client::chat_body;
-use farebox_tests::config;
+use farebox_tests::config::{self, nothing};
 use farebox_tests::gateway::Gateway;
 use farebox_tests::script::{Reply, Step};
 use serde_json::{Value, json};
@@ -14,10 +14,6 @@ fn counted() -> Value {
 
 async fn held(gateway: &Gateway) -> Value {
     gateway.client.usage("org").await["held"].clone()
-}
-
-fn nothing() -> Value {
-    json!({"usd": "0.00", "tokens": 0, "input_tokens": 0, "output_tokens": 0, "requests": 0})
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -250,6 +250,6 @@ async fn a_client_that_leaves_while_it_sends_leaves_nothing_held() {
     let record = gateway.envoy.record(1).await;
     assert_eq!(record["outcome"], "client_disconnect", "{record}");
     let usage = gateway.client.usage("org").await;
-    let nothing = json!({"usd": "0.00", "tokens": 0, "requests": 0});
+    let nothing = config::nothing();
     assert_eq!((&usage["held"], &usage["spent"], gateway.provider.count()), (&nothing, &nothing, 0));
 }

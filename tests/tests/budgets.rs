@@ -94,11 +94,15 @@ async fn a_hold_is_given_back_when_less_was_used() {
 async fn a_refusal_names_the_budget_and_says_when_to_come_back() {
     let budget = |name: &str, window: &str, team: &str| {
         json!({"name": name, "per": "team", "window": window, "limit_requests": 1000,
-        "overrides": {team: {"limit_requests": 0}}})
+        "overrides": {team: {"limit_requests": 1}}})
     };
     let budgets = json!([budget("daily", "day", "search"), budget("forever", "lifetime", "ads")]);
     let gateway = Gateway::new(config::with_budgets(budgets)).await;
 
+    // What is spent is spent for a time; what never fits is refused in another way.
+    assert_eq!(gateway.client.chat("fast").await.status, 200);
+    assert_eq!(gateway.caller(OTHER).chat("fast").await.status, 200);
+    gateway.envoy.records(2).await;
     let daily = gateway.client.chat("fast").await;
     assert_eq!(daily.status, 429);
     assert_eq!(daily.header("content-type"), Some("application/json"));
@@ -130,15 +134,19 @@ async fn a_refusal_names_the_budget_and_says_when_to_come_back() {
     assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!("rate_limit_error")));
     assert!(body["error"]["message"].as_str().unwrap().contains("daily"), "{body}");
 
-    assert_eq!(gateway.provider.count(), 0);
-    for (record, budget) in gateway.envoy.records(3).await.iter().zip(["daily", "forever", "daily"]) {
+    assert_eq!(gateway.provider.count(), 2);
+    for (record, budget) in gateway.envoy.records(5).await[2..].iter().zip(["daily", "forever", "daily"]) {
         assert_eq!((&record["outcome"], &record["budget"]), (&json!("denied"), &json!(budget)), "{record}");
         assert_eq!(record["status"], 429);
         assert!(record["denied"].is_string(), "{record}");
     }
     for (caller, budget) in [(&gateway.client, "daily"), (&gateway.caller(OTHER), "forever")] {
         let usage = caller.usage(budget).await;
-        assert_eq!((&usage["spent"], &usage["held"]), (&nothing(), &nothing()), "a refusal costs nothing");
+        assert_eq!(
+            (&usage["spent"]["requests"], &usage["held"]),
+            (&json!(1), &nothing()),
+            "a refusal is free"
+        );
     }
 }
 

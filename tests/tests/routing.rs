@@ -198,7 +198,12 @@ async fn own_endpoints_answer_without_a_provider() {
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     let usage = answer.json();
     assert_eq!((&usage["key"], &usage["team"]), (&json!("demo"), &json!("search")));
-    let nothing = json!({"usd": "0.00", "tokens": 0, "requests": 0});
+    let measures = |usd: Value, tokens: Value, requests: Value| {
+        json!({"usd": usd, "tokens": tokens, "input_tokens": null, "output_tokens": null, "requests": requests,
+            "concurrent": null})
+    };
+    let money = measures(json!("2.50"), Value::Null, Value::Null);
+    let nothing = config::nothing();
     let [team, ever] = usage["budgets"].as_array().unwrap().as_slice() else { panic!("{usage}") };
     for (member, expected) in [
         ("name", json!("team")),
@@ -207,8 +212,8 @@ async fn own_endpoints_answer_without_a_provider() {
         ("window", json!("day")),
         ("spent", nothing.clone()),
         ("held", nothing),
-        ("limit", json!({"usd": "2.50", "tokens": null, "requests": null})),
-        ("left", json!({"usd": "2.50", "tokens": null, "requests": null})),
+        ("limit", money.clone()),
+        ("left", money),
     ] {
         assert_eq!(team[member], expected, "{member}");
     }
@@ -218,7 +223,7 @@ async fn own_endpoints_answer_without_a_provider() {
         (&ever["per"], &ever["subject"], &ever["resets_at"]),
         (&json!("org"), &json!("*"), &Value::Null)
     );
-    assert_eq!(ever["limit"], json!({"usd": null, "tokens": 500, "requests": 7}));
+    assert_eq!(ever["limit"], measures(Value::Null, json!(500), json!(7)));
 
     assert_eq!(
         Client::anonymous(&gateway.envoy).with("x-api-key", DEMO).get("/farebox/usage").await.json(),

@@ -52,20 +52,20 @@ const WITH_SECRET: &str = r#"{
 #[test]
 fn the_sample_is_ok() {
     let outcome = farebox(["check", SAMPLE]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 3 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
 }
 
 #[test]
 fn the_sample_envoy_configuration_is_ok() {
     let envoy = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/envoy.yaml");
     let outcome = farebox(["check", envoy, "--env"]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 3 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
 }
 
 #[test]
 fn the_sample_needs_no_secret() {
     let outcome = farebox(["check", SAMPLE, "--env"]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 3 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
 }
 
 #[test]
@@ -133,6 +133,21 @@ fn a_secret_counts_as_set_only_if_envoy_hands_it_on() {
     assert!(!check("{}"));
     assert!(check("{host_env_keys: [FAREBOX_TEST_KEY]}"));
     assert!(check("{key_values: {FAREBOX_TEST_KEY: sk-2}}"));
+}
+
+#[test]
+fn an_attempt_has_to_have_the_configuration_of_the_gateway() {
+    let sample =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/envoy.yaml")).unwrap();
+    let other = WITH_SECRET.replace('\n', " ");
+    let differs = sample.replace("value: *configuration", &format!("value: '{other}'"));
+    assert_ne!(differs, sample);
+    let outcome = farebox(["check", "-"]).stdin(&differs).run();
+    assert!(!outcome.success);
+    assert!(outcome.stderr.ends_with("must be what the filter before the router has\n"), "{outcome:?}");
+    let broken = sample.replace("value: *configuration", "value: '{}'");
+    let outcome = farebox(["check", "-"]).stdin(&broken).run();
+    assert!(outcome.stderr.contains("\"version\" is missing"), "{outcome:?}");
 }
 
 #[test]

@@ -4,4 +4,5 @@
 
 mod check;
 mod keygen;
+mod render;
 mod shell;

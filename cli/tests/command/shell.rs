@@ -42,6 +42,12 @@ impl Run {
         self
     }
 
+    /// Runs in another folder.
+    pub(crate) fn folder(mut self, path: &std::path::Path) -> Self {
+        self.0.current_dir(path);
+        self
+    }
+
     pub(crate) fn run(mut self) -> Outcome {
         let command = self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

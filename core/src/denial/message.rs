@@ -51,6 +51,9 @@ fn budget_message(account: &Account, lack: Lack, resets_at: Option<Millis>) -> S
         Lack::Turn => {
             format!("Budget '{name}' allows no more requests at one time. Try again when one has ended.")
         }
+        Lack::Size if account.limits.allow_nothing() => {
+            format!("Budget '{name}' allows this caller nothing.")
+        }
         Lack::Size => {
             format!(
                 "This request alone is larger than budget '{name}' allows. Allow it less output, or make it smaller."

@@ -111,6 +111,12 @@ impl Limits {
         *self != Self::default()
     }
 
+    /// Whether something is limited to nothing at all.
+    #[must_use]
+    pub fn allow_nothing(&self) -> bool {
+        self.measures(Amounts::default(), 0).into_iter().any(|(_, _, limit)| limit == Some(0))
+    }
+
     /// These limits, and those of `below` where there are none.
     #[must_use]
     pub fn over(&self, below: &Self) -> Self {

@@ -8,7 +8,11 @@ use crate::text::Label;
 
 fn estimate() -> Estimate {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
-    Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), input: 1_000, output: 100, requests: 1 } }
+    Estimate {
+        tokens,
+        amounts: Amounts { usd: PicoUsd(777), input: 1_000, output: 100, requests: 1 },
+        covers: 100,
+    }
 }
 
 fn reading(fields: &[(Count, u64)]) -> Reading {

@@ -20,8 +20,11 @@ pub(crate) fn charge(
     policy: OnDisconnect,
 ) -> Charge {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
-    let estimate =
-        Estimate { tokens, amounts: Amounts { usd: PicoUsd(777), input: 1_000, output: 100, requests: 1 } };
+    let estimate = Estimate {
+        tokens,
+        amounts: Amounts { usd: PicoUsd(777), input: 1_000, output: 100, requests: 1 },
+        covers: 100,
+    };
     let endpoint = transcript.endpoint;
     let bill = Bill {
         estimate: &estimate,

@@ -56,8 +56,10 @@ unsafe extern "C" fn proxy_log(_level: u32, message: *const u8, size: usize) -> 
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32 {
-    unsafe { time.write(with(|host| host.now_ms * 1_000_000)) };
-    OK
+    answer(Call::Clock, |host| {
+        unsafe { time.write(host.now_ms * 1_000_000) };
+        OK
+    })
 }
 
 #[unsafe(no_mangle)]

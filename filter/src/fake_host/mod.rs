@@ -34,8 +34,9 @@ pub(crate) const NOON: u64 = 1_795_262_400_000;
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Calls that can be made to fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Call {
+    Clock,
     Tick,
     Enter,
     GetHeaders,
@@ -54,7 +55,8 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Clock,
         Self::Tick,
         Self::Enter,
         Self::GetHeaders,
@@ -140,6 +142,7 @@ pub(super) struct Host {
     logs: Vec<String>,
     tick_ms: Option<u32>,
     failures: HashMap<Call, Failure>,
+    calls: BTreeMap<Call, usize>,
 }
 
 thread_local! {
@@ -154,6 +157,7 @@ pub(super) fn with<T>(act: impl FnOnce(&mut Host) -> T) -> T {
 /// Answers a call, unless it is made to fail.
 pub(super) fn answer(call: Call, act: impl FnOnce(&mut Host) -> u32) -> u32 {
     with(|host| {
+        *host.calls.entry(call).or_default() += 1;
         if let Some(failure) = host.failures.get_mut(&call) {
             if failure.passes == 0 {
                 return failure.status;
@@ -174,6 +178,11 @@ impl Host {
         self.last_context += 1;
         self.last_context
     }
+}
+
+/// How often the filter called since this was last asked, by call.
+pub(crate) fn calls() -> BTreeMap<Call, usize> {
+    with(|host| core::mem::take(&mut host.calls))
 }
 
 /// Forgets everything, as when Envoy is started again.

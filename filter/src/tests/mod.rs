@@ -4,6 +4,7 @@
 mod attempts;
 mod bodies;
 mod budgets;
+mod calls;
 mod configuration;
 mod endings;
 mod hostile;
