@@ -1,5 +1,8 @@
 //! That `docs/failover.md` names tests which there are: a row of its table is a promise, and its test keeps it.
 
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
