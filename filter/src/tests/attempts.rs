@@ -34,6 +34,9 @@ fn two() -> String {
     })
 }
 
+/// Status, headers and body.
+type Answer<'a> = (u32, &'a [(&'a str, &'a str)], &'a [u8]);
+
 /// A gateway, the VM behind its router, and a request that was let through.
 struct Setting {
     gateway: Vm,
@@ -266,7 +269,7 @@ fn whichever_call_fails_while_an_attempt_is_addressed_it_is_sent_right_or_not_at
 fn whichever_call_fails_when_an_answer_comes_the_next_attempt_is_sent_right_or_not_at_all() {
     // The third target is one that only the answer leads to, so that where the next attempt goes is written anew.
     let too_long: &[u8] = b"prompt is too long";
-    let answers: [(u32, &[(&str, &str)], &[u8]); 5] = [
+    let answers: [Answer<'_>; 5] = [
         (529, JSON, b""),
         (401, JSON, b""),
         (429, JSON, b""),
