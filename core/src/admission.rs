@@ -163,7 +163,8 @@ impl Hold {
         for held in &mut self.0 {
             let Held { account, amounts, epoch } = held;
             let cuts = account.budget.running == Running::Cut;
-            let more = Wanted { expected, most: expected }.of(account.budget.mode).max(*amounts);
+            // A strict budget holds the most that there can be already; what is expected by now may be more than that.
+            let more = Wanted { expected, most: *amounts }.of(account.budget.mode).max(*amounts);
             if more == *amounts && !(cuts && account.budget.mode == Mode::Check) {
                 continue;
             }

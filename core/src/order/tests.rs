@@ -261,6 +261,18 @@ fn a_strict_budget_cuts_no_request_down_to_a_few_words() {
 }
 
 #[test]
+fn a_strict_budget_holds_all_there_can_be_so_a_long_answer_takes_no_more_and_is_not_cut() {
+    let mut gateway = Gateway::new(json!([
+        {"name": "tokens", "window": "day", "limit_output_tokens": 1_000, "mode": "strict", "running": "cut"},
+    ]));
+    (0..16).for_each(|_| gateway.recent.note("small", 10));
+    let mut running = gateway.chat(1_000).unwrap();
+    let seen = Amounts { output: 1_200, ..Amounts::REQUEST };
+    assert_eq!(running.hold.grow(&gateway.ledger(), seen, NOW), Ok(()));
+    assert_eq!(gateway.output("tokens").0, 1_000);
+}
+
+#[test]
 fn strict_and_other_budgets_hold_at_once_what_each_of_them_needs() {
     let mut gateway = Gateway::new(json!([
         {"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"},
