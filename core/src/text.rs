@@ -47,6 +47,11 @@ impl fmt::Display for Label {
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
+    if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),

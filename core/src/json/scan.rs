@@ -9,9 +9,8 @@
 //! Containers without interest are skipped by counting brackets, their kinds checked, so that no text a
 //! client writes can make this scanner see another top level than the provider's parser does.
 
-use memchr::memchr2;
-
 use super::found::MAX_DEPTH;
+use super::quote::{Part, string_part};
 use super::{Shape, Sink, SyntaxError, Value, unescape};
 
 /// Longest key or value that is kept, in bytes as written. A value longer than this is reported cut.
@@ -110,19 +109,9 @@ impl<S: Copy> Scanner<S> {
                 State::SkipText { floor, escaped } => self.skip_text(rest, floor, escaped),
                 State::InText { escaped } => self.text(rest, escaped, at, sink),
                 State::InKey { escaped } => self.key(rest, escaped),
-                State::Skip { floor } => {
-                    self.skip(byte, floor, at, sink)?;
-                    tail
-                }
-                State::Scalar if !matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => {
-                    self.keep(&[byte]);
-                    tail
-                }
-                State::Scalar => {
-                    self.end_scalar(at, sink)?;
-                    rest
-                }
-                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => tail,
+                State::Skip { floor } => self.skip(rest, floor, at, sink)?,
+                State::Scalar => self.scalar(rest, at, sink)?,
+                _ if is_space(byte) => tail,
                 _ => {
                     self.structure(byte, at, sink)?;
                     tail
@@ -199,7 +188,8 @@ impl<S: Copy> Scanner<S> {
             }
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
                 self.begin_token(State::Scalar);
-                self.keep(&[byte]);
+                self.token.push(byte);
+                self.token_length = 1;
                 Ok(())
             }
             _ => Err(SyntaxError::Unexpected(at)),
@@ -218,26 +208,65 @@ impl<S: Copy> Scanner<S> {
         Ok(())
     }
 
-    /// A byte in a container without interest, outside its strings.
-    fn skip(&mut self, byte: u8, floor: usize, at: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        match byte {
-            b'"' => self.state = State::SkipText { floor, escaped: false },
-            b'{' | b'[' => self.push(byte == b'{')?,
-            b'}' | b']' => {
-                self.pop(byte, at)?;
-                if self.depth < floor {
-                    self.state = State::After;
-                    if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
-                        sink.value(slot, container(byte, self.skipped_empty), self.start..at + 1);
+    /// Goes through a container without interest: to its end, or that of the piece. Strings that end in the piece
+    /// are passed here too, so that the state changes as seldom as can be.
+    fn skip<'p>(
+        &mut self,
+        rest: &'p [u8],
+        floor: usize,
+        at: u64,
+        sink: &mut impl Sink<S>,
+    ) -> Result<&'p [u8], SyntaxError> {
+        let mut left = rest;
+        while let Some((&byte, tail)) = left.split_first() {
+            let here = at + (rest.len() - left.len()) as u64;
+            left = tail;
+            match byte {
+                b'"' => {
+                    self.skipped_empty = false;
+                    let (_, ending, tail) = string_part(tail, false);
+                    left = tail;
+                    if let Part::Open { escaped } = ending {
+                        self.state = State::SkipText { floor, escaped };
+                        return Ok(tail);
                     }
                 }
-                return Ok(());
+                b'{' | b'[' => {
+                    self.skipped_empty = false;
+                    self.push(byte == b'{')?;
+                }
+                b'}' | b']' => {
+                    self.pop(byte, here)?;
+                    if self.depth < floor {
+                        self.state = State::After;
+                        if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
+                            sink.value(slot, container(byte, self.skipped_empty), self.start..here + 1);
+                        }
+                        return Ok(tail);
+                    }
+                }
+                _ if is_space(byte) => {}
+                _ => self.skipped_empty = false,
             }
-            b' ' | b'\t' | b'\n' | b'\r' => return Ok(()),
-            _ => {}
         }
-        self.skipped_empty = false;
-        Ok(())
+        Ok(left)
+    }
+
+    /// A scalar, to its end or that of the piece.
+    fn scalar<'p>(
+        &mut self,
+        rest: &'p [u8],
+        at: u64,
+        sink: &mut impl Sink<S>,
+    ) -> Result<&'p [u8], SyntaxError> {
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        let (part, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        self.keep(part);
+        if !tail.is_empty() {
+            self.end_scalar(at + length as u64, sink)?;
+        }
+        Ok(tail)
     }
 
     fn skip_text<'p>(&mut self, rest: &'p [u8], floor: usize, escaped: bool) -> &'p [u8] {
@@ -351,36 +380,10 @@ impl<S: Copy> Scanner<S> {
     }
 }
 
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 fn container(closing: u8, empty: bool) -> Value<'static> {
     if closing == b'}' { Value::Object } else { Value::Array { empty } }
-}
-
-/// How a piece of a string ended.
-enum Part {
-    Closed,
-    Open { escaped: bool },
-}
-
-/// The part of a string up to its closing quote or the end of `rest`, and what comes after it.
-/// `escaped`: the first byte follows a backslash.
-fn string_part(rest: &[u8], escaped: bool) -> (&[u8], Part, &[u8]) {
-    let mut from = usize::from(escaped);
-    loop {
-        let Some(tail) = rest.get(from..) else { return (rest, Part::Open { escaped: false }, &[]) };
-        let Some(found) = memchr2(b'"', b'\\', tail) else {
-            return (rest, Part::Open { escaped: escaped && rest.is_empty() }, &[]);
-        };
-        let at = from + found;
-        if rest.get(at) == Some(&b'"') {
-            return (
-                rest.get(..at).unwrap_or_default(),
-                Part::Closed,
-                rest.get(at + 1..).unwrap_or_default(),
-            );
-        }
-        if at + 1 == rest.len() {
-            return (rest, Part::Open { escaped: true }, &[]);
-        }
-        from = at + 2;
-    }
 }
