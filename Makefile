@@ -61,7 +61,7 @@ render: .venv/.installed ## Write envoy/envoy.yaml, and the README's copy of env
 	@.venv/bin/python envoy/embed.py
 
 .PHONY: test
-test: lint unit fuzz prices node build validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit fuzz prices node build counts validate e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -98,7 +98,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 unit: ## The rules, the adapter and the command line tool, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli)
-	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli)
+	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-counts)
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
@@ -123,6 +123,17 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 	@export CARGO_PROFILE_DEV_DEBUG=0 WASM_BINDGEN_TEST_ONLY_NODE=1 \
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)"; \
 	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
+
+.PHONY: counts
+counts: build ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
+	@$(need_rust)
+	$(call step,counting instructions and hostcalls)
+	@cargo run --quiet -p farebox-counts -- check
+
+.PHONY: counts-write
+counts-write: build ## Make what the filter takes now its budget
+	@$(need_rust)
+	@cargo run --quiet -p farebox-counts -- write
 
 .PHONY: validate
 validate: build .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
