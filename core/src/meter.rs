@@ -106,12 +106,19 @@ impl Meter {
 
     /// Reads the headers of an answer: Bedrock says in them what was used.
     pub fn head(&mut self, head: &RequestHead) {
-        for (name, kind) in bedrock::HEADERS {
-            if let Some(count) = head.first(name).and_then(count) {
-                self.document.reading.reported.set(kind, count);
+        let mut said = false;
+        for (name, value) in head.iter().filter(|(name, _)| name.starts_with(bedrock::HEADER_PREFIX)) {
+            let kind = bedrock::HEADERS.iter().find(|(known, _)| known.as_bytes() == name);
+            if let (Some((_, kind)), Some(count)) = (kind, count(value))
+                && self.document.reading.reported.get(*kind).is_none()
+            {
+                self.document.reading.reported.set(*kind, count);
+                said = true;
             }
         }
-        self.intact.clone_from(&self.document.reading);
+        if said {
+            self.intact.clone_from(&self.document.reading);
+        }
     }
 
     /// Reads the next piece. `last`: the answer ends with it.

@@ -18,9 +18,16 @@ macro_rules! name {
         concat!(",\"", $name, "\":")
     };
 }
+
 /// What is known of a request when it has ended, or been refused.
 #[derive(Debug, Default)]
 pub struct Record<'a> {
+    /// The id that Envoy gave it, or took from the client.
+    pub request_id: Option<&'a str>,
+    /// Its method.
+    pub method: Option<&'a str>,
+    /// Its path, without the query: some clients put their key there.
+    pub path: Option<&'a str>,
     /// The caller, if it was let in.
     pub key: Option<&'a Key>,
     /// What the request said about itself.
@@ -85,6 +92,9 @@ impl Record<'_> {
             self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())
         };
         let tokens = self.charge.map(|charge| charge.tokens);
+        line.text(name!("request_id"), self.request_id);
+        line.text(name!("method"), self.method);
+        line.text(name!("path"), self.path);
         line.text(name!("key"), self.key.map(|key| &*key.id));
         line.text(name!("team"), self.key.map(|key| &*key.team));
         line.text(name!("agent"), said(|said| &said.agent));
@@ -169,8 +179,9 @@ impl Line {
     fn hash(&mut self, name: &'static str, hash: u64) {
         self.name(name);
         self.0.push('"');
-        let digit = |place: u32| char::from_digit((hash >> (place * 4)) as u32 & 15, 16).unwrap_or('0');
-        self.0.extend((0..16).rev().map(digit));
+        for place in (0..u64::BITS).step_by(4).rev() {
+            self.0.push(char::from_digit((hash >> place) as u32 & 15, 16).unwrap_or('0'));
+        }
         self.0.push('"');
     }
 

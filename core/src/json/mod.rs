@@ -8,6 +8,7 @@
 //! reports is nevertheless what every JSON parser would see.
 
 mod found;
+mod nesting;
 mod quote;
 mod scan;
 mod shape;
