@@ -150,6 +150,15 @@ e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filt
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests
 
+##@ Measuring
+
+.PHONY: bench-peers
+bench-peers: ## Install the gateways that Farebox is compared with, and see that they work (minutes; 1 GB)
+	$(call step,installing other gateways into bench/.peers)
+	@bench/peers/install
+	$(call step,asking each of them for a chat and a stream)
+	@bench/peers/try
+
 # ---- what the above is made with ----
 
 .venv/.installed: requirements.txt

@@ -278,3 +278,6 @@ fn read_pairs(block: &[u8]) -> Option<Pairs> {
     };
     (0..count).map(|pair| Some((take(word(4 + pair * 8)?)?, take(word(8 + pair * 8)?)?))).collect()
 }
+
+#[cfg(test)]
+mod tests;

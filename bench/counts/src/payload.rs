@@ -214,3 +214,6 @@ impl Prose {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;
