@@ -24,8 +24,3 @@ pub(crate) const fn zeros(word: u64) -> u64 {
 pub(crate) const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(of(limit)) & !word & of(0x80)
 }
-
-/// Where the first marked byte is.
-pub(crate) const fn first(marks: u64) -> usize {
-    marks.trailing_zeros() as usize / BYTES
-}

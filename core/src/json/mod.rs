@@ -12,6 +12,7 @@ mod nesting;
 mod quote;
 mod scan;
 mod shape;
+mod token;
 #[cfg(test)]
 mod tests;
 

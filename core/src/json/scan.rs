@@ -11,10 +11,8 @@
 
 use super::nesting::Nesting;
 use super::quote::{Part, string_part};
+use super::token::{TOKEN_BYTES, Token};
 use super::{Shape, Sink, SyntaxError, Value};
-
-/// Longest key or value that is kept, in bytes as written. A value longer than this is reported cut.
-pub(super) const TOKEN_BYTES: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -61,8 +59,7 @@ pub struct Scanner<S: 'static> {
     /// What the next value is, if it is looked for.
     pending: Option<&'static Shape<S>>,
     start: u64,
-    token: Vec<u8>,
-    token_length: u64,
+    token: Token,
     skipped_empty: bool,
 }
 
@@ -78,8 +75,7 @@ impl<S: Copy> Scanner<S> {
             open: Vec::new(),
             pending: Some(root),
             start: 0,
-            token: Vec::new(),
-            token_length: 0,
+            token: Token::default(),
             skipped_empty: true,
         }
     }
@@ -146,7 +142,7 @@ impl<S: Copy> Scanner<S> {
             }
             (State::Value | State::ValueOrClose, _) => self.begin_value(byte, piece, at, sink),
             (State::Key | State::KeyOrClose, b'"') => {
-                self.begin_token();
+                self.token.clear();
                 Ok(self.key(piece, at + 1, false))
             }
             (State::Colon, b':') => {
@@ -155,6 +151,10 @@ impl<S: Copy> Scanner<S> {
             }
             (State::After, b',') if self.nesting.depth() > 0 => {
                 if self.nesting.in_object() {
+                    if piece.get(at + 1) == Some(&b'"') {
+                        self.token.clear();
+                        return Ok(self.key(piece, at + 2, false));
+                    }
                     self.state = State::Key;
                 } else {
                     self.state = State::Value;
@@ -179,7 +179,7 @@ impl<S: Copy> Scanner<S> {
         }
         match byte {
             b'"' => {
-                self.begin_token();
+                self.token.clear();
                 Ok(self.text(piece, at + 1, false, sink))
             }
             b'{' | b'[' => {
@@ -201,7 +201,7 @@ impl<S: Copy> Scanner<S> {
                 Ok(at + 1)
             }
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                self.begin_token();
+                self.token.clear();
                 self.scalar(piece, at, sink)
             }
             _ => Err(SyntaxError::Unexpected(self.start)),
@@ -272,19 +272,25 @@ impl<S: Copy> Scanner<S> {
         let (part, ending, next) = string_part(piece, at, escaped);
         match ending {
             Part::Open { escaped } => {
-                self.keep(part);
+                self.token.keep(part);
                 self.state = State::InKey { escaped };
             }
             Part::Closed { escapes } => {
                 self.state = State::Colon;
                 self.pending = self.open.last().and_then(|open| {
                     // Most keys stand in one piece and need not be kept.
-                    if self.token_length == 0 {
+                    if self.token.is_empty() {
                         open.shape.named(part, escapes)
                     } else {
-                        self.token_with(part).and_then(|name| open.shape.named(&name, true))
+                        self.token.with(part).and_then(|name| open.shape.named(&name, true))
                     }
                 });
+                // Nearly always it follows at once.
+                if piece.get(next) == Some(&b':') {
+                    self.state = State::Value;
+                    return next + 1;
+                }
+                self.state = State::Colon;
             }
         }
         next
@@ -296,7 +302,7 @@ impl<S: Copy> Scanner<S> {
         match ending {
             Part::Open { escaped } => {
                 if slot.is_some() {
-                    self.keep(part);
+                    self.token.keep(part);
                 }
                 self.state = State::InText { escaped };
             }
@@ -305,12 +311,12 @@ impl<S: Copy> Scanner<S> {
                 self.pending = None;
                 if let Some(slot) = slot {
                     let span = self.start..self.base + next as u64;
-                    if self.token_length == 0 {
+                    if self.token.is_empty() {
                         let raw = part.get(..TOKEN_BYTES).unwrap_or(part);
                         sink.value(slot, Value::Text { raw, length: part.len() as u64 }, span);
                     } else {
-                        self.keep(part);
-                        sink.value(slot, Value::Text { raw: &self.token, length: self.token_length }, span);
+                        self.token.keep(part);
+                        sink.value(slot, self.token.as_text(), span);
                     }
                 }
             }
@@ -324,17 +330,17 @@ impl<S: Copy> Scanner<S> {
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
         match rest.iter().position(ends) {
             None => {
-                self.keep(rest);
+                self.token.keep(rest);
                 self.state = State::Scalar;
                 Ok(piece.len())
             }
             Some(length) => {
                 let part = rest.get(..length).unwrap_or_default();
                 let end = self.base + (at + length) as u64;
-                if self.token_length == 0 {
+                if self.token.is_empty() {
                     self.end_scalar(part, end, sink)?;
                 } else {
-                    self.keep(part);
+                    self.token.keep(part);
                     self.end_kept_scalar(end, sink)?;
                 }
                 Ok(at + length)
@@ -344,7 +350,7 @@ impl<S: Copy> Scanner<S> {
 
     fn end_kept_scalar(&mut self, end: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
         let token = core::mem::take(&mut self.token);
-        let ended = self.end_scalar(&token, end, sink);
+        let ended = self.end_scalar(token.bytes(), end, sink);
         self.token = token;
         ended
     }
@@ -368,12 +374,6 @@ impl<S: Copy> Scanner<S> {
         Ok(())
     }
 
-    /// The key of which a part was kept. `None` if it is too long to be any that is looked for.
-    fn token_with(&self, part: &[u8]) -> Option<Vec<u8>> {
-        let whole = self.token_length + part.len() as u64 <= TOKEN_BYTES as u64;
-        whole.then(|| [&self.token, part].concat())
-    }
-
     fn close_bracket(&mut self, byte: u8, at: usize) -> Result<(), SyntaxError> {
         let closed = self.nesting.close(byte == b'}');
         if closed { Ok(()) } else { Err(SyntaxError::Unexpected(self.base + at as u64)) }
@@ -381,17 +381,6 @@ impl<S: Copy> Scanner<S> {
 
     fn expect_element(&mut self) {
         self.pending = self.open.last().and_then(|open| open.shape.find(b"[]"));
-    }
-
-    fn begin_token(&mut self) {
-        self.token.clear();
-        self.token_length = 0;
-    }
-
-    fn keep(&mut self, part: &[u8]) {
-        self.token_length += part.len() as u64;
-        let room = TOKEN_BYTES.saturating_sub(self.token.len()).min(part.len());
-        self.token.extend_from_slice(part.get(..room).unwrap_or_default());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Decides which values of a document are looked for: a tree of names, written down as a constant.
 
-use super::scan::TOKEN_BYTES;
+use super::token::TOKEN_BYTES;
 use super::unescape;
 
 /// One name in a document: what to call its value, and the names inside it.
