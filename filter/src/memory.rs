@@ -7,12 +7,22 @@
 
 use core::cmp::Ordering;
 
+/// What every comparison of two slices calls.
+///
+/// # Safety
+/// As of [`compare`].
+#[cfg(target_arch = "wasm32")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, size: usize) -> i32 {
+    // SAFETY: the caller's promise is the same.
+    unsafe { compare(left, right, size) }
+}
+
 /// Compares `size` bytes as C's `memcmp` does.
 ///
 /// # Safety
 /// Both pointers must be to at least `size` bytes.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, size: usize) -> i32 {
+unsafe fn compare(left: *const u8, right: *const u8, size: usize) -> i32 {
     /// Compares `N` bytes from `at` of both.
     macro_rules! compare {
         ($word:ty, $at:expr) => {{
@@ -50,4 +60,29 @@ pub(crate) unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, size: 
         }
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_compare_as_slices_do(
+            left in prop::collection::vec(0u8..3, 0..40), right in prop::collection::vec(0u8..3, 0..40), high: u8,
+        ) {
+            let size = left.len().min(right.len());
+            let (mut left, right) = (left[..size].to_vec(), &right[..size]);
+            // SAFETY: both slices are of this size.
+            let same = unsafe { compare(right.as_ptr(), right.to_vec().as_ptr(), size) };
+            prop_assert_eq!(same, 0);
+            if let Some(last) = left.last_mut() {
+                *last = high;
+            }
+            // SAFETY: both slices are of this size.
+            let order = unsafe { compare(left.as_ptr(), right.as_ptr(), size) };
+            prop_assert_eq!(order.cmp(&0), left.as_slice().cmp(right));
+        }
+    }
 }
