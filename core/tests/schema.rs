@@ -15,9 +15,12 @@ use serde_json::{Map, Value, json};
 const SCHEMA: &str = include_str!("../../envoy/farebox.schema.json");
 const SAMPLE: &str = include_str!("../../envoy/farebox.json");
 const MAXIMAL: &str = include_str!("documents/maximal.json");
+/// What [`MAXIMAL`] cannot have besides the rest.
+const HEADERS_ONLY: &str = include_str!("documents/headers_only.json");
 
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 13] = [
+const ONLY_THE_READER_SEES: [&str; 14] = [
+    "cannot be kept with headers_only",
     "no key has this",
     "no provider has this name",
     "no provider is named",
@@ -111,7 +114,7 @@ fn damaged(value: &Value) -> Vec<Value> {
 
 #[test]
 fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
-    for text in [SAMPLE, MAXIMAL] {
+    for text in [SAMPLE, MAXIMAL, HEADERS_ONLY] {
         let document = json_of(text);
         let errors: Vec<String> = validator().iter_errors(&document).map(|error| error.to_string()).collect();
         assert_eq!(errors, [""; 0]);
@@ -121,7 +124,14 @@ fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
 
 #[test]
 fn schema_and_reader_agree_on_every_damaged_document() {
-    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let count = damage_everything(MAXIMAL);
+    assert!(count > 2_000, "only {count} documents");
+    damage_everything(HEADERS_ONLY);
+}
+
+/// Damages `text` in every place and way; says in how many.
+fn damage_everything(text: &str) -> usize {
+    let (schema, whole) = (validator(), json_of(text));
     let mut count = 0;
     visit(&whole, String::new(), &mut |at, value| {
         for damage in damaged(value) {
@@ -137,7 +147,7 @@ fn schema_and_reader_agree_on_every_damaged_document() {
             count += 1;
         }
     });
-    assert!(count > 2_000, "only {count} documents");
+    count
 }
 
 #[test]

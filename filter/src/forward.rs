@@ -100,6 +100,10 @@ impl Departure<'_> {
         {
             return Ok(false);
         }
+        // An attempt makes its request out of the body.
+        if config.headers_only.is_some() {
+            return Ok(false);
+        }
         let chain = Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
         let attempts = chain.attempts;
         if attempts < 2 {
