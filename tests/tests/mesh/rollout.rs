@@ -1,0 +1,82 @@
+//! What a change of the manifests, or of the module, does to a gateway that runs, and to one that starts.
+
+use farebox_tests::istio;
+use farebox_tests::mesh::{self, Mesh, Module};
+use farebox_tests::patience::until;
+use serde_json::json;
+
+/// How often Envoy has refused what it was sent for one of the two filters.
+const REFUSALS: &str = r"extension_config_discovery\..*farebox\.farebox.*config_fail$";
+
+async fn limited_to(mesh: &Mesh, usd: &str) {
+    until("the pushed limit", async || {
+        let usage = mesh.client.usage("team").await;
+        (usage["limit"]["usd"] == usd).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_configuration_takes_effect_and_the_counters_stay() {
+    let mesh = Mesh::istio("gateway").await;
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+    mesh.envoy.records(1).await;
+    let mut plugin = mesh.plugin();
+    plugin["budgets"][1]["limit_usd"] = json!(70);
+    mesh.push(&plugin.to_string(), Module::There);
+    limited_to(&mesh, "70.00").await;
+    assert_eq!(mesh.client.usage("team").await["spent"]["requests"], 1);
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_is_refused_and_the_one_before_serves_on() {
+    let mesh = Mesh::istio("gateway").await;
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+    mesh.push(r#"{"version": "v2"}"#, Module::There);
+    mesh.envoy.stat_reaches(REFUSALS, 2).await;
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+    let mut plugin = mesh.plugin();
+    plugin["budgets"][1]["limit_usd"] = json!(70);
+    mesh.push(&plugin.to_string(), Module::There);
+    limited_to(&mesh, "70.00").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_cannot_be_had_does_not_end_what_runs() {
+    let mesh = Mesh::istio("gateway").await;
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+    mesh.push("{}", Module::Missing);
+    mesh.envoy.stat_reaches(REFUSALS, 2).await;
+    assert_eq!(mesh.client.chat("small").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_starts_without_the_module_lets_nobody_pass() {
+    let sent = istio::sent(&mesh::manifests("istio/gateway"));
+    let mesh = Mesh::try_start(sent, Module::Missing).await.ok().expect("Envoy starts");
+    assert_eq!(mesh.client.chat("small").await.status, 500);
+    assert_eq!(mesh.counts(), [0, 0, 0]);
+    // And recovers as soon as it is there.
+    mesh.push(&mesh.plugin().to_string(), Module::There);
+    until("the module to work", async || (mesh.client.chat("small").await.status == 200).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_starts_without_the_module_lets_nobody_pass() {
+    for folder in ["wasm-plugin", "traffic-extension"] {
+        let sent = istio::sent(&mesh::manifests(&format!("istio/{folder}")));
+        let mesh = Mesh::try_start(sent, Module::Missing).await.ok().expect("Envoy starts");
+        assert_eq!(mesh.client.chat("small").await.status, 403, "{folder}");
+        assert_eq!(mesh.counts(), [0, 0, 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_whose_module_is_gone_refuses_everybody_from_then_on() {
+    let mesh = Mesh::istio("wasm-plugin").await;
+    let client = mesh.client.with("x-model", "Qwen/Qwen3-8B");
+    assert_eq!(client.chat("Qwen/Qwen3-8B").await.status, 200);
+    mesh.push("{}", Module::Missing);
+    until("the refusal", async || (client.chat("Qwen/Qwen3-8B").await.status == 403).then_some(())).await;
+}
