@@ -28,6 +28,8 @@ const CLUSTER_HEADER: &str = "x-farebox-cluster";
 pub(crate) const CHAIN: &str = "farebox.chain";
 pub(crate) const LEG: &str = "farebox.leg";
 pub(crate) const AT: &str = "farebox.at";
+/// Filter state that has what Envoy calls the cluster of the attempt under way; the name need not be ours.
+pub(crate) const REACHED: &str = "farebox.reached";
 pub(crate) const TRAIL: &str = "farebox.attempts";
 /// Filter state that has what failed attempts used.
 pub(crate) const SUNK: &str = "farebox.sunk";

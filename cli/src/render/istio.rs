@@ -104,7 +104,7 @@ impl Resources<'_> {
             Position::Gateway => self.gateway(sheet),
             Position::Sidecar => vec![self.put(sheet, piece!("sidecar"), &[])],
         };
-        for place in self.places.iter().filter(|place| !place.is_known) {
+        for place in self.places {
             if !place.is_service {
                 documents.push(self.entry(sheet, place));
             }

@@ -23,8 +23,6 @@ pub(super) struct Place<'a> {
     pub(super) port: u16,
     /// Whether it is a Service of this Kubernetes cluster.
     pub(super) is_service: bool,
-    /// Whether an earlier place has the same host, so that it is written down already.
-    pub(super) is_known: bool,
     pub(super) site: &'a Site<'a>,
 }
 
@@ -70,10 +68,11 @@ fn place<'a>(site: &'a Site<'a>, others: &[Place<'a>]) -> Result<Place<'a>, (&'s
         Some(first) => first.host.to_string(),
         None => format!("{resource}.farebox.internal"),
     };
-    let same = others.iter().find(|other| other.host == host);
-    if same.is_some_and(|other| other.port != port || other.site.tls != site.tls) {
-        let message = "is a host that another provider has too, at another port or in another way".to_owned();
-        return Err(("endpoints", message));
+    // A mesh has one cluster for a host, and attempts could not be told apart by it.
+    if let Some(other) = others.iter().find(|other| other.host == host) {
+        let name = &other.site.provider.name;
+        let message = format!("must be the cluster of the provider \"{name}\", which is at the same host");
+        return Err(("cluster", message));
     }
     let is_service = host.ends_with(CLUSTER_DOMAIN);
     if is_service && site.tls.is_some() {
@@ -81,7 +80,7 @@ fn place<'a>(site: &'a Site<'a>, others: &[Place<'a>]) -> Result<Place<'a>, (&'s
         return Err(("endpoints", message.to_owned()));
     }
     let name = &*site.provider.cluster;
-    Ok(Place { name, resource, host, port, is_service, is_known: same.is_some(), site })
+    Ok(Place { name, resource, host, port, is_service, site })
 }
 
 /// `name` in the letters that names of resources are made of.

@@ -1,5 +1,6 @@
 //! What a change of the manifests, or of the module, does to a gateway that runs, and to one that starts.
 
+use farebox_tests::fleet::error;
 use farebox_tests::istio;
 use farebox_tests::mesh::{self, Mesh, Module};
 use farebox_tests::patience::until;
@@ -79,4 +80,31 @@ async fn a_plugin_whose_module_is_gone_refuses_everybody_from_then_on() {
     assert_eq!(client.chat("Qwen/Qwen3-8B").await.status, 200);
     mesh.push("{}", Module::Missing);
     until("the refusal", async || (client.chat("Qwen/Qwen3-8B").await.status == 403).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_drops_the_option_for_other_clusters_sends_no_key_to_the_wrong_one() {
+    let mut sent = istio::sent(&mesh::manifests("istio/gateway"));
+    let route = &mut sent.manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
+    let policy = route["retry_policy"].as_object_mut().unwrap();
+    policy.remove("refresh_cluster_on_retry").expect("the manifest sets it");
+    let mesh = Mesh::start(sent).await;
+    mesh.provider("vllm").reply(error(503, &[]));
+    assert_eq!(mesh.client.chat("small").await.status, 503);
+    assert_eq!(mesh.counts(), [0, 0, 1]);
+    let wire = String::from_utf8_lossy(&mesh.provider("vllm").wire()).into_owned();
+    assert!(!wire.contains("sk-of-openai"), "{wire}");
+    assert!(mesh.envoy.metrics().await.sum("farebox_host_unsupported_total", &[]) > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_drops_the_option_for_held_headers_lets_nothing_pass() {
+    let mut sent = istio::sent(&mesh::manifests("istio/gateway"));
+    for extension in sent.extensions.values_mut() {
+        extension["config"].as_object_mut().unwrap().remove("allow_on_headers_stop_iteration");
+    }
+    let mesh = Mesh::start(sent).await;
+    let answer = mesh.client.chat("small").await;
+    assert_eq!((answer.status, answer.header("x-farebox-denied")), (503, Some("host_unsupported")));
+    assert_eq!(mesh.counts(), [0, 0, 0]);
 }
