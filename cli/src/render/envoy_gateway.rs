@@ -159,6 +159,8 @@ impl Resources<'_> {
             clusters.push((place.name, format!("httproute/{}/farebox/rule/{rule}", self.options.namespace)));
         }
         let route = mesh::route(sheet, self.plan, &clusters);
+        let early = mesh::early(sheet, self.plan);
+        let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
         let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan));
         self.put(
             sheet,
@@ -168,6 +170,7 @@ impl Resources<'_> {
                 ("gateway", &gateway),
                 ("stream_idle", &stream_idle),
                 ("access_log", &access_log),
+                ("early", &early),
                 ("route", &route),
             ],
         )

@@ -69,10 +69,16 @@ pub(super) fn router(sheet: &mut Sheet, attempt: &str) -> String {
 /// What the connection manager has besides.
 pub(super) fn manager(sheet: &mut Sheet, plan: &Plan<'_>) -> String {
     let log = access_log(sheet).replace('\n', "\n  ");
-    let header = plan.config.identity_header.as_deref();
-    let early = header.map(|name| sheet.put(piece!("early"), &[("header", &scalar(name))]));
+    let early = early(sheet, plan).map(|early| early.replace('\n', "\n  "));
+    let early = early.map(|early| format!("early_header_mutation_extensions:\n- {early}"));
     let (early, stream_idle) = (early.unwrap_or_default(), stream_idle(plan));
     sheet.put(piece!("manager"), &[("stream_idle", &stream_idle), ("early", &early), ("access_log", &log)])
+}
+
+/// What takes the header that names callers from clients, if there is one.
+pub(super) fn early(sheet: &mut Sheet, plan: &Plan<'_>) -> Option<String> {
+    let name = scalar(plan.config.identity_header.as_deref()?);
+    Some(sheet.put(piece!("early"), &[("header", &name)]))
 }
 
 /// One line of JSON for each request.
