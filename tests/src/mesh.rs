@@ -42,6 +42,8 @@ pub struct Sent {
 pub enum Module {
     /// It is there.
     There,
+    /// Another build of it is there.
+    Another,
     /// It could not be had.
     Missing,
 }
@@ -90,7 +92,7 @@ impl Mesh {
         let providers = [Provider::start().await, Provider::start().await, Provider::start().await];
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, extension) in &sent.extensions {
-            write(folder.path(), name, &delivered(extension, module));
+            write(folder.path(), name, &delivered(extension, module, folder.path()));
         }
         take_from_files(&mut sent.manager, folder.path());
         let mut clusters = Vec::new();
@@ -152,7 +154,7 @@ impl Mesh {
         for (name, extension) in &self.sent.extensions {
             let mut extension = extension.clone();
             extension["config"]["configuration"]["value"] = json!(plugin);
-            write(self.envoy.folder(), name, &delivered(&extension, module));
+            write(self.envoy.folder(), name, &delivered(&extension, module, self.envoy.folder()));
         }
     }
 }
@@ -204,15 +206,31 @@ pub fn merge(base: &mut Value, patch: &Value) {
 
 /// What becomes of a filter on its way to Envoy: its module is a file in the pod, or there is none and the Istio agent
 /// sends what refuses everybody.
-fn delivered(extension: &Value, module: Module) -> Value {
+fn delivered(extension: &Value, module: Module, folder: &Path) -> Value {
     if module == Module::Missing {
         return json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {},
         });
     }
+    let file = match module {
+        Module::Another => another_build(folder),
+        _ => workspace::wasm(),
+    };
     let mut extension = extension.clone();
-    extension["config"]["vm_config"]["code"] = json!({"local": {"filename": workspace::wasm()}});
+    extension["config"]["vm_config"]["code"] = json!({"local": {"filename": file}});
     extension
+}
+
+/// A module that does the same and is not the same: with a custom section `note` at its end.
+fn another_build(folder: &Path) -> std::path::PathBuf {
+    let file = folder.join("another.wasm");
+    // Written once: Envoy may be reading it for the other filter.
+    if !file.exists() {
+        let mut module = fs::read(workspace::wasm()).expect("the module is built");
+        module.extend(b"\x00\x05\x04note");
+        fs::write(&file, module).expect("the folder can be written");
+    }
+    file
 }
 
 fn write(folder: &Path, name: &str, extension: &Value) {

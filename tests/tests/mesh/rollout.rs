@@ -1,9 +1,11 @@
 //! What a change of the manifests, or of the module, does to a gateway that runs, and to one that starts.
 
+use farebox_tests::answers::Answers;
 use farebox_tests::fleet::error;
 use farebox_tests::istio;
 use farebox_tests::mesh::{self, Mesh, Module};
 use farebox_tests::patience::until;
+use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::json;
 
 /// How often Envoy has refused what it was sent for one of the two filters.
@@ -28,6 +30,39 @@ async fn another_configuration_takes_effect_and_the_counters_stay() {
     limited_to(&mesh, "70.00").await;
     assert_eq!(mesh.client.usage("team").await["spent"]["requests"], 1);
     assert_eq!(mesh.client.chat("small").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_module_takes_over_while_a_stream_that_is_under_way_ends_in_the_old_one() {
+    let mesh = Mesh::istio("gateway").await;
+    let gate = Gate::closed();
+    let events = Answers::default().chat_events(true);
+    // The attempt lets a stream go with its first token.
+    let begun = events[..2].iter().fold(Reply::event_stream(), |reply, event| reply.chunk(event));
+    let reply = begun.then(Step::Await(gate.clone()));
+    mesh.provider("vllm").reply(events[2..].iter().fold(reply, |reply, event| reply.chunk(event)).end());
+    let mut stream = mesh.client.stream_chat("small", json!({})).await;
+    stream.next().await.unwrap();
+
+    let mut plugin = mesh.plugin();
+    plugin["budgets"][1]["limit_usd"] = json!(70);
+    mesh.push(&plugin.to_string(), Module::Another);
+    limited_to(&mesh, "70.00").await;
+    let usage = mesh.client.usage("team").await;
+    assert_eq!((&usage["spent"]["requests"], &usage["held"]["requests"]), (&json!(0), &json!(1)), "{usage}");
+
+    gate.open();
+    stream.all().await;
+    assert!(!stream.broken);
+    until("the stream to be charged", async || {
+        let usage = mesh.client.usage("team").await;
+        (usage["spent"]["requests"] == 1 && usage["held"]["requests"] == 0).then_some(())
+    })
+    .await;
+    // And back again.
+    mesh.push(&mesh.plugin().to_string(), Module::There);
+    limited_to(&mesh, "50.00").await;
+    assert_eq!(mesh.client.usage("team").await["spent"]["requests"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
