@@ -158,7 +158,7 @@ impl Resources<'_> {
         for (rule, place) in self.places.iter().enumerate() {
             clusters.push((place.name, format!("httproute/{}/farebox/rule/{rule}", self.options.namespace)));
         }
-        let route = mesh::route(sheet, self.plan, &clusters);
+        let route = mesh::route(sheet, self.plan, &clusters, true);
         let early = mesh::early(sheet, self.plan);
         let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
         let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan));

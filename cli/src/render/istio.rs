@@ -31,6 +31,9 @@ pub(super) struct Options {
     /// Whether Istio's agent fetches the image, or it is mounted as a volume (Kubernetes 1.35 and later)
     #[arg(long, value_enum, default_value_t = Module::Fetch)]
     module: Module,
+    /// Leave out the filter behind the router: every request has its first target only (Istio before 1.31)
+    #[arg(long)]
+    no_failover: bool,
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
@@ -253,7 +256,7 @@ impl Resources<'_> {
     }
 
     fn envoy_filter(&self, sheet: &mut Sheet) -> String {
-        let Options { at: position, namespace, image, module, .. } = self.options;
+        let Options { at: position, namespace, image, module, no_failover, .. } = self.options;
         let code = match module {
             Module::Fetch => mesh::remote(sheet, image),
             Module::Mount => mesh::local(sheet),
@@ -269,39 +272,43 @@ impl Resources<'_> {
                 scalar(&format!("farebox.{namespace}.svc.cluster.local:8788"))
             ),
         };
-        let (own, attempts) = (format!("{namespace}.farebox"), format!("{namespace}.farebox-attempt"));
-        let gateway = mesh::gateway(sheet, self.plan, &code);
-        let code =
-            code.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
-        let attempt = mesh::attempt(sheet, self.plan, &code);
-        let discovery = mesh::discovery(sheet, &own);
-        let behind = mesh::discovery(sheet, &attempts);
-        let mut clusters = Vec::with_capacity(self.places.len());
-        for Place { name, port, host, .. } in self.places {
-            clusters.push((*name, format!("outbound|{port}||{host}")));
-        }
-        let (router, manager) = (mesh::router(sheet, &behind), mesh::manager(sheet, self.plan));
-        let route = mesh::route(sheet, self.plan, &clusters);
         let at = |rest: &str| {
             let manager = "envoy.filters.network.http_connection_manager";
             format!("{{{listener}filterChain: {{filter: {{name: {manager}{rest}}}}}}}")
         };
-        self.put(
-            sheet,
-            piece!("envoy_filter"),
-            &[
-                ("labels", labels),
-                ("context", context),
-                ("at_router", &at(", subFilter: {name: envoy.filters.http.router}")),
-                ("at_manager", &at("")),
-                ("gateway", &gateway),
-                ("attempt", &attempt),
-                ("gateway_discovery", &discovery),
-                ("router", &router),
-                ("manager", &manager),
-                ("route_match", &route_match),
-                ("route", &route),
-            ],
-        )
+        let at_router = at(", subFilter: {name: envoy.filters.http.router}");
+        let place = [("context", context), ("at_router", &at_router)];
+        let gateway = mesh::gateway(sheet, self.plan, &code);
+        let discovery = mesh::discovery(sheet, &format!("{namespace}.farebox"));
+        let attempts = if *no_failover { String::new() } else { self.attempts(sheet, &place, &code) };
+        let mut clusters = Vec::with_capacity(self.places.len());
+        for Place { name, port, host, .. } in self.places {
+            clusters.push((*name, format!("outbound|{port}||{host}")));
+        }
+        let manager = mesh::manager(sheet, self.plan);
+        let route = mesh::route(sheet, self.plan, &clusters, !no_failover);
+        let values = [
+            ("labels", labels),
+            ("at_manager", &at("")),
+            ("gateway", &gateway),
+            ("attempts", &attempts),
+            ("gateway_discovery", &discovery),
+            ("manager", &manager),
+            ("route_match", &route_match),
+            ("route", &route),
+        ];
+        self.put(sheet, piece!("envoy_filter"), &[&place[..], &values].concat())
+    }
+
+    /// The patches for the filter behind the router; `code` is as it was put down for the one before.
+    fn attempts(&self, sheet: &mut Sheet, place: &[(&str, &str)], code: &str) -> String {
+        let explained = |line: &&str| !line.trim_start().starts_with('#');
+        let code = code.lines().filter(explained).collect::<Vec<_>>().join("\n");
+        let attempt = mesh::attempt(sheet, self.plan, &code);
+        let name = format!("{}.farebox-attempt", self.options.namespace);
+        let discovery = mesh::discovery(sheet, &name);
+        let router = mesh::router(sheet, &discovery);
+        let values = [("attempt", &*attempt), ("router", &router)];
+        self.put(sheet, piece!("attempts"), &[place, &values].concat())
     }
 }

@@ -91,14 +91,23 @@ pub(super) fn stream_idle(plan: &Plan<'_>) -> String {
     idle_seconds(plan.config).1.to_string()
 }
 
-/// The route to all clusters, each with what the filter calls it and what the mesh does.
-pub(super) fn route(sheet: &mut Sheet, plan: &Plan<'_>, clusters: &[(&str, String)]) -> String {
+/// The route to all clusters, each with what the filter calls it and what the mesh does; `retried`: with what the router sends again.
+pub(super) fn route(
+    sheet: &mut Sheet,
+    plan: &Plan<'_>,
+    clusters: &[(&str, String)],
+    retried: bool,
+) -> String {
     let (attempt_idle, _) = idle_seconds(plan.config);
     let target = |(name, cluster): &(&str, String)| {
         sheet.put(piece!("target"), &[("name", &scalar(name)), ("cluster", &scalar(cluster))])
     };
     let targets: Vec<String> = clusters.iter().map(target).collect();
-    let retries = sheet.put(piece!("retries"), &[("attempt_idle", &attempt_idle.to_string())]);
+    let retries = if retried {
+        sheet.put(piece!("retries"), &[("attempt_idle", &attempt_idle.to_string())])
+    } else {
+        String::new()
+    };
     sheet.put(piece!("route"), &[("routes", &targets.join("\n")), ("retries", &retries)])
 }
 

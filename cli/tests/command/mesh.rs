@@ -134,6 +134,16 @@ fn what_a_mesh_cannot_be_told_is_refused() {
 }
 
 #[test]
+fn failover_can_be_left_out() {
+    let providers = r#""openai": {"preset": "openai"}"#;
+    let text = |arguments: &[&str]| run(arguments, &plugin(providers, "")).stdout;
+    for part in ["upstream_http_filters", "retry_policy", "farebox-attempt"] {
+        assert!(text(&["istio"]).contains(part), "{part}");
+        assert!(!text(&["istio", "--no-failover"]).contains(part), "{part}");
+    }
+}
+
+#[test]
 fn a_mounted_module_is_looked_for_where_it_is_mounted() {
     let written = resources(
         &["istio", "--module", "mount", "--image", "r.example.com/f@sha256:00"],
