@@ -18,6 +18,7 @@ MANIFESTS = {
     "istio/gateway": ["istio", WHOLE],
     "istio/jwt": ["istio", JWT],
     "istio/sidecar": ["istio", WHOLE, "--at", "sidecar", "--namespace", "default"],
+    "istio/sidecar-plugin": ["istio", HEADERS_ONLY, "--form", "wasm-plugin", "--at", "sidecar", "--namespace", "default"],
     "istio/wasm-plugin": ["istio", HEADERS_ONLY, "--form", "wasm-plugin"],
     "istio/traffic-extension": ["istio", HEADERS_ONLY, "--form", "traffic-extension"],
     "envoy-gateway/patch-policy": ["envoy-gateway", WHOLE],

@@ -36,7 +36,7 @@ pub fn sent(resources: &[Value]) -> Sent {
         });
         clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
     }
-    let manager = json!({
+    let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http-80",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
@@ -51,6 +51,16 @@ pub fn sent(resources: &[Value]) -> Sent {
             "suppress_envoy_headers": true,
         }}],
     });
+    let removed =
+        &of_kind(resources, "ClientTrafficPolicy")["spec"]["headers"]["earlyRequestHeaders"]["remove"];
+    let removals = removed.as_array().expect("headers").iter().map(|header| json!({"remove": header}));
+    manager["early_header_mutation_extensions"] = json!([{
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": removals.collect::<Vec<_>>(),
+        },
+    }]);
     let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
     let mut listener = json!({"default_filter_chain": {"filters": [filter]}});
     let mut route =

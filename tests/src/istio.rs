@@ -27,6 +27,7 @@ pub fn sent(resources: &[Value]) -> Sent {
             Some("EnvoyFilter") => patch(&mut sent, resource),
             Some("WasmPlugin") => plug_in(&mut sent, resource, &resource["spec"]),
             Some("TrafficExtension") => plug_in(&mut sent, resource, &resource["spec"]["wasm"]),
+            Some("AuthorizationPolicy") if resource["spec"]["action"] == "DENY" => deny(&mut sent, resource),
             _ => {}
         }
     }
@@ -82,7 +83,6 @@ fn routes(resources: &[Value]) -> Vec<Value> {
             _ => {}
         }
     }
-    assert!(!routes.is_empty(), "without routes Istio sends no clusters to a gateway");
     routes
 }
 
@@ -186,6 +186,23 @@ fn patch(sent: &mut Sent, resource: &Value) {
         applied += 1;
     }
     assert_eq!(applied, patches.len(), "every patch is applied");
+}
+
+/// What Istio makes of an AuthorizationPolicy that refuses whoever sends a header: a filter before all plugins.
+fn deny(sent: &mut Sent, resource: &Value) {
+    let when = &resource["spec"]["rules"][0]["when"][0];
+    assert_eq!(when["values"], json!(["*"]));
+    let key = when["key"].as_str().expect("a key");
+    let header =
+        key.strip_prefix("request.headers[").and_then(|rest| rest.strip_suffix(']')).expect("a header");
+    let filter = json!({"name": "envoy.filters.http.rbac", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        "rules": {"action": "DENY", "policies": {"header": {
+            "permissions": [{"any": true}],
+            "principals": [{"header": {"name": header, "present_match": true}}],
+        }}},
+    }});
+    sent.manager["http_filters"].as_array_mut().expect("filters").insert(0, filter);
 }
 
 /// What Istio makes of a WasmPlugin, and of a TrafficExtension, which has the same members.

@@ -102,6 +102,37 @@ async fn a_gateway_of_envoy_gateway_does_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_choose_a_route_with_the_filter_or_without_it() {
+    for folder in
+        ["istio/gateway", "istio/wasm-plugin", "envoy-gateway/patch-policy", "envoy-gateway/extension-policy"]
+    {
+        let resources = farebox_tests::mesh::manifests(folder);
+        let make = || match folder.split_once('/').unwrap().0 {
+            "istio" => farebox_tests::istio::sent(&resources),
+            _ => farebox_tests::envoy_gateway::sent(&resources),
+        };
+        // As long as the filter is there, and while it is not there yet or any more.
+        let mut without = make();
+        let is_ours = |filter: &Value| filter["name"].as_str().is_some_and(|name| name.contains("farebox"));
+        without.manager["http_filters"].as_array_mut().unwrap().retain(|filter| !is_ours(filter));
+        for (sent, has_filter) in [(make(), true), (without, false)] {
+            let mesh = Mesh::start(sent).await;
+            let client = mesh.client.with("x-farebox-cluster", "vllm").with("x-model", "gpt-4o-mini");
+            let status = client.chat("gpt-4o-mini").await.status;
+            let expected = match (folder.starts_with("istio"), has_filter) {
+                (true, _) => 403,
+                (false, true) => 200,
+                (false, false) => 404,
+            };
+            // Without the filter a patched route finds no cluster.
+            let expected = if folder.ends_with("patch-policy") && !has_filter { 503 } else { expected };
+            assert_eq!(status, expected, "{folder}, {has_filter}");
+            assert_eq!(mesh.counts()[2], 0, "{folder}, {has_filter}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_authenticates_callers_can_name_one() {
     let mesh = Mesh::istio("jwt").await;
     let anonymous = Client::anonymous(&mesh.envoy);

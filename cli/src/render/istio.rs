@@ -113,7 +113,8 @@ impl Resources<'_> {
             }
             documents.push(self.destination(sheet, place));
         }
-        if *at == Position::Sidecar {
+        // A sidecar has every cluster, and the EnvoyFilter its own route; a route by a header is for the other forms.
+        if *at == Position::Sidecar && *form != Form::EnvoyFilter {
             documents.push(self.virtual_service(sheet));
         }
         documents.push(match form {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 async fn calls_are_routed_by_a_header_and_counted(mesh: &Mesh) {
     for (model, provider) in [("Qwen/Qwen3-8B", "vllm"), ("gpt-4o-mini", "openai")] {
-        let client = mesh.client.with("x-model", model).with("x-farebox-cluster", "anthropic");
+        let client = mesh.client.with("x-model", model);
         let answer = client.chat(model).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(mesh.provider(provider).last().json(), chat_body(model), "the body stays as it is");
@@ -40,6 +40,11 @@ async fn calls_are_routed_by_a_header_and_counted(mesh: &Mesh) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wasm_plugin_routes_by_a_header_and_counts() {
     calls_are_routed_by_a_header_and_counted(&Mesh::istio("wasm-plugin").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wasm_plugin_in_sidecars_does_too() {
+    calls_are_routed_by_a_header_and_counted(&Mesh::istio("sidecar-plugin").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
