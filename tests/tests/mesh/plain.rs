@@ -43,7 +43,7 @@ async fn the_pod_answers_its_probes_a_call_and_whoever_asks_for_metrics() {
     }
     let environment = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let launch = Launch { folder, bootstrap, overlay: None, workers: 2, environment };
-    let envoy = launch.start().await.ok().expect("Envoy starts");
+    let envoy = launch.start().await.expect("Envoy starts");
 
     let probe = Client::anonymous(&envoy).get("/farebox/health").await;
     assert_eq!(probe.status, 200);

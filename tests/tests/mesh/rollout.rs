@@ -90,7 +90,7 @@ async fn a_module_that_cannot_be_had_does_not_end_what_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_starts_without_the_module_lets_nobody_pass() {
     let sent = istio::sent(&mesh::manifests("istio/gateway"));
-    let mesh = Mesh::try_start(sent, Module::Missing).await.ok().expect("Envoy starts");
+    let mesh = Mesh::try_start(sent, Module::Missing).await.expect("Envoy starts");
     assert_eq!(mesh.client.chat("small").await.status, 500);
     assert_eq!(mesh.counts(), [0, 0, 0]);
     // And recovers as soon as it is there.
@@ -102,7 +102,7 @@ async fn a_gateway_that_starts_without_the_module_lets_nobody_pass() {
 async fn a_plugin_that_starts_without_the_module_lets_nobody_pass() {
     for folder in ["wasm-plugin", "traffic-extension"] {
         let sent = istio::sent(&mesh::manifests(&format!("istio/{folder}")));
-        let mesh = Mesh::try_start(sent, Module::Missing).await.ok().expect("Envoy starts");
+        let mesh = Mesh::try_start(sent, Module::Missing).await.expect("Envoy starts");
         assert_eq!(mesh.client.chat("small").await.status, 403, "{folder}");
         assert_eq!(mesh.counts(), [0, 0, 0]);
     }
