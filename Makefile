@@ -75,7 +75,7 @@ image: build ## Make dist/: the module, its image without a container engine, it
 release: reproducible image ## The same, of a module that was built twice
 
 .PHONY: test
-test: lint unit fuzz prices node build manifests packaging reproducible validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit fuzz prices node build counts manifests packaging reproducible validate e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -113,7 +113,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 unit: ## The rules, the adapter and the command line tool, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli)
-	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli)
+	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-counts)
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
@@ -138,6 +138,17 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 	@export CARGO_PROFILE_DEV_DEBUG=0 WASM_BINDGEN_TEST_ONLY_NODE=1 \
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)"; \
 	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
+
+.PHONY: counts
+counts: build ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
+	@$(need_rust)
+	$(call step,counting instructions and hostcalls)
+	@cargo run --quiet -p farebox-counts -- check
+
+.PHONY: counts-write
+counts-write: build ## Make what the filter takes now its budget
+	@$(need_rust)
+	@cargo run --quiet -p farebox-counts -- write
 
 .PHONY: manifests
 manifests: .venv/.installed ## What is below k8s/ against strict schemas, and what kustomize builds of it
@@ -169,6 +180,15 @@ e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filt
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests
+
+##@ Measuring
+
+.PHONY: bench-peers
+bench-peers: ## Install the gateways that Farebox is compared with, and see that they work (minutes; 1 GB)
+	$(call step,installing other gateways into bench/.peers)
+	@bench/peers/install
+	$(call step,asking each of them for a chat and a stream)
+	@bench/peers/try
 
 # ---- what the above is made with ----
 

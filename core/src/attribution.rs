@@ -35,19 +35,20 @@ impl Attribution {
     /// Reads the headers. The body's user, if any, is added by [`Attribution::or_user`].
     #[must_use]
     pub fn read(head: &RequestHead) -> Self {
+        let claims = Claims::of(head);
         let first =
-            |names: &[&str]| names.iter().find_map(|name| head.first(name).and_then(Label::from_bytes));
-        let baggage = |names: &[&str]| names.iter().find_map(|name| baggage(head, name));
+            |values: &[Option<&[u8]>]| values.iter().flatten().find_map(|value| Label::from_bytes(value));
+        let baggage = |names: &[&str]| {
+            claims.has_baggage.then(|| names.iter().find_map(|name| baggage(head, name))).flatten()
+        };
         Self {
-            agent: first(&["x-farebox-agent", "x-litellm-agent-id", "x-openai-subagent"])
-                .or_else(|| baggage(&["gen_ai.agent.name"])),
-            session: first(&["x-farebox-session", "x-claude-code-session-id", "session-id", "session_id"])
-                .or_else(|| vendor_session(head))
+            agent: first(&claims.agent).or_else(|| baggage(&["gen_ai.agent.name"])),
+            session: first(&claims.session)
+                .or_else(|| claims.vendor_session.and_then(Label::from_bytes))
                 .or_else(|| baggage(&["session.id", "gen_ai.conversation.id"])),
-            workflow: first(&["x-farebox-workflow", "helicone-session-path"])
-                .or_else(|| baggage(&["gen_ai.workflow.name"])),
-            user: first(&["x-farebox-user", "helicone-user-id"]).or_else(|| baggage(&["user.id"])),
-            retries: head.first("x-stainless-retry-count").and_then(crate::json::count),
+            workflow: first(&claims.workflow).or_else(|| baggage(&["gen_ai.workflow.name"])),
+            user: first(&claims.user).or_else(|| baggage(&["user.id"])),
+            retries: claims.retries.and_then(crate::json::count),
         }
     }
 
@@ -59,16 +60,56 @@ impl Attribution {
     }
 }
 
-/// The value of any `x-…-session-id` header that looks like an identifier: eight or more letters, digits,
+/// The first value of every header that may say something, by what it says and in the order of the table above.
+#[derive(Default)]
+struct Claims<'a> {
+    agent: [Option<&'a [u8]>; 3],
+    session: [Option<&'a [u8]>; 4],
+    workflow: [Option<&'a [u8]>; 2],
+    user: [Option<&'a [u8]>; 2],
+    vendor_session: Option<&'a [u8]>,
+    retries: Option<&'a [u8]>,
+    has_baggage: bool,
+}
+
+impl<'a> Claims<'a> {
+    /// Goes through the headers once, however many names there are to look for.
+    fn of(head: &'a RequestHead) -> Self {
+        let mut claims = Self::default();
+        for (name, value) in head.iter() {
+            let place = match name {
+                b"x-farebox-agent" => &mut claims.agent[0],
+                b"x-litellm-agent-id" => &mut claims.agent[1],
+                b"x-openai-subagent" => &mut claims.agent[2],
+                b"x-farebox-session" => &mut claims.session[0],
+                b"x-claude-code-session-id" => &mut claims.session[1],
+                b"session-id" => &mut claims.session[2],
+                b"session_id" => &mut claims.session[3],
+                b"x-farebox-workflow" => &mut claims.workflow[0],
+                b"helicone-session-path" => &mut claims.workflow[1],
+                b"x-farebox-user" => &mut claims.user[0],
+                b"helicone-user-id" => &mut claims.user[1],
+                b"x-stainless-retry-count" => &mut claims.retries,
+                b"baggage" => {
+                    claims.has_baggage = true;
+                    continue;
+                }
+                name if is_vendor_session(name, value) => &mut claims.vendor_session,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        claims
+    }
+}
+
+/// Whether a header is any `x-…-session-id` and its value looks like an identifier: eight or more letters, digits,
 /// dashes or underscores.
-fn vendor_session(head: &RequestHead) -> Option<Label> {
-    let identifier = |value: &[u8]| {
-        value.len() >= 8
-            && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    head.iter()
-        .find(|(name, value)| name.starts_with(b"x-") && name.ends_with(b"-session-id") && identifier(value))
-        .and_then(|(_, value)| Label::from_bytes(value))
+fn is_vendor_session(name: &[u8], value: &[u8]) -> bool {
+    name.starts_with(b"x-")
+        && name.ends_with(b"-session-id")
+        && value.len() >= 8
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// A member of the W3C `baggage` header, without its properties and with percent-encoding undone.

@@ -42,7 +42,10 @@ impl RequestHead {
     /// The first value of `name`, which must be lower-case.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(candidate, _)| *candidate == name.as_bytes()).map(|(_, value)| value)
+        let same_length = |(candidate, _): &&(Range<usize>, Range<usize>)| candidate.len() == name.len();
+        let mut candidates = self.headers.iter().filter(same_length);
+        let part = |at: &Range<usize>| self.block.get(at.clone()).unwrap_or_default();
+        candidates.find(|(candidate, _)| part(candidate) == name.as_bytes()).map(|(_, value)| part(value))
     }
 
     /// Every value of `name`, which must be lower-case.

@@ -106,12 +106,19 @@ impl Meter {
 
     /// Reads the headers of an answer: Bedrock says in them what was used.
     pub fn head(&mut self, head: &RequestHead) {
-        for (name, kind) in bedrock::HEADERS {
-            if let Some(count) = head.first(name).and_then(count) {
-                self.document.reading.reported.set(kind, count);
+        let mut said = false;
+        for (name, value) in head.iter().filter(|(name, _)| name.starts_with(bedrock::HEADER_PREFIX)) {
+            let kind = bedrock::HEADERS.iter().find(|(known, _)| known.as_bytes() == name);
+            if let (Some((_, kind)), Some(count)) = (kind, count(value))
+                && self.document.reading.reported.get(*kind).is_none()
+            {
+                self.document.reading.reported.set(*kind, count);
+                said = true;
             }
         }
-        self.intact.clone_from(&self.document.reading);
+        if said {
+            self.intact.clone_from(&self.document.reading);
+        }
     }
 
     /// Reads the next piece. `last`: the answer ends with it.
@@ -214,7 +221,7 @@ impl Meter {
             sse::Part::Data(data) => document.feed(data),
             sse::Part::End => {
                 let ended = document.end();
-                *done |= ended.last || ended.prefix == END_MARKER;
+                *done |= ended.last || ended.prefix.is(END_MARKER);
                 *boundary = Some(offset);
                 if *hides {
                     let rest = piece.get(start..offset).unwrap_or_default();
@@ -258,10 +265,8 @@ struct Document {
 impl Document {
     fn feed(&mut self, data: &[u8]) {
         let Self { scanner, event, reading } = self;
-        let room = END_MARKER.len().saturating_sub(event.prefix.len()).min(data.len());
-        if room > 0 {
-            let start = if event.prefix.is_empty() { data.trim_ascii_start() } else { data };
-            event.prefix.extend_from_slice(start.get(..room.min(start.len())).unwrap_or_default());
+        if !event.prefix.is_full() {
+            event.prefix.extend(data);
         }
         if !event.failed {
             event.failed = scanner.feed(data, &mut Collect { reading, event }).is_err();
@@ -272,7 +277,7 @@ impl Document {
     fn end(&mut self) -> Event {
         let Self { scanner, event, reading } = self;
         let mut ended = core::mem::take(event);
-        if !ended.prefix.is_empty() && ended.prefix != END_MARKER {
+        if !ended.prefix.is_empty() && !ended.prefix.is(END_MARKER) {
             let mut sink = Collect { reading, event: &mut ended };
             let complete = !sink.event.failed && scanner.finish(&mut sink).is_ok();
             sink.end();

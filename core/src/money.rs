@@ -53,13 +53,28 @@ impl PicoUsd {
     }
 }
 
-/// Dollars with as many decimals as are needed, at least two: `0.00`, `1.50`, `0.000003`.
+impl PicoUsd {
+    /// Appends dollars with as many decimals as are needed, at least two: `0.00`, `1.50`, `0.000003`.
+    pub fn push_to(self, out: &mut String) {
+        let scale = 10u64.pow(PICO_DIGITS);
+        out.push_str(itoa::Buffer::new().format(self.0 / scale));
+        out.push('.');
+        let (mut rest, mut place, mut left) = (self.0 % scale, scale / 10, 2u32);
+        while rest > 0 || left > 0 {
+            out.push(char::from_digit((rest / place) as u32, 10).unwrap_or('0'));
+            rest %= place;
+            place = (place / 10).max(1);
+            left = left.saturating_sub(1);
+        }
+    }
+}
+
+/// See [`PicoUsd::push_to`].
 impl fmt::Display for PicoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = 10u64.pow(PICO_DIGITS);
-        let fraction = format!("{:012}", self.0 % scale);
-        let kept = fraction.trim_end_matches('0');
-        write!(f, "{}.{:0<2}", self.0 / scale, kept)
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -12,9 +12,22 @@ use crate::money::PicoUsd;
 use crate::settlement::{Basis, Charge};
 use crate::text::push_json_string;
 
+/// A member's name, with everything that stands around it: one piece to copy.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// What is known of a request when it has ended, or been refused.
 #[derive(Debug, Default)]
 pub struct Record<'a> {
+    /// The id that Envoy gave it, or took from the client.
+    pub request_id: Option<&'a str>,
+    /// Its method.
+    pub method: Option<&'a str>,
+    /// Its path, without the query: some clients put their key there.
+    pub path: Option<&'a str>,
     /// The caller, if it was let in.
     pub key: Option<&'a Key>,
     /// What the request said about itself.
@@ -73,53 +86,56 @@ impl Record<'_> {
     /// The record as one line of JSON, every member present.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut line = Line(String::with_capacity(768));
+        let mut line = Line(String::with_capacity(1024));
+        line.0.push('{');
         let said = |read: fn(&Attribution) -> &Option<crate::text::Label>| {
             self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())
         };
         let tokens = self.charge.map(|charge| charge.tokens);
-        line.text("key", self.key.map(|key| &*key.id));
-        line.text("team", self.key.map(|key| &*key.team));
-        line.text("agent", said(|said| &said.agent));
-        line.text("session", said(|said| &said.session));
-        line.text("workflow", said(|said| &said.workflow));
-        line.text("user", said(|said| &said.user));
+        line.text(name!("request_id"), self.request_id);
+        line.text(name!("method"), self.method);
+        line.text(name!("path"), self.path);
+        line.text(name!("key"), self.key.map(|key| &*key.id));
+        line.text(name!("team"), self.key.map(|key| &*key.team));
+        line.text(name!("agent"), said(|said| &said.agent));
+        line.text(name!("session"), said(|said| &said.session));
+        line.text(name!("workflow"), said(|said| &said.workflow));
+        line.text(name!("user"), said(|said| &said.user));
         line.labels(self.key.map(|key| key.labels.as_slice()).unwrap_or_default());
-        line.text("endpoint", self.endpoint);
-        line.text("model_requested", self.model_requested);
-        line.text("model", self.model);
-        line.text("model_sent", self.model_sent);
-        line.text("model_served", self.model_served);
-        line.text("provider", self.provider);
-        line.text("service_tier", self.service_tier);
-        line.raw("stream", if self.stream { "true" } else { "false" });
-        line.number("input_tokens", tokens.map(|tokens| tokens.total_input()));
-        line.number("cache_read_tokens", tokens.map(|tokens| tokens.total_cache_read()));
-        line.number("cache_write_tokens", tokens.map(|tokens| tokens.total_cache_write()));
-        line.number("output_tokens", tokens.map(|tokens| tokens.total_output()));
-        line.number("reasoning_tokens", tokens.map(|tokens| tokens.reasoning));
-        line.text(
-            "cost_usd",
-            self.charge.and_then(|charge| charge.usd).map(|usd| usd.to_string()).as_deref(),
-        );
-        line.text("stated_cost_usd", self.stated_cost.map(|usd| usd.to_string()).as_deref());
-        line.text("usage_source", self.charge.map(|charge| charge.source.name()));
-        line.text("usage_basis", self.charge.and_then(|charge| charge.basis).map(Basis::name));
-        line.number("ttft_ms", self.ttft_ms);
-        line.number("duration_ms", Some(self.duration_ms));
-        line.number("status", self.status);
-        line.text("outcome", Some(self.outcome));
-        line.text("denied", self.denied);
-        line.text("budget", self.budget);
-        line.text("shadowed", self.shadowed);
-        line.text("downgraded_by", self.downgraded_by);
-        line.number("output_limit", self.output_limit);
-        line.number("retries", self.said.and_then(|said| said.retries));
-        line.raw("attempts", &format!("[{}]", self.attempts));
-        line.number("provider_status", self.provider_status);
-        line.number("unreadable", Some(self.unreadable));
-        line.text("config", Some(&format!("{:016x}", self.config)));
-        line.text("prices", Some(&format!("{:016x}", self.prices)));
+        line.text(name!("endpoint"), self.endpoint);
+        line.text(name!("model_requested"), self.model_requested);
+        line.text(name!("model"), self.model);
+        line.text(name!("model_sent"), self.model_sent);
+        line.text(name!("model_served"), self.model_served);
+        line.text(name!("provider"), self.provider);
+        line.text(name!("service_tier"), self.service_tier);
+        line.raw(name!("stream"), if self.stream { "true" } else { "false" });
+        line.number(name!("input_tokens"), tokens.map(|tokens| tokens.total_input()));
+        line.number(name!("cache_read_tokens"), tokens.map(|tokens| tokens.total_cache_read()));
+        line.number(name!("cache_write_tokens"), tokens.map(|tokens| tokens.total_cache_write()));
+        line.number(name!("output_tokens"), tokens.map(|tokens| tokens.total_output()));
+        line.number(name!("reasoning_tokens"), tokens.map(|tokens| tokens.reasoning));
+        line.money(name!("cost_usd"), self.charge.and_then(|charge| charge.usd));
+        line.money(name!("stated_cost_usd"), self.stated_cost);
+        line.text(name!("usage_source"), self.charge.map(|charge| charge.source.name()));
+        line.text(name!("usage_basis"), self.charge.and_then(|charge| charge.basis).map(Basis::name));
+        line.number(name!("ttft_ms"), self.ttft_ms);
+        line.number(name!("duration_ms"), Some(self.duration_ms));
+        line.number(name!("status"), self.status);
+        line.text(name!("outcome"), Some(self.outcome));
+        line.text(name!("denied"), self.denied);
+        line.text(name!("budget"), self.budget);
+        line.text(name!("shadowed"), self.shadowed);
+        line.text(name!("downgraded_by"), self.downgraded_by);
+        line.number(name!("output_limit"), self.output_limit);
+        line.number(name!("retries"), self.said.and_then(|said| said.retries));
+        line.raw(name!("attempts"), "[");
+        line.0.push_str(self.attempts);
+        line.0.push(']');
+        line.number(name!("provider_status"), self.provider_status);
+        line.number(name!("unreadable"), Some(self.unreadable));
+        line.hash(name!("config"), self.config);
+        line.hash(name!("prices"), self.prices);
         line.0.push('}');
         line.0
     }
@@ -129,19 +145,18 @@ impl Record<'_> {
 struct Line(String);
 
 impl Line {
-    fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
+    /// `name` as [`name!`] writes it.
+    fn name(&mut self, name: &'static str) {
+        let first = self.0.len() == 1;
+        self.0.push_str(if first { name.trim_start_matches(',') } else { name });
     }
 
-    fn raw(&mut self, name: &str, value: &str) {
+    fn raw(&mut self, name: &'static str, value: &str) {
         self.name(name);
         self.0.push_str(value);
     }
 
-    fn text(&mut self, name: &str, value: Option<&str>) {
+    fn text(&mut self, name: &'static str, value: Option<&str>) {
         self.name(name);
         match value {
             Some(value) => push_json_string(&mut self.0, value),
@@ -149,7 +164,28 @@ impl Line {
         }
     }
 
-    fn number(&mut self, name: &str, value: Option<u64>) {
+    fn money(&mut self, name: &'static str, value: Option<PicoUsd>) {
+        self.name(name);
+        match value {
+            Some(usd) => {
+                self.0.push('"');
+                usd.push_to(&mut self.0);
+                self.0.push('"');
+            }
+            None => self.0.push_str("null"),
+        }
+    }
+
+    fn hash(&mut self, name: &'static str, hash: u64) {
+        self.name(name);
+        self.0.push('"');
+        for place in (0..u64::BITS).step_by(4).rev() {
+            self.0.push(char::from_digit((hash >> place) as u32 & 15, 16).unwrap_or('0'));
+        }
+        self.0.push('"');
+    }
+
+    fn number(&mut self, name: &'static str, value: Option<u64>) {
         match value {
             Some(value) => self.raw(name, itoa::Buffer::new().format(value)),
             None => self.raw(name, "null"),
@@ -157,7 +193,7 @@ impl Line {
     }
 
     fn labels(&mut self, labels: &[(Box<str>, Box<str>)]) {
-        self.name("labels");
+        self.name(name!("labels"));
         self.0.push('{');
         for (index, (name, value)) in labels.iter().enumerate() {
             if index > 0 {

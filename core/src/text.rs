@@ -7,6 +7,8 @@
 
 use core::fmt;
 
+use crate::word;
+
 /// The longest text that is kept of anything a client says about itself, in bytes.
 pub const LABEL_BYTES: usize = 128;
 
@@ -19,10 +21,19 @@ impl Label {
     /// ASCII becomes `?`. `None` if nothing is left.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::bounded(bytes, LABEL_BYTES)
+    }
+
+    /// The same with another bound.
+    #[must_use]
+    pub fn bounded(bytes: &[u8], bound: usize) -> Option<Self> {
         let kept = bytes.trim_ascii();
-        let kept = kept.get(..LABEL_BYTES).unwrap_or(kept);
+        let kept = kept.get(..bound).unwrap_or(kept);
         if kept.is_empty() {
             return None;
+        }
+        if kept.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            return core::str::from_utf8(kept).ok().map(|text| Self(text.into()));
         }
         let text: String = kept
             .iter()
@@ -47,6 +58,11 @@ impl fmt::Display for Label {
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
+    if is_plain(text.as_bytes()) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -64,6 +80,17 @@ pub fn push_json_string(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+/// Whether no byte of a text has to be escaped in JSON.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<{ word::BYTES }>();
+    let marks = |bytes: &[u8; word::BYTES]| {
+        let bytes = word::read(bytes);
+        word::below(bytes, b' ') | word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'))
+    };
+    words.iter().all(|bytes| marks(bytes) == 0)
+        && rest.iter().all(|&byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
 }
 
 /// Undoes percent-encoding; what is not one is kept as it is.

@@ -8,6 +8,7 @@ use farebox_core::denial::Denial;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
 use farebox_core::settlement::{Bill, Charge, Ending, UsageSource};
+use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
 use crate::answer::{Admitted, Cut, is_success};
@@ -39,9 +40,9 @@ impl Gateway {
                     None => self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) }),
                 }
             }
-            State::New | State::Ended => {
-                self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) })
-            }
+            // Envoy answered before the filter saw anything, and knows more of the request than a record would say.
+            State::New => {}
+            State::Ended => self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) }),
         }
     }
 
@@ -175,7 +176,11 @@ impl Gateway {
     }
 
     fn record(&self, now: Millis) -> Record<'_> {
+        let request_id = Some(self.seen.request_id.as_str()).filter(|id| !id.is_empty());
         Record {
+            request_id,
+            method: self.seen.method,
+            path: self.seen.path.as_ref().map(Label::as_str),
             key: self.seen.key.as_deref(),
             said: Some(&self.seen.said),
             endpoint: self.seen.endpoint.map(|endpoint| endpoint.name()),

@@ -32,6 +32,9 @@ use crate::host::{self, Buffer, HostError, Map};
 use crate::shared_store::SharedStore;
 use crate::worker::{GivenUp, Waiting, Worker};
 
+/// The longest path that is recorded.
+const PATH_BYTES: usize = 256;
+
 /// One request.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -47,6 +50,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Seen {
     pub(crate) arrived: Millis,
     pub(crate) request_id: String,
+    pub(crate) method: Option<&'static str>,
+    pub(crate) path: Option<Label>,
     pub(crate) key: Option<Rc<Key>>,
     pub(crate) said: Attribution,
     pub(crate) endpoint: Option<Endpoint>,
@@ -86,6 +91,8 @@ impl Gateway {
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
         let now = self.seen.arrived;
         self.seen.request_id = request_id(&head);
+        self.seen.method = method(&head);
+        self.seen.path = Label::bounded(head.path(), PATH_BYTES);
         self.seen.said = Attribution::read(&head);
         let place = Place::find(&config, &head);
         if matches!(place, Ok(Place::Health)) {
@@ -375,6 +382,13 @@ impl HttpContext for Gateway {
         self.worker.forget(self.context);
         self.end(host::now());
     }
+}
+
+/// The method as it is recorded.
+fn method(head: &RequestHead) -> Option<&'static str> {
+    const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    let method = head.first(":method")?;
+    Some(KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("other"))
 }
 
 fn request_id(head: &RequestHead) -> String {

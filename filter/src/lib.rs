@@ -22,6 +22,8 @@ mod ending;
 mod forward;
 mod gateway;
 mod host;
+#[cfg(any(target_arch = "wasm32", test))]
+mod memory;
 mod metrics;
 mod root;
 mod run;

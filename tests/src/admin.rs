@@ -109,7 +109,11 @@ impl Envoy {
     /// What [`records`](Self::records) finds right now.
     fn records_so_far(&self) -> Vec<Value> {
         let records = self.log_lines().into_iter().map(|mut line| line["farebox"].take());
-        records.filter(|record| record.is_object() && record["outcome"] != "local").collect()
+        records
+            .filter(|record| {
+                record.is_object() && record["outcome"] != "local" && record["outcome"] != "not_seen"
+            })
+            .collect()
     }
 }
 

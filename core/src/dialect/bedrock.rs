@@ -56,6 +56,8 @@ pub static CONVERSED: Shape<Field> = Shape::document(&[
 ]);
 
 /// Headers of an answer of InvokeModel that say what was used.
+pub const HEADER_PREFIX: &[u8] = b"x-amzn-bedrock-";
+/// And their names.
 pub const HEADERS: [(&str, Count); 4] = [
     ("x-amzn-bedrock-input-token-count", Count::InputFresh),
     ("x-amzn-bedrock-output-token-count", Count::Output),

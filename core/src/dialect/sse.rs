@@ -59,6 +59,15 @@ impl Splitter {
                 self.end_line(offset + 1, &mut found);
                 continue;
             }
+            // What nearly every line begins with, without going through it byte by byte.
+            if self.state == State::LineStart
+                && !self.has_data
+                && let Some(line) = rest.strip_prefix(b"data: ")
+            {
+                (self.state, self.has_data) = (State::Data, true);
+                rest = line;
+                continue;
+            }
             match self.state {
                 State::LineStart | State::Name(_) => {
                     self.name(byte);

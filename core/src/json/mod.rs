@@ -8,8 +8,11 @@
 //! reports is nevertheless what every JSON parser would see.
 
 mod found;
+mod nesting;
+mod quote;
 mod scan;
 mod shape;
+mod token;
 #[cfg(test)]
 mod tests;
 
@@ -30,5 +33,9 @@ pub fn unescape(raw: &[u8]) -> Option<String> {
 /// A count written as a JSON number (`12`, `12.0`, `1e3`). `None` if it is negative, not whole or too large.
 #[must_use]
 pub fn count(number: &[u8]) -> Option<u64> {
+    // Nineteen digits always fit.
+    if (1..=19).contains(&number.len()) && number.iter().all(u8::is_ascii_digit) {
+        return Some(number.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0')));
+    }
     crate::money::parse_decimal(core::str::from_utf8(number).ok()?, 0).ok()
 }

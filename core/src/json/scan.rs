@@ -9,13 +9,10 @@
 //! Containers without interest are skipped by counting brackets, their kinds checked, so that no text a
 //! client writes can make this scanner see another top level than the provider's parser does.
 
-use memchr::memchr2;
-
-use super::found::MAX_DEPTH;
-use super::{Shape, Sink, SyntaxError, Value, unescape};
-
-/// Longest key or value that is kept, in bytes as written. A value longer than this is reported cut.
-const TOKEN_BYTES: usize = 256;
+use super::nesting::Nesting;
+use super::quote::{Part, string_part};
+use super::token::{TOKEN_BYTES, Token};
+use super::{Shape, Sink, SyntaxError, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -57,15 +54,12 @@ pub struct Scanner<S: 'static> {
     state: State,
     /// Bytes before the current piece.
     base: u64,
-    /// One bit a level, set for an object.
-    kinds: [u64; MAX_DEPTH / 64],
-    depth: usize,
+    nesting: Nesting,
     open: Vec<Open<S>>,
     /// What the next value is, if it is looked for.
     pending: Option<&'static Shape<S>>,
     start: u64,
-    token: Vec<u8>,
-    token_length: u64,
+    token: Token,
     skipped_empty: bool,
 }
 
@@ -77,13 +71,11 @@ impl<S: Copy> Scanner<S> {
             root,
             state: State::Value,
             base: 0,
-            kinds: [0; MAX_DEPTH / 64],
-            depth: 0,
+            nesting: Nesting::default(),
             open: Vec::new(),
             pending: Some(root),
             start: 0,
-            token: Vec::new(),
-            token_length: 0,
+            token: Token::default(),
             skipped_empty: true,
         }
     }
@@ -92,7 +84,7 @@ impl<S: Copy> Scanner<S> {
     pub fn reset(&mut self) {
         self.state = State::Value;
         self.base = 0;
-        self.depth = 0;
+        self.nesting = Nesting::default();
         self.open.clear();
         self.pending = Some(self.root);
         self.token.clear();
@@ -103,30 +95,16 @@ impl<S: Copy> Scanner<S> {
     /// # Errors
     /// [`SyntaxError`]; the scanner is of no more use then until it is reset.
     pub fn feed(&mut self, piece: &[u8], sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        let mut rest = piece;
-        while let Some((&byte, tail)) = rest.split_first() {
-            let at = self.base + (piece.len() - rest.len()) as u64;
-            rest = match self.state {
-                State::SkipText { floor, escaped } => self.skip_text(rest, floor, escaped),
-                State::InText { escaped } => self.text(rest, escaped, at, sink),
-                State::InKey { escaped } => self.key(rest, escaped),
-                State::Skip { floor } => {
-                    self.skip(byte, floor, at, sink)?;
-                    tail
-                }
-                State::Scalar if !matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') => {
-                    self.keep(&[byte]);
-                    tail
-                }
-                State::Scalar => {
-                    self.end_scalar(at, sink)?;
-                    rest
-                }
-                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => tail,
-                _ => {
-                    self.structure(byte, at, sink)?;
-                    tail
-                }
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            at = match self.state {
+                State::InKey { escaped } => self.key(piece, at, escaped),
+                State::InText { escaped } => self.text(piece, at, escaped, sink),
+                State::Scalar => self.scalar(piece, at, sink)?,
+                State::Skip { floor } => self.skip(piece, at, floor, sink)?,
+                State::SkipText { floor, escaped } => self.skip_text(piece, at, floor, escaped),
+                _ if is_space(byte) => at + 1,
+                state => self.structure(state, byte, piece, at, sink)?,
             };
         }
         self.base += piece.len() as u64;
@@ -138,48 +116,77 @@ impl<S: Copy> Scanner<S> {
     /// # Errors
     /// [`SyntaxError::Truncated`] if it is not complete.
     pub fn finish(&mut self, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        if self.state == State::Scalar && self.depth == 0 {
-            self.end_scalar(self.base, sink)?;
+        if self.state == State::Scalar && self.nesting.depth() == 0 {
+            self.end_kept_scalar(self.base, sink)?;
         }
-        if self.state == State::After && self.depth == 0 { Ok(()) } else { Err(SyntaxError::Truncated) }
+        if self.state == State::After && self.nesting.depth() == 0 {
+            Ok(())
+        } else {
+            Err(SyntaxError::Truncated)
+        }
     }
 
-    /// A byte that is neither white space nor inside a string, a scalar or a skipped container.
-    fn structure(&mut self, byte: u8, at: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        match (self.state, byte) {
-            (State::ValueOrClose, b']') | (State::KeyOrClose, b'}') => self.close(byte, at, sink),
-            (State::Value | State::ValueOrClose, _) => self.begin_value(byte, at),
+    /// A byte that is neither white space nor inside a string, a scalar or a skipped container. What begins with it
+    /// is read too, as far as it is in the piece. Like all that follow, says where to go on in the piece.
+    fn structure(
+        &mut self,
+        state: State,
+        byte: u8,
+        piece: &[u8],
+        at: usize,
+        sink: &mut impl Sink<S>,
+    ) -> Result<usize, SyntaxError> {
+        match (state, byte) {
+            (State::ValueOrClose, b']') | (State::KeyOrClose, b'}') | (State::After, b'}' | b']') => {
+                self.close(byte, at, sink)
+            }
+            (State::Value | State::ValueOrClose, _) => self.begin_value(byte, piece, at, sink),
             (State::Key | State::KeyOrClose, b'"') => {
-                self.begin_token(State::InKey { escaped: false });
-                Ok(())
+                self.token.clear();
+                Ok(self.key(piece, at + 1, false))
             }
             (State::Colon, b':') => {
                 self.state = State::Value;
-                Ok(())
+                Ok(at + 1)
             }
-            (State::After, b',') if self.depth > 0 => {
-                self.state = if self.in_object() { State::Key } else { State::Value };
-                if !self.in_object() {
+            (State::After, b',') if self.nesting.depth() > 0 => {
+                if self.nesting.in_object() {
+                    if piece.get(at + 1) == Some(&b'"') {
+                        self.token.clear();
+                        return Ok(self.key(piece, at + 2, false));
+                    }
+                    self.state = State::Key;
+                } else {
+                    self.state = State::Value;
                     self.expect_element();
                 }
-                Ok(())
+                Ok(at + 1)
             }
-            (State::After, b'}' | b']') => self.close(byte, at, sink),
-            _ => Err(SyntaxError::Unexpected(at)),
+            _ => Err(SyntaxError::Unexpected(self.base + at as u64)),
         }
     }
 
-    fn begin_value(&mut self, byte: u8, at: u64) -> Result<(), SyntaxError> {
-        self.start = at;
+    fn begin_value(
+        &mut self,
+        byte: u8,
+        piece: &[u8],
+        at: usize,
+        sink: &mut impl Sink<S>,
+    ) -> Result<usize, SyntaxError> {
+        self.start = self.base + at as u64;
         if let Some(open) = self.open.last_mut() {
             open.empty = false;
         }
         match byte {
+            b'"' => {
+                self.token.clear();
+                Ok(self.text(piece, at + 1, false, sink))
+            }
             b'{' | b'[' => {
-                self.push(byte == b'{')?;
+                self.nesting.open(byte == b'{')?;
                 match self.pending.take() {
                     Some(shape) if !shape.inside.is_empty() => {
-                        self.open.push(Open { shape, start: at, empty: true });
+                        self.open.push(Open { shape, start: self.start, empty: true });
                         self.state = if byte == b'{' { State::KeyOrClose } else { State::ValueOrClose };
                         if byte == b'[' {
                             self.expect_element();
@@ -188,199 +195,199 @@ impl<S: Copy> Scanner<S> {
                     skipped => {
                         self.pending = skipped;
                         self.skipped_empty = true;
-                        self.state = State::Skip { floor: self.depth };
+                        self.state = State::Skip { floor: self.nesting.depth() };
                     }
                 }
-                Ok(())
-            }
-            b'"' => {
-                self.begin_token(State::InText { escaped: false });
-                Ok(())
+                Ok(at + 1)
             }
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                self.begin_token(State::Scalar);
-                self.keep(&[byte]);
-                Ok(())
+                self.token.clear();
+                self.scalar(piece, at, sink)
             }
-            _ => Err(SyntaxError::Unexpected(at)),
+            _ => Err(SyntaxError::Unexpected(self.start)),
         }
     }
 
     /// A bracket closes a container with interest.
-    fn close(&mut self, byte: u8, at: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        self.pop(byte, at)?;
+    fn close(&mut self, byte: u8, at: usize, sink: &mut impl Sink<S>) -> Result<usize, SyntaxError> {
+        self.close_bracket(byte, at)?;
         if let Some(open) = self.open.pop()
             && let Some(slot) = open.shape.slot
         {
-            sink.value(slot, container(byte, open.empty), open.start..at + 1);
+            sink.value(slot, container(byte, open.empty), open.start..self.base + at as u64 + 1);
         }
         self.state = State::After;
-        Ok(())
+        Ok(at + 1)
     }
 
-    /// A byte in a container without interest, outside its strings.
-    fn skip(&mut self, byte: u8, floor: usize, at: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        match byte {
-            b'"' => self.state = State::SkipText { floor, escaped: false },
-            b'{' | b'[' => self.push(byte == b'{')?,
-            b'}' | b']' => {
-                self.pop(byte, at)?;
-                if self.depth < floor {
-                    self.state = State::After;
-                    if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
-                        sink.value(slot, container(byte, self.skipped_empty), self.start..at + 1);
+    /// Goes through a container without interest: to its end, or that of the piece. Strings that end in the piece
+    /// are passed here too, so that the state changes as seldom as can be.
+    fn skip(
+        &mut self,
+        piece: &[u8],
+        mut at: usize,
+        floor: usize,
+        sink: &mut impl Sink<S>,
+    ) -> Result<usize, SyntaxError> {
+        while let Some(&byte) = piece.get(at) {
+            match byte {
+                b'"' => {
+                    self.skipped_empty = false;
+                    at = self.skip_text(piece, at + 1, floor, false);
+                    continue;
+                }
+                b'{' | b'[' => {
+                    self.skipped_empty = false;
+                    self.nesting.open(byte == b'{')?;
+                }
+                b'}' | b']' => {
+                    self.close_bracket(byte, at)?;
+                    if self.nesting.depth() < floor {
+                        self.state = State::After;
+                        if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
+                            let end = self.base + at as u64 + 1;
+                            sink.value(slot, container(byte, self.skipped_empty), self.start..end);
+                        }
+                        return Ok(at + 1);
                     }
                 }
-                return Ok(());
+                _ if is_space(byte) => {}
+                _ => self.skipped_empty = false,
             }
-            b' ' | b'\t' | b'\n' | b'\r' => return Ok(()),
-            _ => {}
+            at += 1;
         }
-        self.skipped_empty = false;
-        Ok(())
+        Ok(at)
     }
 
-    fn skip_text<'p>(&mut self, rest: &'p [u8], floor: usize, escaped: bool) -> &'p [u8] {
-        let (_, ending, tail) = string_part(rest, escaped);
+    fn skip_text(&mut self, piece: &[u8], at: usize, floor: usize, escaped: bool) -> usize {
+        let (_, ending, next) = string_part(piece, at, escaped);
         self.state = match ending {
-            Part::Closed => State::Skip { floor },
+            Part::Closed { .. } => State::Skip { floor },
             Part::Open { escaped } => State::SkipText { floor, escaped },
         };
-        tail
+        next
     }
 
-    fn key<'p>(&mut self, rest: &'p [u8], escaped: bool) -> &'p [u8] {
-        let (part, ending, tail) = string_part(rest, escaped);
-        self.keep(part);
+    fn key(&mut self, piece: &[u8], at: usize, escaped: bool) -> usize {
+        let (part, ending, next) = string_part(piece, at, escaped);
         match ending {
-            Part::Open { escaped } => self.state = State::InKey { escaped },
-            Part::Closed => {
+            Part::Open { escaped } => {
+                self.token.keep(part);
+                self.state = State::InKey { escaped };
+            }
+            Part::Closed { escapes } => {
                 self.state = State::Colon;
-                self.pending = self.open.last().and_then(|open| self.named(open.shape));
+                self.pending = self.open.last().and_then(|open| {
+                    // Most keys stand in one piece and need not be kept.
+                    if self.token.is_empty() {
+                        open.shape.named(part, escapes)
+                    } else {
+                        self.token.with(part).and_then(|name| open.shape.named(&name, true))
+                    }
+                });
+                // Nearly always it follows at once.
+                if piece.get(next) == Some(&b':') {
+                    self.state = State::Value;
+                    return next + 1;
+                }
+                self.state = State::Colon;
             }
         }
-        tail
+        next
     }
 
-    fn text<'p>(&mut self, rest: &'p [u8], escaped: bool, at: u64, sink: &mut impl Sink<S>) -> &'p [u8] {
-        let (part, ending, tail) = string_part(rest, escaped);
+    fn text(&mut self, piece: &[u8], at: usize, escaped: bool, sink: &mut impl Sink<S>) -> usize {
+        let (part, ending, next) = string_part(piece, at, escaped);
         let slot = self.pending.and_then(|shape| shape.slot);
-        if slot.is_some() {
-            self.keep(part);
-        }
         match ending {
-            Part::Open { escaped } => self.state = State::InText { escaped },
-            Part::Closed => {
+            Part::Open { escaped } => {
+                if slot.is_some() {
+                    self.token.keep(part);
+                }
+                self.state = State::InText { escaped };
+            }
+            Part::Closed { .. } => {
                 self.state = State::After;
                 self.pending = None;
                 if let Some(slot) = slot {
-                    let end = at + (rest.len() - tail.len()) as u64;
-                    let value = Value::Text { raw: &self.token, length: self.token_length };
-                    sink.value(slot, value, self.start..end);
+                    let span = self.start..self.base + next as u64;
+                    if self.token.is_empty() {
+                        let raw = part.get(..TOKEN_BYTES).unwrap_or(part);
+                        sink.value(slot, Value::Text { raw, length: part.len() as u64 }, span);
+                    } else {
+                        self.token.keep(part);
+                        sink.value(slot, self.token.as_text(), span);
+                    }
                 }
             }
         }
-        tail
+        next
     }
 
-    fn end_scalar(&mut self, at: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
-        let value = match self.token.as_slice() {
+    /// A scalar, to its end or that of the piece.
+    fn scalar(&mut self, piece: &[u8], at: usize, sink: &mut impl Sink<S>) -> Result<usize, SyntaxError> {
+        let rest = piece.get(at..).unwrap_or_default();
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
+        match rest.iter().position(ends) {
+            None => {
+                self.token.keep(rest);
+                self.state = State::Scalar;
+                Ok(piece.len())
+            }
+            Some(length) => {
+                let part = rest.get(..length).unwrap_or_default();
+                let end = self.base + (at + length) as u64;
+                if self.token.is_empty() {
+                    self.end_scalar(part, end, sink)?;
+                } else {
+                    self.token.keep(part);
+                    self.end_kept_scalar(end, sink)?;
+                }
+                Ok(at + length)
+            }
+        }
+    }
+
+    fn end_kept_scalar(&mut self, end: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
+        let token = core::mem::take(&mut self.token);
+        let ended = self.end_scalar(token.bytes(), end, sink);
+        self.token = token;
+        ended
+    }
+
+    fn end_scalar(&mut self, token: &[u8], end: u64, sink: &mut impl Sink<S>) -> Result<(), SyntaxError> {
+        let value = match token.get(..TOKEN_BYTES).unwrap_or(token) {
             b"null" => Value::Null,
             b"true" => Value::Bool(true),
             b"false" => Value::Bool(false),
-            [b'-' | b'0'..=b'9', rest @ ..]
+            number @ [b'-' | b'0'..=b'9', rest @ ..]
                 if rest.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) =>
             {
-                Value::Number(&self.token)
+                Value::Number(number)
             }
             _ => return Err(SyntaxError::Unexpected(self.start)),
         };
         if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
-            sink.value(slot, value, self.start..at);
+            sink.value(slot, value, self.start..end);
         }
         self.state = State::After;
         Ok(())
     }
 
-    /// The name inside `shape` that the key in `token` is, if any. Keys may be written with escapes.
-    fn named(&self, shape: &'static Shape<S>) -> Option<&'static Shape<S>> {
-        if self.token_length > self.token.len() as u64 {
-            return None;
-        }
-        if self.token.contains(&b'\\') {
-            return shape.find(unescape(&self.token)?.as_bytes());
-        }
-        shape.find(&self.token)
+    fn close_bracket(&mut self, byte: u8, at: usize) -> Result<(), SyntaxError> {
+        let closed = self.nesting.close(byte == b'}');
+        if closed { Ok(()) } else { Err(SyntaxError::Unexpected(self.base + at as u64)) }
     }
 
     fn expect_element(&mut self) {
         self.pending = self.open.last().and_then(|open| open.shape.find(b"[]"));
     }
+}
 
-    fn begin_token(&mut self, state: State) {
-        self.state = state;
-        self.token.clear();
-        self.token_length = 0;
-    }
-
-    fn keep(&mut self, part: &[u8]) {
-        self.token_length += part.len() as u64;
-        let room = TOKEN_BYTES.saturating_sub(self.token.len()).min(part.len());
-        self.token.extend_from_slice(part.get(..room).unwrap_or_default());
-    }
-
-    fn push(&mut self, object: bool) -> Result<(), SyntaxError> {
-        let (word, bit) = (self.depth / 64, 1u64 << (self.depth % 64));
-        let kinds = self.kinds.get_mut(word).ok_or(SyntaxError::TooDeep)?;
-        *kinds = if object { *kinds | bit } else { *kinds & !bit };
-        self.depth += 1;
-        Ok(())
-    }
-
-    fn pop(&mut self, byte: u8, at: u64) -> Result<(), SyntaxError> {
-        if self.depth == 0 || self.in_object() != (byte == b'}') {
-            return Err(SyntaxError::Unexpected(at));
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn in_object(&self) -> bool {
-        let Some(level) = self.depth.checked_sub(1) else { return false };
-        self.kinds.get(level / 64).is_some_and(|kinds| kinds & (1 << (level % 64)) != 0)
-    }
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 fn container(closing: u8, empty: bool) -> Value<'static> {
     if closing == b'}' { Value::Object } else { Value::Array { empty } }
-}
-
-/// How a piece of a string ended.
-enum Part {
-    Closed,
-    Open { escaped: bool },
-}
-
-/// The part of a string up to its closing quote or the end of `rest`, and what comes after it.
-/// `escaped`: the first byte follows a backslash.
-fn string_part(rest: &[u8], escaped: bool) -> (&[u8], Part, &[u8]) {
-    let mut from = usize::from(escaped);
-    loop {
-        let Some(tail) = rest.get(from..) else { return (rest, Part::Open { escaped: false }, &[]) };
-        let Some(found) = memchr2(b'"', b'\\', tail) else {
-            return (rest, Part::Open { escaped: escaped && rest.is_empty() }, &[]);
-        };
-        let at = from + found;
-        if rest.get(at) == Some(&b'"') {
-            return (
-                rest.get(..at).unwrap_or_default(),
-                Part::Closed,
-                rest.get(at + 1..).unwrap_or_default(),
-            );
-        }
-        if at + 1 == rest.len() {
-            return (rest, Part::Open { escaped: true }, &[]);
-        }
-        from = at + 2;
-    }
 }

@@ -1,5 +1,8 @@
 //! Decides which values of a document are looked for: a tree of names, written down as a constant.
 
+use super::token::TOKEN_BYTES;
+use super::unescape;
+
 /// One name in a document: what to call its value, and the names inside it.
 ///
 /// `"[]"` as a name stands for every element of an array.
@@ -49,7 +52,20 @@ impl<S: Copy> Shape<S> {
         places
     }
 
+    /// What a key names inside this, if that is looked for. `escapes`: it may be written with some.
+    pub(super) fn named(&'static self, key: &[u8], escapes: bool) -> Option<&'static Self> {
+        if escapes && key.len() <= TOKEN_BYTES && key.contains(&b'\\') {
+            return self.find(unescape(key)?.as_bytes());
+        }
+        self.find(key)
+    }
+
     pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
-        self.inside.iter().find(|shape| shape.name.as_bytes() == name)
+        // Most keys are none of these: length and first byte tell without a comparison.
+        let first = name.first();
+        self.inside.iter().find(|shape| {
+            let known = shape.name.as_bytes();
+            known.len() == name.len() && known.first() == first && known == name
+        })
     }
 }

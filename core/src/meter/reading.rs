@@ -68,6 +68,38 @@ pub struct Step {
 const LAST_EVENTS: [&[u8]; 4] =
     [b"message_stop", b"response.completed", b"response.incomplete", b"response.failed"];
 
+/// The first bytes of an event's data.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Prefix {
+    bytes: [u8; 6],
+    length: usize,
+}
+
+impl Prefix {
+    /// Takes bytes until there are enough of them. White space in front of all is none.
+    pub(super) fn extend(&mut self, data: &[u8]) {
+        let data = if self.length == 0 { data.trim_ascii_start() } else { data };
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        for (place, byte) in room.iter_mut().zip(data) {
+            *place = *byte;
+            self.length += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(super) fn is(&self, text: &[u8]) -> bool {
+        self.bytes.get(..self.length) == Some(text)
+    }
+
+    /// Whether it takes no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.length == self.bytes.len()
+    }
+}
+
 /// What one document or event said about itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Event {
@@ -78,7 +110,7 @@ pub(super) struct Event {
     /// It says that it is the last of its stream.
     pub(super) last: bool,
     /// The first bytes of its data, to know the end marker.
-    pub(super) prefix: Vec<u8>,
+    pub(super) prefix: Prefix,
     /// The total says something about its parts only when they all are there.
     total: Option<u64>,
     step: Step,
@@ -152,8 +184,13 @@ impl Collect<'_> {
                 self.reading.deltas += 1;
                 self.reading.text_bytes += length;
             }
-            Field::Model if length > 0 => self.reading.model = label().or(self.reading.model.take()),
-            Field::ServiceTier => self.reading.service_tier = label().or(self.reading.service_tier.take()),
+            // Every event of a stream says these, and nearly always the same.
+            Field::Model if length > 0 && !is(&self.reading.model, raw) => {
+                self.reading.model = label().or(self.reading.model.take());
+            }
+            Field::ServiceTier if !is(&self.reading.service_tier, raw) => {
+                self.reading.service_tier = label().or(self.reading.service_tier.take());
+            }
             Field::Speed => self.reading.fast = raw == b"fast",
             Field::StepModel => self.event.step.model = label(),
             Field::Kind => {
@@ -230,6 +267,12 @@ impl Sink<Field> for Collect<'_> {
             (_, Value::Array { empty: true } | Value::Bool(_) | Value::Null) => {}
         }
     }
+}
+
+/// Whether a label was made of just these bytes. It has none that would be written with an escape, other than
+/// the two that have to be.
+fn is(label: &Option<Label>, raw: &[u8]) -> bool {
+    label.as_ref().is_some_and(|label| label.as_str().as_bytes() == raw) && !raw.contains(&b'\\')
 }
 
 /// A count in which what has begun counts whole.

@@ -52,7 +52,9 @@ impl Quote {
     pub fn cost(&self, usage: &Usage) -> u128 {
         Kind::ALL
             .into_iter()
-            .map(|(kind, ..)| u128::from(self.price(kind)) * u128::from(kind.count(*usage)))
+            .map(|(kind, ..)| (kind, kind.count(*usage)))
+            .filter(|&(_, count)| count > 0)
+            .map(|(kind, count)| u128::from(self.price(kind)) * u128::from(count))
             .fold(0, u128::saturating_add)
     }
 

@@ -178,8 +178,9 @@ fn a_client_that_leaves_before_its_request_is_complete_costs_nothing() {
         assert_eq!((&record["outcome"], &record["key"]), (&json!("client_disconnect"), &json!("demo")));
         assert_eq!((&record["usage_source"], stream.replies()), (&Value::Null, 0));
     }
+    // Envoy knows more of such a request than the filter.
     let mut nothing_came = vm.stream();
-    assert_eq!(nothing_came.log()["outcome"], "client_disconnect");
+    assert_eq!(nothing_came.log(), Value::Null);
     assert_eq!(team(&vm), (nothing(), nothing()));
     advance(60_000);
     vm.tick();

@@ -112,6 +112,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
     assert_eq!(
         record,
         json!({
+            "request_id": "r-1", "method": "POST", "path": "/v1/chat/completions",
             "key": "demo", "team": "search", "agent": "planner", "session": null, "workflow": null,
             "user": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
             "model_requested": "plain", "model": "plain", "model_sent": "plain",
