@@ -18,6 +18,9 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
 RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 FUZZ_SECONDS ?= 20
+# Panics name files by their whole path, so a module would differ from one folder, home and toolchain to the next.
+WASM_FLAGS = --remap-path-prefix=$(CURDIR)=/farebox --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo \
+	--remap-path-prefix=$$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$$(rustc -vV | sed -n 's/^commit-hash: //p')
 RUST_FILES = git ls-files --cached --others --exclude-standard '*.rs'
 
 step = @echo "· $(1)"
@@ -46,22 +49,33 @@ build: ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
 	@$(need_rust)
 	@$(call need_target,wasm32-wasip1)
 	$(call step,building the filter)
-	@cargo build --quiet --release -p farebox-filter --target wasm32-wasip1
+	@CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(WASM_FLAGS)" \
+		cargo build --quiet --release --locked -p farebox-filter --target wasm32-wasip1
 
 .PHONY: run
 run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model behind Envoy and Farebox, until Ctrl-C
 	@exec .venv/bin/python envoy/run.py
 
 .PHONY: render
-render: .venv/.installed ## Write envoy/envoy.yaml, and the README's copy of envoy/farebox.json, anew
+render: .venv/.installed ## Write envoy/envoy.yaml, what is below k8s/, and the README's copy of envoy/farebox.json anew
 	@$(need_rust)
 	$(call step,writing envoy/envoy.yaml)
 	@# Not into the file at once: a mistake would leave it empty.
 	@text=$$(cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json); echo "$$text" > envoy/envoy.yaml
+	$(call step,writing what is below k8s/)
+	@.venv/bin/python k8s/manifests.py target/debug/farebox
 	@.venv/bin/python envoy/embed.py
 
+.PHONY: image
+image: build ## Make dist/: the module, its image without a container engine, its parts and its checksums
+	$(call step,writing dist/)
+	@python3 k8s/image.py
+
+.PHONY: release
+release: reproducible image ## The same, of a module that was built twice
+
 .PHONY: test
-test: lint unit fuzz prices node build counts validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit fuzz prices node build counts manifests packaging reproducible validate e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -91,6 +105,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 	@# Nobody writes clusters by hand, least of all in the sample.
 	@cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
 		|| { echo "envoy/envoy.yaml is not what follows from envoy/farebox.json: run make render" >&2; exit 1; }
+	@.venv/bin/python k8s/manifests.py target/debug/farebox --check
 	@.venv/bin/python envoy/embed.py --check
 	@.venv/bin/python prices/make_catalogue.py --check
 
@@ -134,6 +149,22 @@ counts: build ## What a request makes the filter execute and ask of Envoy, again
 counts-write: build ## Make what the filter takes now its budget
 	@$(need_rust)
 	@cargo run --quiet -p farebox-counts -- write
+
+.PHONY: manifests
+manifests: .venv/.installed ## What is below k8s/ against strict schemas, and what kustomize builds of it
+	$(call step,checking the manifests)
+	@.venv/bin/python k8s/check_manifests.py
+
+.PHONY: packaging
+packaging: build ## The image, its parts and its checksums, as those read them who fetch it
+	$(call step,making the image and reading it)
+	@python3 k8s/image.py --check
+
+# In `make test` because it takes a minute, and nothing else would notice: what breaks it is a dependency or a compiler.
+.PHONY: reproducible
+reproducible: build ## Build the module again, from nothing and in another folder, and compare
+	$(call step,building the filter again elsewhere)
+	@python3 k8s/reproducible.py
 
 .PHONY: validate
 validate: build .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration

@@ -9,6 +9,7 @@
 mod form;
 mod limit;
 mod members;
+mod unread;
 
 use core::fmt;
 use core::ops::Range;
@@ -63,6 +64,8 @@ enum ModelAt {
     Body(Range<usize>),
     /// In the body, as the part of a form.
     Form(Range<usize>),
+    /// In a body that is not read, which stays as it is.
+    Unread,
 }
 
 /// Where the wish for usage stands in the body, or would.
@@ -82,6 +85,10 @@ enum UsageAt {
 pub enum AskError {
     /// There is none.
     Empty,
+    /// Its length is not stated, and it is not read.
+    NoLength,
+    /// The header that names the model comes twice or names nothing.
+    ModelHeader,
     /// It is not JSON.
     Syntax(SyntaxError),
     /// It is JSON, but not an object.
@@ -98,6 +105,10 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("The request has no body."),
+            Self::NoLength => f.write_str("The request must state its length (content-length)."),
+            Self::ModelHeader => {
+                f.write_str("The header that names the model must be there once and name one.")
+            }
             Self::Syntax(error) => write!(f, "The request body {error}."),
             Self::NotAnObject => f.write_str("The request body must be a JSON object."),
             Self::NotAForm => f.write_str("The request body must be a complete multipart form."),
@@ -200,7 +211,7 @@ impl Ask {
         let mut text = String::new();
         push_json_string(&mut text, model);
         match self.model_at.clone() {
-            Some(ModelAt::Path(_)) => None,
+            Some(ModelAt::Path(_) | ModelAt::Unread) => None,
             Some(ModelAt::Body(at)) => Some(Edit::replace(at, text)),
             Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
             None if self.endpoint.body() == BodyForm::Multipart => None,

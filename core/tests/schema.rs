@@ -15,9 +15,11 @@ use serde_json::{Map, Value, json};
 const SCHEMA: &str = include_str!("../../envoy/farebox.schema.json");
 const SAMPLE: &str = include_str!("../../envoy/farebox.json");
 const MAXIMAL: &str = include_str!("documents/maximal.json");
+/// What [`MAXIMAL`] cannot have besides the rest.
+const HEADERS_ONLY: &str = include_str!("documents/headers_only.json");
 
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 13] = [
+const ONLY_THE_READER_SEES: [&str; 14] = [
     "no key has this",
     "no provider has this name",
     "no provider is named",
@@ -31,6 +33,7 @@ const ONLY_THE_READER_SEES: [&str; 13] = [
     "must be a date like",
     "has more decimals than can be counted",
     "is too large to be counted",
+    "cannot be kept with headers_only",
 ];
 
 fn validator() -> jsonschema::Validator {
@@ -111,7 +114,7 @@ fn damaged(value: &Value) -> Vec<Value> {
 
 #[test]
 fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
-    for text in [SAMPLE, MAXIMAL] {
+    for text in [SAMPLE, MAXIMAL, HEADERS_ONLY] {
         let document = json_of(text);
         let errors: Vec<String> = validator().iter_errors(&document).map(|error| error.to_string()).collect();
         assert_eq!(errors, [""; 0]);
@@ -121,7 +124,14 @@ fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
 
 #[test]
 fn schema_and_reader_agree_on_every_damaged_document() {
-    let (schema, whole) = (validator(), json_of(MAXIMAL));
+    let count = damage_everything(MAXIMAL);
+    assert!(count > 2_000, "only {count} documents");
+    damage_everything(HEADERS_ONLY);
+}
+
+/// Damages `text` in every place and way; says in how many.
+fn damage_everything(text: &str) -> usize {
+    let (schema, whole) = (validator(), json_of(text));
     let mut count = 0;
     visit(&whole, String::new(), &mut |at, value| {
         for damage in damaged(value) {
@@ -137,7 +147,7 @@ fn schema_and_reader_agree_on_every_damaged_document() {
             count += 1;
         }
     });
-    assert!(count > 2_000, "only {count} documents");
+    count
 }
 
 #[test]
@@ -273,10 +283,15 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
         ("/keys/0/expires", json!("2027-13-01")),
         ("/budgets/0/limit_usd", json!("0.0000000000001")),
         ("/budgets/0/limit_usd", json!("18446745")),
+        ("/headers_only", json!({})),
     ];
     for (part, (at, value)) in ONLY_THE_READER_SEES.iter().zip(examples) {
         let mut document = whole.clone();
-        *document.pointer_mut(at).unwrap() = value;
+        let (parent, key) = at.rsplit_once('/').unwrap();
+        match document.pointer_mut(parent).unwrap() {
+            Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+            object => object[key] = value,
+        }
         assert!(schema.is_valid(&document), "the schema sees {part:?}");
         let mistakes = mistakes(&document);
         assert!(mistakes.iter().any(|told| told.contains(part)), "{part:?} is not in {mistakes:?}");
@@ -309,23 +324,25 @@ fn every_property_is_described() {
 #[test]
 fn schema_and_reader_know_the_same_keys() {
     let mut known: BTreeSet<String> = BTreeSet::new();
-    let (mut used, whole) = (BTreeSet::new(), json_of(MAXIMAL));
-    visit(&whole, String::new(), &mut |at, value| {
-        let Value::Object(members) = value else { return };
-        used.extend(members.keys().cloned());
-        // The reader lists the keys it knows when it meets one that is like none of them.
-        let mut document = whole.clone();
-        document.pointer_mut(at).unwrap()["0123456789"] = json!(1);
-        for told in mistakes(&document) {
-            let list = told.split_once("(known here: ").map(|(_, list)| list.trim_end_matches(')'));
-            known.extend(list.into_iter().flat_map(|list| list.split(", ").map(str::to_owned)));
-        }
-    });
+    let mut used = BTreeSet::new();
+    for whole in [json_of(MAXIMAL), json_of(HEADERS_ONLY)] {
+        visit(&whole, String::new(), &mut |at, value| {
+            let Value::Object(members) = value else { return };
+            used.extend(members.keys().cloned());
+            // The reader lists the keys it knows when it meets one that is like none of them.
+            let mut document = whole.clone();
+            document.pointer_mut(at).unwrap()["0123456789"] = json!(1);
+            for told in mistakes(&document) {
+                let list = told.split_once("(known here: ").map(|(_, list)| list.trim_end_matches(')'));
+                known.extend(list.into_iter().flat_map(|list| list.split(", ").map(str::to_owned)));
+            }
+        });
+    }
     // Only there to be refused with a better message than "unknown key".
     assert!(known.remove("file"));
     let described: BTreeSet<String> =
         properties(&json_of(SCHEMA)).into_iter().map(|(name, _)| name).collect();
     assert_eq!(known, described);
     let unused: Vec<&String> = described.difference(&used).collect();
-    assert!(unused.is_empty(), "maximal.json does not use {unused:?}");
+    assert!(unused.is_empty(), "no document uses {unused:?}");
 }

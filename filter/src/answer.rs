@@ -135,6 +135,11 @@ impl Admitted {
         }
     }
 
+    /// Whether the answer is a stream, once it has begun.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.framing.is_stream()
+    }
+
     /// The answer's headers. Says what the client must be told instead.
     #[must_use]
     pub(crate) fn begin(

@@ -28,6 +28,8 @@ const CLUSTER_HEADER: &str = "x-farebox-cluster";
 pub(crate) const CHAIN: &str = "farebox.chain";
 pub(crate) const LEG: &str = "farebox.leg";
 pub(crate) const AT: &str = "farebox.at";
+/// Filter state that has what Envoy calls the cluster of the attempt under way; the name need not be ours.
+pub(crate) const REACHED: &str = "farebox.reached";
 pub(crate) const TRAIL: &str = "farebox.attempts";
 /// Filter state that has what failed attempts used.
 pub(crate) const SUNK: &str = "farebox.sunk";
@@ -98,6 +100,10 @@ impl Departure<'_> {
         if admission.plan.targets.len() + admission.plan.long.len() < 2
             && admission.target.provider.keys().len() < 2
         {
+            return Ok(false);
+        }
+        // An attempt makes its request out of the body.
+        if config.headers_only.is_some() {
             return Ok(false);
         }
         let chain = Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);

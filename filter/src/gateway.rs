@@ -2,7 +2,7 @@
 //! host what came of them.
 //!
 //! ```text
-//! ## New      => Reading (headers held) | Replied
+//! ## New      => Reading (headers held) | Admitted (`headers_only`) | Replied
 //! ## Reading  => Admitted (forwarded) | Replied
 //! ## Admitted => Ended (in `on_log`, which takes the hold: it cannot be settled twice)
 //! ```
@@ -115,6 +115,11 @@ impl Gateway {
                 if bodiless {
                     return Err(Denial::Body(farebox_core::ask::AskError::Empty));
                 }
+                if let Some(mode) = &config.headers_only {
+                    let ask = Ask::unread(&served, &head, mode.model_header.as_deref())?;
+                    let admitted = self.send(Rc::clone(&config), &key, &served, &head, &ask, &[])?;
+                    return Ok(Next::Send(Box::new(admitted)));
+                }
                 let waiting = self.worker.wait(
                     self.context,
                     &config,
@@ -130,10 +135,23 @@ impl Gateway {
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
     fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
         let Reading { config, key, served, head, .. } = reading;
-        let endpoint = served.endpoint;
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
         let content_type = head.first("content-type").unwrap_or_default();
         let ask = Ask::read(&served, head.path(), content_type, &body)?;
+        self.send(config, &key, &served, &head, &ask, &body)
+    }
+
+    /// What is asked is known: where it goes, whether there is money for it. Without its body if that is not read.
+    fn send(
+        &mut self,
+        config: Rc<Config>,
+        key: &Key,
+        served: &Served,
+        head: &RequestHead,
+        ask: &Ask,
+        body: &[u8],
+    ) -> Result<Admitted, Denial> {
+        let endpoint = served.endpoint;
         self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
@@ -142,12 +160,12 @@ impl Gateway {
         let keyring = Keyring::new(&SharedStore);
         let order = Order {
             config: &config,
-            key: &key,
+            key,
             said: &self.seen.said,
-            head: &head,
+            head,
             api: served.api,
-            ask: &ask,
-            body: &body,
+            ask,
+            body,
             draw,
             rests: &|provider| keyring.choose(provider, draw, now).is_none(),
             recent: &self.worker.recent.borrow(),
@@ -162,17 +180,17 @@ impl Gateway {
         let hides_usage = can_ask && !ask.wants_usage;
         let departure = Departure {
             config: &config,
-            head: &head,
-            served: &served,
-            ask: &ask,
+            head,
+            served,
+            ask,
             admission: &admission,
-            body: &body,
+            body,
             asks_for_usage: hides_usage,
             draw,
             now,
         };
         match departure.send() {
-            Ok(chained) => Ok(Admitted::new(config, admission, &ask, hides_usage, chained)),
+            Ok(chained) => Ok(Admitted::new(config, admission, ask, hides_usage, chained)),
             Err(error) => {
                 admission.hold.release(&ledger, now);
                 Err(self.unsupported(error))
@@ -258,6 +276,7 @@ impl Gateway {
 enum Next {
     Page(String),
     Wait(Reading),
+    Send(Box<Admitted>),
 }
 
 impl Context for Gateway {}
@@ -269,6 +288,10 @@ impl HttpContext for Gateway {
             Ok(Next::Wait(reading)) => {
                 self.state = State::Reading(reading);
                 Action::Pause
+            }
+            Ok(Next::Send(admitted)) => {
+                self.state = State::Admitted(admitted);
+                Action::Continue
             }
             Ok(Next::Page(body)) => {
                 self.state = State::Replied(None);
@@ -321,6 +344,8 @@ impl HttpContext for Gateway {
                 if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
                     return self.mask(denial);
                 }
+                // A body that was not read did not say so.
+                self.seen.stream |= admitted.config.headers_only.is_some() && admitted.is_stream();
             }
             // An answer of a provider to a request that was never let through.
             State::New | State::Reading(_) if is_via_upstream() => {

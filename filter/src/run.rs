@@ -91,6 +91,18 @@ impl Run {
         if state(forward::CLUSTER)?.as_deref() != Some(destination.provider.cluster.as_bytes()) {
             return Err(missing());
         }
+        let reached = host::property("xds\0cluster_name").unwrap_or_default();
+        let left = before.and_then(|leg| leg.destination(&chain, &config)).map(|left| left.provider);
+        if left.is_some_and(|left| left.cluster != destination.provider.cluster) {
+            // An Envoy that does not look the cluster up anew (`refresh_cluster_on_retry`) would bring this attempt's
+            // key to the provider of the one before.
+            if reached.is_empty()
+                || state(forward::REACHED)?.is_none_or(|before| before.is_empty() || before == reached)
+            {
+                return Err(missing());
+            }
+        }
+        host::set_property(forward::REACHED, &reached)?;
         let trail = state(forward::TRAIL)?.unwrap_or_default();
         let failed = before.filter(|_| ends_unanswered(&trail));
         if let Some(failed) = failed.and_then(|leg| leg.destination(&chain, &config)) {

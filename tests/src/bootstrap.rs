@@ -12,7 +12,7 @@ use std::path::Path;
 const FILTER: &str = "farebox";
 /// The clusters of the sample that stand for providers.
 const PROVIDER_CLUSTERS: [&str; 3] = ["local", "openai", "anthropic"];
-const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+pub(crate) const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 const FILE_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
 
 /// How a test's Envoy differs from the sample.
@@ -192,8 +192,8 @@ fn point_at(cluster: &mut Value, provider: SocketAddr) {
     );
 }
 
-/// The access log of the sample, whatever it writes, into a file.
-fn log_to(manager: &mut Value, path: &Path) {
+/// The access log of a connection manager, whatever it writes, into a file.
+pub(crate) fn log_to(manager: &mut Value, path: &Path) {
     for log in manager["access_log"].as_array_mut().expect("the sample has an access log") {
         log["name"] = json!("envoy.access_loggers.file");
         log["typed_config"]["@type"] = json!(FILE_LOG);
@@ -201,7 +201,7 @@ fn log_to(manager: &mut Value, path: &Path) {
     }
 }
 
-fn address(address: SocketAddr) -> Value {
+pub(crate) fn address(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 

@@ -147,11 +147,42 @@ impl Setup {
     async fn try_start_before(self, provider: SocketAddr) -> Result<Envoy, Refused> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (bootstrap, discovered) = bootstrap::render(&self.variations, provider, folder.path());
-        let config = folder.path().join("envoy.json");
-        fs::write(&config, bootstrap.to_string()).expect("the folder can be written");
         if let Some(discovered) = &discovered {
-            fs::write(bootstrap::filter_file(folder.path()), discovered.to_string()).expect("as above");
+            fs::write(bootstrap::filter_file(folder.path()), discovered.to_string()).expect("can be written");
         }
+        let Self { workers, environment, .. } = self;
+        Launch { folder, bootstrap, overlay: None, workers, environment }.start_with(discovered).await
+    }
+}
+
+/// An Envoy with a configuration of the test's own.
+#[derive(Debug)]
+pub struct Launch {
+    /// Where it keeps its files.
+    pub folder: TempDir,
+    /// Its configuration. The admin page and the first listener must be at port 0.
+    pub bootstrap: Value,
+    /// What is merged into the configuration, as Envoy does that itself.
+    pub overlay: Option<Value>,
+    /// Worker threads.
+    pub workers: u32,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// Starts Envoy, or says how it refused.
+    ///
+    /// # Errors
+    /// [`Refused`] if Envoy exits before it serves.
+    pub async fn start(self) -> Result<Envoy, Refused> {
+        self.start_with(None).await
+    }
+
+    async fn start_with(self, discovered: Option<Value>) -> Result<Envoy, Refused> {
+        let folder = self.folder;
+        let config = folder.path().join("envoy.json");
+        fs::write(&config, self.bootstrap.to_string()).expect("the folder can be written");
         let log = File::create(log_path(folder.path())).expect("the folder can be written");
         let mut command = Command::new(workspace::tool("envoy"));
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(admin_path(folder.path()));
@@ -159,6 +190,9 @@ impl Setup {
         command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
         command.args(["--file-flush-interval-msec", "10"]);
+        if let Some(overlay) = &self.overlay {
+            command.args(["--config-yaml", &overlay.to_string()]);
+        }
         for name in SECRETS {
             command.env_remove(name);
         }
@@ -206,6 +240,12 @@ impl Envoy {
         let socket = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
         let listener = format!("127.0.0.1:{}", socket["port_value"]).parse().expect("a listener's port");
         Ok(Self { process, admin, listener, discovered, http })
+    }
+
+    /// Where it keeps its files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.process.folder.path()
     }
 
     /// Where callers are served.

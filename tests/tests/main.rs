@@ -10,6 +10,7 @@ mod failover;
 mod harness;
 mod identity;
 mod main_path;
+mod mesh;
 mod modes;
 mod pushes;
 mod routing;

@@ -113,6 +113,8 @@ impl Host {
 
     /// A property of the stream.
     pub(crate) fn property(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        // The router sends an attempt where the filter state says, under the same name.
+        let path = if path == b"xds\0cluster_name" { b"wasm.farebox.cluster" } else { path };
         let path = path.strip_prefix(b"filter_state\0").unwrap_or(path);
         self.stream()?.properties.get(path).cloned()
     }

@@ -6,22 +6,23 @@ use farebox_core::config::{Config, Provider, Signing};
 
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
-use super::{Options, cluster};
+use super::{Options, Plan, cluster};
 
 /// How long one attempt may be silent, in seconds: as long as the clients that wait longest, but for a minute.
 const ATTEMPT_IDLE: u64 = 540;
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
 
-/// The configuration for `json`, which was read as `config`; `source` is what its file is called.
-pub(super) fn write(
-    options: &Options,
-    source: &str,
-    json: &str,
-    config: &Config,
-    providers: &[&Provider],
-    sites: &[Site<'_>],
-) -> String {
+/// What a configuration has besides, each as YAML that ends with a line break; empty for nothing.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    pub(super) listener: &'static str,
+    pub(super) cluster: &'static str,
+}
+
+/// The configuration for `plan`, with `more` besides.
+pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
+    let Plan { source, json, config, providers, sites } = plan;
     let mut sheet = Sheet::default();
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
     let (has_gcp, has_azure) =
@@ -34,6 +35,9 @@ pub(super) fn write(
     let mut clusters: Vec<String> = sites.iter().map(site).collect();
     if has_azure {
         clusters.push(cluster::of_entra(&mut sheet));
+    }
+    if !more.cluster.is_empty() {
+        clusters.push(sheet.put(more.cluster, &[]));
     }
     let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
@@ -55,6 +59,7 @@ pub(super) fn write(
             ("indicator", if json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" }),
             ("configuration", configuration),
             ("routes", &routes.join("\n")),
+            ("listeners", more.listener.strip_suffix('\n').unwrap_or_default()),
             ("secrets", secrets.strip_suffix('\n').unwrap_or_default()),
             ("clusters", &clusters.join("\n\n")),
         ],
@@ -62,7 +67,7 @@ pub(super) fn write(
 }
 
 /// The environment variables that hold keys, each once.
-fn variables(providers: &[&Provider]) -> Vec<String> {
+pub(super) fn variables(providers: &[&Provider]) -> Vec<String> {
     let mut variables = Vec::new();
     for key in providers.iter().flat_map(|provider| provider.keys()) {
         let name = scalar(&key.env);
@@ -75,7 +80,7 @@ fn variables(providers: &[&Provider]) -> Vec<String> {
 
 /// How long an attempt and how long a stream may be silent, in seconds: the first is less than the second, and what
 /// the configuration allows attempts for their first token fits into both.
-fn idle_seconds(config: &Config) -> (u64, u64) {
+pub(super) fn idle_seconds(config: &Config) -> (u64, u64) {
     let first_token = config.failover.first_token_ms.unwrap_or(0) / 1_000;
     let attempt = ATTEMPT_IDLE.max(first_token);
     (attempt, attempt.max(first_token * u64::from(config.failover.attempts)) + SPARE)

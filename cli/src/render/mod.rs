@@ -1,4 +1,5 @@
-//! Decides what `farebox render` writes: a whole Envoy configuration, from the plugin configuration alone.
+//! Decides what `farebox render` writes: a whole Envoy configuration, or what Kubernetes, Istio and Envoy Gateway are
+//! told, from the plugin configuration alone.
 //!
 //! The clusters of Envoy and the providers of Farebox say the same things twice: where a provider is, what
 //! its certificate is for, which variables hold its keys. Written by hand they drift apart; from one file
@@ -8,7 +9,12 @@
 
 mod bootstrap;
 mod cluster;
+mod envoy_gateway;
+mod istio;
+mod mesh;
 mod names;
+mod places;
+mod plain;
 mod sheet;
 mod site;
 mod sites;
@@ -16,8 +22,9 @@ mod sites;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use farebox_core::config::{Config, ConfigErrors};
+use farebox_core::config::{Config, ConfigErrors, Provider};
 
+use self::site::Site;
 use crate::check::CheckError;
 use crate::source::Source;
 
@@ -31,6 +38,29 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Host {
     Envoy(Options),
+    Istio(istio::Options),
+    EnvoyGateway(envoy_gateway::Options),
+    Plain(plain::Options),
+}
+
+/// What is to be written down, whatever for.
+struct Plan<'a> {
+    /// What the file of the configuration is called.
+    source: &'a str,
+    json: &'a str,
+    config: &'a Config,
+    /// In the order of the document.
+    providers: &'a [&'a Provider],
+    sites: &'a [Site<'a>],
+}
+
+impl Plan<'_> {
+    /// The configuration as the text of a YAML block, after what has to stand before the block.
+    fn block(&self) -> (&'static str, &str) {
+        // Whoever reads a text that begins with a space takes it for further in than it is.
+        let indicator = if self.json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" };
+        (indicator, self.json.strip_suffix('\n').unwrap_or(self.json))
+    }
 }
 
 /// Writes a whole envoy.yaml from a plugin configuration.
@@ -52,18 +82,29 @@ struct Options {
     gcp_token: String,
 }
 
-/// The Envoy configuration, as YAML.
+/// The configuration of what Farebox runs in, as YAML.
 ///
 /// # Errors
 /// [`CheckError`] if the configuration is not good, or good and not enough to know where its providers are.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
-    let Host::Envoy(options) = &arguments.host;
-    let Source { name, json } = Source::read(&options.file).map_err(CheckError::Source)?;
+    let file = match &arguments.host {
+        Host::Envoy(options) => &options.file,
+        Host::Istio(options) => &options.file,
+        Host::EnvoyGateway(options) => &options.file,
+        Host::Plain(options) => &options.file,
+    };
+    let Source { name, json } = Source::read(file).map_err(CheckError::Source)?;
+    let broken = |errors| CheckError::Broken(name.clone(), errors);
     // Secrets are not needed to write down which variables hold them.
-    let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned()));
-    let config = config.map_err(|errors| CheckError::Broken(name.clone(), errors))?;
+    let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned())).map_err(broken)?;
     let providers = names::in_order(&json, &config);
-    let sites =
-        sites::of(&providers).map_err(|errors| CheckError::Broken(name.clone(), ConfigErrors(errors)))?;
-    Ok(bootstrap::write(options, &name, &json, &config, &providers, &sites))
+    let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
+    let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
+    let written = match &arguments.host {
+        Host::Envoy(options) => Ok(bootstrap::write(options, &plan, &bootstrap::More::default())),
+        Host::Istio(options) => istio::write(options, &plan),
+        Host::EnvoyGateway(options) => envoy_gateway::write(options, &plan),
+        Host::Plain(options) => Ok(plain::write(options, &plan)),
+    };
+    written.map_err(|errors| broken(ConfigErrors(errors)))
 }

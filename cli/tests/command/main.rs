@@ -4,5 +4,6 @@
 
 mod check;
 mod keygen;
+mod mesh;
 mod render;
 mod shell;

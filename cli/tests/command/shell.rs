@@ -25,7 +25,7 @@ impl Outcome {
 pub(crate) struct Run(Command, String);
 
 /// `farebox` with arguments.
-pub(crate) fn farebox<const N: usize>(arguments: [&str; N]) -> Run {
+pub(crate) fn farebox<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farebox"));
     command.args(arguments).env_clear();
     Run(command, String::new())

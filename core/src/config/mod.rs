@@ -17,6 +17,7 @@ mod document;
 mod endpoints;
 mod error;
 mod failover;
+mod headers_only;
 mod measures;
 mod models;
 mod names;
@@ -89,8 +90,17 @@ pub struct Config {
     pub request_body_bytes: usize,
     /// How long a client may take to send its body, in milliseconds.
     pub request_body_ms: u64,
+    /// How requests are sent without their bodies being read; `None`: they are read.
+    pub headers_only: Option<HeadersOnly>,
     /// FNV-1a of the JSON text, to tell configurations apart in logs.
     pub hash: u64,
+}
+
+/// What is known of a request of which the body is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadersOnly {
+    /// Header that names the model where the path does not, in lower case; `None`: the path or the default does.
+    pub model_header: Option<Box<str>>,
 }
 
 /// A caller that may use the gateway.

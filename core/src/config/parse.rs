@@ -7,10 +7,10 @@ use super::cursor::{Cursor, Errors};
 use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
-use super::{budgets, callers, document, failover, models, policy, prices, providers, rules};
+use super::{budgets, callers, document, failover, headers_only, models, policy, prices, providers, rules};
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "$schema",
     "version",
     "identity",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 17] = [
     "denial",
     "endpoints",
     "limits",
+    "headers_only",
 ];
 
 /// Resolves the name of an environment variable.
@@ -87,6 +88,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,
         request_body_ms: limits.ms,
+        headers_only: headers_only::read(&fields),
         hash,
     })
 }

@@ -29,6 +29,11 @@ impl Upstream {
         Self { id, gateway, context, cluster, buffered: vec![], sent: None, answer: vec![], released: vec![] }
     }
 
+    /// The router sends it to this cluster, whatever the filter state says.
+    pub(crate) fn reroute(&mut self, cluster: &str) {
+        self.cluster = Some(cluster.to_owned());
+    }
+
     /// What went on to a provider, if anything did.
     pub(crate) fn sent(&self) -> Option<&Sent> {
         self.sent.as_ref()
@@ -148,13 +153,17 @@ impl Upstream {
             let (pairs, properties) = (shared.request.pairs.clone(), shared.properties.clone());
             let state = host.streams.entry(self.id).or_default();
             (state.request.pairs, state.properties) = (pairs, properties);
+            if let Some(cluster) = &self.cluster {
+                state.properties.insert(b"xds\0cluster_name".to_vec(), cluster.clone().into_bytes());
+            }
             prepare(state);
             host.current = self.id;
         });
         let result = act(&mut *self.context);
         with(|host| {
             let state = host.streams.entry(self.id).or_default();
-            let (pairs, properties) = (state.request.pairs.clone(), state.properties.clone());
+            let (pairs, mut properties) = (state.request.pairs.clone(), state.properties.clone());
+            properties.remove(b"xds\0cluster_name".as_slice());
             let shared = host.streams.entry(self.gateway).or_default();
             (shared.request.pairs, shared.properties) = (pairs, properties);
         });

@@ -7,6 +7,7 @@ mod budgets;
 mod calls;
 mod configuration;
 mod endings;
+mod headers_only;
 mod hostile;
 mod interleaved;
 mod plain;

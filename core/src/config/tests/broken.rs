@@ -1,6 +1,7 @@
 //! One broken document per rule, with exactly what is told about it.
 
 mod budgets;
+mod headers_only;
 mod providers;
 
 use super::*;

@@ -1,0 +1,189 @@
+//! Decides what Envoy Gateway is told: a gateway of Farebox's own, in which of its forms the filter is put there, and how
+//! its providers are reached.
+//!
+//! Does not know what a filter is made of (`mesh`) nor what a provider is called (`places`).
+
+use std::path::PathBuf;
+
+use farebox_core::config::{ConfigError, Endpoint};
+
+use super::places::{self, Place};
+use super::sheet::{Sheet, scalar};
+use super::{Plan, mesh};
+
+/// Writes Envoy Gateway's resources from a plugin configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Plugin configuration, JSON or YAML; - reads the standard input
+    pub(super) file: PathBuf,
+    /// Which of Envoy Gateway's APIs has the filter
+    #[arg(long, value_enum, default_value_t = Form::PatchPolicy)]
+    form: Form,
+    /// Namespace of the gateway
+    #[arg(long, default_value = "farebox")]
+    namespace: String,
+    /// The cluster's GatewayClass of Envoy Gateway
+    #[arg(long, value_name = "NAME", default_value = "eg")]
+    gateway_class: String,
+    /// Image with the module, without a scheme
+    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    image: String,
+    /// Secret with the providers' keys, each under the name of its variable
+    #[arg(long, default_value = "farebox-providers")]
+    secret: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    PatchPolicy,
+    ExtensionPolicy,
+}
+
+/// Most rules of an HTTPRoute.
+const RULES: usize = 16;
+
+macro_rules! piece {
+    ($name:literal) => {
+        include_str!(concat!("envoy_gateway/", $name, ".yaml"))
+    };
+}
+
+/// The resources, as YAML.
+///
+/// # Errors
+/// Every member of the configuration that stands in the way.
+pub(super) fn write(options: &Options, plan: &Plan<'_>) -> Result<String, Vec<ConfigError>> {
+    let places = places::of(plan.sites)?;
+    let fail = |path: &str, message: String| Err(vec![ConfigError { path: path.to_owned(), message }]);
+    if options.form == Form::ExtensionPolicy && plan.config.headers_only.is_none() {
+        let message = "is missing: an EnvoyExtensionPolicy cannot hold headers until a body is here, and without \
+                       it every request with a body would be refused";
+        return fail("headers_only", message.to_owned());
+    }
+    if places.len() > RULES {
+        return fail(
+            "providers",
+            format!("must be at most {RULES} clusters: as many rules has an HTTPRoute"),
+        );
+    }
+    let resources = Resources { options, plan, places: &places };
+    Ok(resources.write(&mut Sheet::default()))
+}
+
+struct Resources<'a> {
+    options: &'a Options,
+    plan: &'a Plan<'a>,
+    places: &'a [Place<'a>],
+}
+
+impl Resources<'_> {
+    fn write(&self, sheet: &mut Sheet) -> String {
+        let mut documents = vec![self.gateway(sheet)];
+        for place in self.places {
+            documents.push(self.backend(sheet, place));
+            if let Some(sni) = place.site.tls {
+                let values = [("resource", &*place.resource), ("sni", &scalar(sni))];
+                documents.push(self.put(sheet, piece!("tls"), &values));
+            }
+        }
+        documents.push(self.route(sheet));
+        documents.push(match self.options.form {
+            Form::PatchPolicy => self.patch_policy(sheet),
+            Form::ExtensionPolicy => self.extension_policy(sheet),
+        });
+        let source = self.plan.source.replace(char::is_control, " ");
+        let head = sheet.put(piece!("head"), &[("source", &source)]);
+        format!("{head}\n{}", documents.join("\n---\n"))
+    }
+
+    /// Puts down a piece that names the namespace.
+    fn put(&self, sheet: &mut Sheet, piece: &'static str, values: &[(&str, &str)]) -> String {
+        let namespace = [("namespace", &*self.options.namespace)];
+        sheet.put(piece, &[&namespace, values].concat())
+    }
+
+    fn gateway(&self, sheet: &mut Sheet) -> String {
+        let env = mesh::environment(self.plan, &self.options.secret);
+        let env = if env.is_empty() { env } else { format!("env:\n{env}") };
+        // Envoy Gateway itself fetches the module of an extension policy, and hands it to Envoy.
+        let (mut mounts, mut pod) = (String::new(), String::new());
+        if self.options.form == Form::PatchPolicy {
+            let image = scalar(&self.options.image);
+            mounts =
+                format!("volumeMounts:\n- {{name: farebox, mountPath: {}, readOnly: true}}", mesh::MOUNT);
+            pod = format!(
+                "pod:\n  volumes:\n  # Kubernetes 1.35 and later mount images.\n  \
+                 - {{name: farebox, image: {{reference: {image}, pullPolicy: IfNotPresent}}}}"
+            );
+        }
+        let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
+        let values = [("class", &*class), ("env", &env), ("mounts", &mounts), ("pod", &pod), ("tags", &tags)];
+        self.put(sheet, piece!("gateway"), &values)
+    }
+
+    fn backend(&self, sheet: &mut Sheet, place: &Place<'_>) -> String {
+        let endpoint = |endpoint: &Endpoint| {
+            let (host, port) = (scalar(&endpoint.host), endpoint.port);
+            match endpoint.host.parse::<std::net::IpAddr>() {
+                Ok(_) => format!("- ip: {{address: {host}, port: {port}}}"),
+                Err(_) => format!("- fqdn: {{hostname: {host}, port: {port}}}"),
+            }
+        };
+        let endpoints: Vec<String> = place.site.endpoints.iter().map(endpoint).collect();
+        let values = [("resource", &*place.resource), ("endpoints", &endpoints.join("\n"))];
+        self.put(sheet, piece!("backend"), &values)
+    }
+
+    fn route(&self, sheet: &mut Sheet) -> String {
+        let rule = |place: &Place<'_>| {
+            let values = [("name", &*scalar(place.name)), ("resource", &place.resource)];
+            sheet.put(piece!("rule"), &values)
+        };
+        let rules: Vec<String> = self.places.iter().map(rule).collect();
+        let note = match self.options.form {
+            Form::PatchPolicy => {
+                "# The policy's route comes before these; without them there would be no clusters."
+            }
+            Form::ExtensionPolicy => "",
+        };
+        self.put(sheet, piece!("route"), &[("note", note), ("rules", &rules.join("\n"))])
+    }
+
+    fn patch_policy(&self, sheet: &mut Sheet) -> String {
+        let code = mesh::local(sheet);
+        let attempt = mesh::attempt(sheet, self.plan, &code);
+        let code = mesh::local(sheet);
+        let gateway = mesh::gateway(sheet, self.plan, &code);
+        let mut clusters = Vec::with_capacity(self.places.len());
+        for (rule, place) in self.places.iter().enumerate() {
+            clusters.push((place.name, format!("httproute/{}/farebox/rule/{rule}", self.options.namespace)));
+        }
+        let route = mesh::route(sheet, self.plan, &clusters, true);
+        let early = mesh::early(sheet, self.plan);
+        let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
+        let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan));
+        self.put(
+            sheet,
+            piece!("patch_policy"),
+            &[
+                ("attempt", &attempt),
+                ("gateway", &gateway),
+                ("stream_idle", &stream_idle),
+                ("access_log", &access_log),
+                ("early", &early),
+                ("route", &route),
+            ],
+        )
+    }
+
+    fn extension_policy(&self, sheet: &mut Sheet) -> String {
+        let variables = super::bootstrap::variables(self.plan.providers).join(", ");
+        let env = match variables.is_empty() {
+            true => String::new(),
+            false => format!("env: {{hostKeys: [{variables}]}}"),
+        };
+        let (image, (_, configuration)) = (scalar(&self.options.image), self.plan.block());
+        let values = [("image", &*image), ("env", &env), ("configuration", configuration)];
+        self.put(sheet, piece!("extension_policy"), &values)
+    }
+}

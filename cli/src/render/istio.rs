@@ -1,0 +1,315 @@
+//! Decides what Istio is told: where Farebox stands in the mesh, in which of Istio's forms, and how its providers are
+//! reached.
+//!
+//! Does not know what a filter is made of (`mesh`) nor what a provider is called (`places`).
+
+use std::path::PathBuf;
+
+use farebox_core::config::{ConfigError, Endpoint};
+
+use super::places::{self, Place};
+use super::sheet::{Sheet, scalar};
+use super::{Plan, mesh};
+
+/// Writes Istio's resources from a plugin configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Plugin configuration, JSON or YAML; - reads the standard input
+    pub(super) file: PathBuf,
+    /// Which of Istio's APIs has the filter
+    #[arg(long, value_enum, default_value_t = Form::EnvoyFilter)]
+    form: Form,
+    /// Whether it stands in a gateway of its own, or in the sidecars of the applications
+    #[arg(long, value_enum, default_value_t = Position::Gateway)]
+    at: Position,
+    /// Namespace of the gateway, or of the applications
+    #[arg(long, default_value = "farebox")]
+    namespace: String,
+    /// Image with the module, without a scheme
+    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    image: String,
+    /// Whether Istio's agent fetches the image, or it is mounted as a volume (Kubernetes 1.35 and later)
+    #[arg(long, value_enum, default_value_t = Module::Fetch)]
+    module: Module,
+    /// Leave out the filter behind the router: every request has its first target only (Istio before 1.31)
+    #[arg(long)]
+    no_failover: bool,
+    /// Secret with the providers' keys, each under the name of its variable
+    #[arg(long, default_value = "farebox-providers")]
+    secret: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    EnvoyFilter,
+    WasmPlugin,
+    TrafficExtension,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Position {
+    Gateway,
+    Sidecar,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Module {
+    Fetch,
+    Mount,
+}
+
+/// Most rules of an HTTPRoute.
+const RULES: usize = 16;
+
+macro_rules! piece {
+    ($name:literal) => {
+        include_str!(concat!("istio/", $name, ".yaml"))
+    };
+}
+
+/// The resources, as YAML.
+///
+/// # Errors
+/// Every member of the configuration that stands in the way.
+pub(super) fn write(options: &Options, plan: &Plan<'_>) -> Result<String, Vec<ConfigError>> {
+    let places = places::of(plan.sites)?;
+    check(options, plan)?;
+    let resources = Resources { options, plan, places: &places };
+    Ok(resources.write(&mut Sheet::default()))
+}
+
+fn check(options: &Options, plan: &Plan<'_>) -> Result<(), Vec<ConfigError>> {
+    let fail = |path: &str, message: &str| {
+        Err(vec![ConfigError { path: path.to_owned(), message: message.to_owned() }])
+    };
+    if options.form != Form::EnvoyFilter && plan.config.headers_only.is_none() {
+        let message = "is missing: this form cannot hold headers until a body is here, and without it every \
+                       request with a body would be refused";
+        return fail("headers_only", message);
+    }
+    if options.module == Module::Mount && (options.form, options.at) != (Form::EnvoyFilter, Position::Gateway)
+    {
+        return fail("", "a module can be mounted for an envoy-filter at a gateway only");
+    }
+    Ok(())
+}
+
+struct Resources<'a> {
+    options: &'a Options,
+    plan: &'a Plan<'a>,
+    places: &'a [Place<'a>],
+}
+
+impl Resources<'_> {
+    fn write(&self, sheet: &mut Sheet) -> String {
+        let Options { form, at, .. } = self.options;
+        let mut documents = match at {
+            Position::Gateway => self.gateway(sheet),
+            Position::Sidecar => vec![self.put(sheet, piece!("sidecar"), &[])],
+        };
+        for place in self.places {
+            if !place.is_service {
+                documents.push(self.entry(sheet, place));
+            }
+            documents.push(self.destination(sheet, place));
+        }
+        // A sidecar has every cluster, and the EnvoyFilter its own route; a route by a header is for the other forms.
+        if *at == Position::Sidecar && *form != Form::EnvoyFilter {
+            documents.push(self.virtual_service(sheet));
+        }
+        documents.push(match form {
+            Form::EnvoyFilter => self.envoy_filter(sheet),
+            Form::WasmPlugin => self.plugin(sheet, piece!("wasm_plugin")),
+            Form::TrafficExtension => self.plugin(sheet, piece!("traffic_extension")),
+        });
+        let what = match at {
+            Position::Gateway => "in a gateway of its own.",
+            Position::Sidecar => "in the sidecars of the applications.",
+        };
+        let source = self.plan.source.replace(char::is_control, " ");
+        let head = sheet.put(piece!("head"), &[("what", what), ("arguments", &source)]);
+        format!("{head}\n{}", documents.join("\n---\n"))
+    }
+
+    /// Puts down a piece that names the namespace.
+    fn put(&self, sheet: &mut Sheet, piece: &'static str, values: &[(&str, &str)]) -> String {
+        let namespace = [("namespace", &*self.options.namespace)];
+        sheet.put(piece, &[&namespace, values].concat())
+    }
+
+    fn gateway(&self, sheet: &mut Sheet) -> Vec<String> {
+        let env = mesh::environment(self.plan, &self.options.secret);
+        let (mut mounts, mut volumes) = (String::new(), String::new());
+        if self.options.module == Module::Mount {
+            mounts = format!("- {{name: farebox-module, mountPath: {}, readOnly: true}}", mesh::MOUNT);
+            let image = scalar(&self.options.image);
+            volumes = format!(
+                "- {{name: farebox-module, image: {{reference: {image}, pullPolicy: IfNotPresent}}}}"
+            );
+        }
+        let tags = mesh::tags(sheet);
+        let values = [("env", &*env), ("mounts", &mounts), ("volumes", &volumes), ("tags", &tags)];
+        let mut documents = vec![self.put(sheet, piece!("gateway"), &values)];
+        let note = match self.options.form {
+            Form::EnvoyFilter => {
+                "# The EnvoyFilter's route comes before these; without them Istio would not send the clusters along."
+            }
+            Form::WasmPlugin | Form::TrafficExtension => "",
+        };
+        for (number, places) in (1..).zip(self.places.chunks(RULES)) {
+            let rule = |place: &Place<'_>| {
+                let values = [("name", &*scalar(place.name)), ("host", &scalar(&place.host))];
+                let port = place.port.to_string();
+                sheet.put(piece!("rule"), &[&values[..], &[("port", &port)]].concat())
+            };
+            let rules: Vec<String> = places.iter().map(rule).collect();
+            let name = if number == 1 { "farebox".to_owned() } else { format!("farebox-{number}") };
+            let values = [("name", &*name), ("note", note), ("rules", &rules.join("\n"))];
+            documents.push(self.put(sheet, piece!("route"), &values));
+        }
+        documents
+    }
+
+    fn entry(&self, sheet: &mut Sheet, place: &Place<'_>) -> String {
+        let is_tls = place.site.tls.is_some();
+        let endpoint = |endpoint: &Endpoint| {
+            let (host, port) = (scalar(&endpoint.host), endpoint.port);
+            let name = if is_tls { "https" } else { "http" };
+            format!("- {{address: {host}, ports: {{{name}: {port}}}}}")
+        };
+        let endpoints = if place.has_endpoints() {
+            let all: Vec<String> = place.site.endpoints.iter().map(endpoint).collect();
+            format!("endpoints:\n{}", all.join("\n"))
+        } else {
+            String::new()
+        };
+        let resolution = match (place.is_static(), place.has_endpoints(), is_tls) {
+            (true, ..) => "STATIC",
+            // Public names answer differently each time they are asked: one address at a time.
+            (false, false, true) => "DNS_ROUND_ROBIN",
+            _ => "DNS",
+        };
+        let (port_name, protocol) = if is_tls { ("https", "HTTPS") } else { ("http", "HTTP") };
+        self.put(
+            sheet,
+            piece!("entry"),
+            &[
+                ("resource", &place.resource),
+                ("host", &scalar(&place.host)),
+                ("resolution", resolution),
+                ("port", &place.port.to_string()),
+                ("port_name", port_name),
+                ("protocol", protocol),
+                ("endpoints", &endpoints),
+            ],
+        )
+    }
+
+    fn destination(&self, sheet: &mut Sheet, place: &Place<'_>) -> String {
+        let balancing = if place.is_service || place.site.is_pool() {
+            sheet.put(piece!("balancing"), &[])
+        } else {
+            String::new()
+        };
+        let tls = place.site.tls.map(|sni| sheet.put(piece!("tls"), &[("sni", &scalar(sni))]));
+        // Engines behind uvicorn close an idle connection after 5 seconds; load balancers after a minute.
+        let (connect, idle) = if tls.is_some() { ("5s", "50s") } else { ("1s", "4s") };
+        self.put(
+            sheet,
+            piece!("destination"),
+            &[
+                ("resource", &place.resource),
+                ("host", &scalar(&place.host)),
+                ("balancing", &balancing),
+                ("connect", connect),
+                ("idle", idle),
+                ("tls", &tls.unwrap_or_default()),
+            ],
+        )
+    }
+
+    fn virtual_service(&self, sheet: &mut Sheet) -> String {
+        let rule = |place: &Place<'_>| {
+            let values = [("name", &*scalar(place.name)), ("host", &scalar(&place.host))];
+            let port = place.port.to_string();
+            sheet.put(piece!("service_rule"), &[&values[..], &[("port", &port)]].concat())
+        };
+        let rules: Vec<String> = self.places.iter().map(rule).collect();
+        self.put(sheet, piece!("virtual_service"), &[("rules", &rules.join("\n"))])
+    }
+
+    fn plugin(&self, sheet: &mut Sheet, piece: &'static str) -> String {
+        let target = match self.options.at {
+            Position::Gateway => sheet.put(piece!("target_gateway"), &[]),
+            Position::Sidecar => sheet.put(piece!("target_sidecar"), &[]),
+        };
+        let variables = super::bootstrap::variables(self.plan.providers);
+        let env: Vec<String> =
+            variables.iter().map(|name| format!("- {{name: {name}, valueFrom: HOST}}")).collect();
+        let vm = match env.is_empty() {
+            true => String::new(),
+            false => sheet.put(piece!("vm"), &[("env", &env.join("\n"))]),
+        };
+        let image = scalar(&format!("oci://{}", self.options.image));
+        let (_, configuration) = self.plan.block();
+        let values = [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", configuration)];
+        self.put(sheet, piece, &values)
+    }
+
+    fn envoy_filter(&self, sheet: &mut Sheet) -> String {
+        let Options { at: position, namespace, image, module, no_failover, .. } = self.options;
+        let code = match module {
+            Module::Fetch => mesh::remote(sheet, image),
+            Module::Mount => mesh::local(sheet),
+        };
+        let (context, labels, listener) = match position {
+            Position::Gateway => ("GATEWAY", "{gateway.networking.k8s.io/gateway-name: farebox}", ""),
+            Position::Sidecar => ("SIDECAR_OUTBOUND", "{farebox: client}", "portNumber: 8788, "),
+        };
+        let route_match = match position {
+            Position::Gateway => format!("context: {context}"),
+            Position::Sidecar => format!(
+                "context: {context}\nrouteConfiguration: {{portNumber: 8788, vhost: {{name: {}}}}}",
+                scalar(&format!("farebox.{namespace}.svc.cluster.local:8788"))
+            ),
+        };
+        let at = |rest: &str| {
+            let manager = "envoy.filters.network.http_connection_manager";
+            format!("{{{listener}filterChain: {{filter: {{name: {manager}{rest}}}}}}}")
+        };
+        let at_router = at(", subFilter: {name: envoy.filters.http.router}");
+        let place = [("context", context), ("at_router", &at_router)];
+        let gateway = mesh::gateway(sheet, self.plan, &code);
+        let discovery = mesh::discovery(sheet, &format!("{namespace}.farebox"));
+        let attempts = if *no_failover { String::new() } else { self.attempts(sheet, &place, &code) };
+        let mut clusters = Vec::with_capacity(self.places.len());
+        for Place { name, port, host, .. } in self.places {
+            clusters.push((*name, format!("outbound|{port}||{host}")));
+        }
+        let manager = mesh::manager(sheet, self.plan);
+        let route = mesh::route(sheet, self.plan, &clusters, !no_failover);
+        let values = [
+            ("labels", labels),
+            ("at_manager", &at("")),
+            ("gateway", &gateway),
+            ("attempts", &attempts),
+            ("gateway_discovery", &discovery),
+            ("manager", &manager),
+            ("route_match", &route_match),
+            ("route", &route),
+        ];
+        self.put(sheet, piece!("envoy_filter"), &[&place[..], &values].concat())
+    }
+
+    /// The patches for the filter behind the router; `code` is as it was put down for the one before.
+    fn attempts(&self, sheet: &mut Sheet, place: &[(&str, &str)], code: &str) -> String {
+        let explained = |line: &&str| !line.trim_start().starts_with('#');
+        let code = code.lines().filter(explained).collect::<Vec<_>>().join("\n");
+        let attempt = mesh::attempt(sheet, self.plan, &code);
+        let name = format!("{}.farebox-attempt", self.options.namespace);
+        let discovery = mesh::discovery(sheet, &name);
+        let router = mesh::router(sheet, &discovery);
+        let values = [("attempt", &*attempt), ("router", &router)];
+        self.put(sheet, piece!("attempts"), &[place, &values].concat())
+    }
+}

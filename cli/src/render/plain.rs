@@ -1,0 +1,83 @@
+//! Decides what a Kubernetes cluster without a mesh is told: a Deployment of a stock Envoy with Farebox, and what
+//! belongs to it.
+//!
+//! Does not decide how that Envoy is configured: see `bootstrap`.
+
+use std::path::PathBuf;
+
+use super::sheet::{Sheet, scalar};
+use super::{Plan, bootstrap, mesh};
+
+/// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Plugin configuration, JSON or YAML; - reads the standard input
+    pub(super) file: PathBuf,
+    #[arg(long, default_value = "farebox", help = "Namespace of it all")]
+    namespace: String,
+    /// Image with the module
+    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    image: String,
+    /// Whether the image is mounted (Kubernetes 1.35 and later), or the module comes out of a ConfigMap
+    #[arg(long, value_enum, default_value_t = Module::Image)]
+    module: Module,
+    /// Image of Envoy, with a shell if the module comes out of a ConfigMap
+    #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:v1.40.0")]
+    envoy: String,
+    /// Secret with the providers' keys, each under the name of its variable
+    #[arg(long, default_value = "farebox-providers")]
+    secret: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Module {
+    Image,
+    ConfigMap,
+}
+
+macro_rules! piece {
+    ($name:literal) => {
+        include_str!(concat!("plain/", $name, ".yaml"))
+    };
+}
+
+/// The resources, as YAML.
+pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
+    let mut sheet = Sheet::default();
+    let envoy = super::Options {
+        file: PathBuf::new(),
+        wasm: format!("{}/{}", mesh::MOUNT, mesh::MODULE),
+        address: ([0, 0, 0, 0], 10_000).into(),
+        admin: ([127, 0, 0, 1], 9_901).into(),
+        gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
+    };
+    let more = bootstrap::More { listener: piece!("listener"), cluster: piece!("admin") };
+    let bootstrap = bootstrap::write(&envoy, plan, &more);
+    let (image, engine) = (scalar(&options.image), scalar(&options.envoy));
+    let volumes = match options.module {
+        Module::Image => sheet.put(piece!("image"), &[("image", &image)]),
+        Module::ConfigMap => sheet.put(piece!("config_map"), &[("namespace", &options.namespace)]),
+    };
+    let init = match options.module {
+        Module::Image => String::new(),
+        Module::ConfigMap => {
+            let values = [("envoy", &*engine), ("mount", mesh::MOUNT), ("module", mesh::MODULE)];
+            sheet.put(piece!("init"), &values)
+        }
+    };
+    let env = mesh::environment(plan, &options.secret);
+    let env = if env.is_empty() { env } else { format!("env:\n{env}") };
+    sheet.put(
+        piece!("resources"),
+        &[
+            ("source", &plan.source.replace(char::is_control, " ")),
+            ("namespace", &options.namespace),
+            ("bootstrap", &bootstrap),
+            ("init", &init),
+            ("envoy", &engine),
+            ("env", &env),
+            ("mount", mesh::MOUNT),
+            ("volumes", &volumes),
+        ],
+    )
+}

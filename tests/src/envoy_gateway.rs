@@ -1,0 +1,185 @@
+//! What Envoy Gateway sends to its Envoys because of the manifests, as its sources make it (`internal/xds`).
+//!
+//! Does not make what has nothing to do with Farebox.
+
+use crate::bootstrap::WASM_FILTER;
+use crate::mesh::{self, Sent, of_kind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const ROUTER: &str = "envoy.filters.http.router";
+
+/// What Envoy Gateway makes of `resources`.
+///
+/// # Panics
+/// If the manifests are of another form than `farebox render envoy-gateway` writes.
+#[must_use]
+pub fn sent(resources: &[Value]) -> Sent {
+    let mut clusters = BTreeMap::new();
+    let mut routes = Vec::new();
+    let rules = of_kind(resources, "HTTPRoute")["spec"]["rules"].as_array().expect("rules");
+    for (number, rule) in rules.iter().enumerate() {
+        let name = format!("httproute/farebox/farebox/rule/{number}");
+        let provider = rule["backendRefs"][0]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
+        let header = &rule["matches"][0]["headers"][0]["value"];
+        routes.push(json!({
+            "name": format!("{name}/match/0"),
+            "match": {"prefix": "/", "headers": [{"name": "x-farebox-cluster", "string_match": {"exact": header}}]},
+            "route": {"cluster": name, "timeout": "0s"},
+        }));
+        let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
+        let cluster = json!({
+            "name": name,
+            "connect_timeout": "10s",
+            "per_connection_buffer_limit_bytes": 32_768,
+            "circuit_breakers": {"thresholds": [{"max_retries": breakers["maxParallelRetries"]}]},
+        });
+        clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
+    }
+    let mut manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "http-80",
+        "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
+        "use_remote_address": true,
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
+        "server_header_transformation": "PASS_THROUGH",
+        "access_log": [],
+        "http_filters": [{"name": ROUTER, "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            "suppress_envoy_headers": true,
+        }}],
+    });
+    let removed =
+        &of_kind(resources, "ClientTrafficPolicy")["spec"]["headers"]["earlyRequestHeaders"]["remove"];
+    let removals = removed.as_array().expect("headers").iter().map(|header| json!({"remove": header}));
+    manager["early_header_mutation_extensions"] = json!([{
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": removals.collect::<Vec<_>>(),
+        },
+    }]);
+    let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
+    let mut listener = json!({"default_filter_chain": {"filters": [filter]}});
+    let mut route =
+        json!({"name": "http-80", "virtual_hosts": [{"name": "*", "domains": ["*"], "routes": routes}]});
+    let mut extensions = BTreeMap::new();
+    for resource in resources {
+        match resource["kind"].as_str() {
+            Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, resource),
+            Some("EnvoyExtensionPolicy") => {
+                extend(&mut listener, &mut extensions, &resource["spec"]["wasm"][0]);
+            }
+            _ => {}
+        }
+    }
+    let mut manager = listener["default_filter_chain"]["filters"][0]["typed_config"].take();
+    manager["route_config"] = route;
+    take_inline(&mut manager, &mut extensions);
+    let bootstrap = &of_kind(resources, "EnvoyProxy")["spec"]["bootstrap"]["value"];
+    let overlay = mesh::documents(bootstrap.as_str().expect("a text")).into_iter().next();
+    Sent { manager, extensions, clusters, overlay }
+}
+
+fn patch(listener: &mut Value, route: &mut Value, resource: &Value) {
+    for patch in resource["spec"]["jsonPatches"].as_array().expect("patches") {
+        let target = match patch["name"].as_str() {
+            Some("tcp-80") => &mut *listener,
+            Some("http-80") => &mut *route,
+            other => panic!("nothing is called {other:?}"),
+        };
+        let operation = &patch["operation"];
+        let path = operation["path"].as_str().expect("a path");
+        let whole = match operation["jsonPath"].as_str() {
+            Some(from) => format!("{}/{path}", pointer(target, from)),
+            None => path.to_owned(),
+        };
+        add(target, &whole, operation["value"].clone());
+    }
+}
+
+/// `op: add` of JSON Patch.
+fn add(target: &mut Value, path: &str, value: Value) {
+    let (parent, key) = path.rsplit_once('/').expect("a path");
+    match target.pointer_mut(parent).unwrap_or_else(|| panic!("nothing is at {parent}")) {
+        Value::Array(items) => items.insert(key.parse().expect("a number"), value),
+        object => object[key] = value,
+    }
+}
+
+/// The place that a JSONPath of names, numbers and conditions on `name` leads to.
+fn pointer(target: &Value, path: &str) -> String {
+    let mut pointer = String::new();
+    // A name in a condition has dots too.
+    for step in
+        path.trim_start_matches("$.").replace("@.name==", "@").split_inclusive(']').flat_map(split_step)
+    {
+        let at = target.pointer(&pointer).expect("the path leads somewhere");
+        let next = match step.strip_prefix("?(@'").and_then(|rest| rest.strip_suffix("')")) {
+            Some(name) => {
+                let items = at.as_array().expect("a list").iter();
+                items.clone().position(|item| item["name"] == name).expect("one has this name").to_string()
+            }
+            None => step,
+        };
+        pointer = format!("{pointer}/{next}");
+    }
+    pointer
+}
+
+fn split_step(part: &str) -> Vec<String> {
+    let (names, inside) = part.split_once('[').map_or((part, None), |(names, rest)| (names, Some(rest)));
+    let names = names.split('.').filter(|name| !name.is_empty()).map(str::to_owned);
+    names.chain(inside.map(|inside| inside.trim_end_matches(']').to_owned())).collect()
+}
+
+fn extend(listener: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: &Value) {
+    let name = "envoy.filters.http.wasm/envoyextensionpolicy/farebox/farebox/wasm/0";
+    extensions.insert(
+        name.to_owned(),
+        json!({
+            "@type": WASM_FILTER,
+            "config": {
+                "name": wasm["name"],
+                "root_id": wasm["rootID"],
+                "fail_open": wasm["failOpen"],
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": wasm["config"].to_string(),
+                },
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"remote": {}},
+                    "environment_variables": {"host_env_keys": wasm["env"]["hostKeys"]},
+                },
+            },
+        }),
+    );
+    let manager = &mut listener["default_filter_chain"]["filters"][0]["typed_config"];
+    let filters = manager["http_filters"].as_array_mut().expect("filters");
+    filters.insert(
+        0,
+        json!({"name": name, "config_discovery": {"config_source": {"ads": {}}, "type_urls": [WASM_FILTER]}}),
+    );
+}
+
+/// Has filters that stand in the listener found by name, so that their modules can be there or not.
+fn take_inline(value: &mut Value, extensions: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(members) => {
+            if members.get("typed_config").is_some_and(|config| config["@type"] == WASM_FILTER) {
+                let config = members.remove("typed_config").expect("it is there");
+                let name = members["name"].as_str().expect("a name").to_owned();
+                extensions.insert(name, config);
+                let discovery = json!({"config_source": {"ads": {}}, "type_urls": [WASM_FILTER]});
+                members.insert("config_discovery".to_owned(), discovery);
+            }
+            members.values_mut().for_each(|member| take_inline(member, extensions));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_inline(item, extensions)),
+        _ => {}
+    }
+}
