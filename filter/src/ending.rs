@@ -16,7 +16,7 @@ use crate::gateway::{Gateway, State};
 use crate::host;
 use crate::metrics::Measured;
 use crate::trail;
-use crate::worker::Worker;
+use crate::worker::{Waiting, Worker};
 
 /// Filter state that holds the record, for access logs and traces.
 const RECORD_PROPERTY: &str = "farebox.record";
@@ -33,12 +33,9 @@ impl Gateway {
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Admitted(admitted) => self.settle(*admitted, now),
             State::Replied(denial) => self.replied(denial.as_ref(), now),
-            State::Reading(reading) => {
-                let given_up = reading.waiting.given_up.borrow();
-                match &*given_up {
-                    Some(given_up) => self.replied(Some(&given_up.denial), now),
-                    None => self.write(&Record { outcome: self.unsent().outcome(), ..self.record(now) }),
-                }
+            State::Reading(reading) => self.incomplete(&reading.waiting, None, now),
+            State::Refusing(refusing) => {
+                self.incomplete(&refusing.waiting, Some(refusing.denial.reason()), now);
             }
             // Envoy answered before the filter saw anything, and knows more of the request than a record would say.
             State::New => {}
@@ -168,6 +165,14 @@ impl Gateway {
             status: denial.map(|denial| u64::from(denial.status())).or(self.seen.status),
             ..self.record(now)
         });
+    }
+
+    /// A request of which the body never was all here.
+    fn incomplete(&self, waiting: &Waiting, denied: Option<&'static str>, now: Millis) {
+        match &*waiting.given_up.borrow() {
+            Some(given_up) => self.replied(Some(&given_up.denial), now),
+            None => self.write(&Record { outcome: self.unsent().outcome(), denied, ..self.record(now) }),
+        }
     }
 
     /// How a request ended that was neither sent nor answered here.

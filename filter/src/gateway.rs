@@ -2,15 +2,15 @@
 //! host what came of them.
 //!
 //! ```text
-//! ## New      => Reading (headers held) | Admitted (`headers_only`) | Replied
+//! ## New      => Reading (headers held) | Admitted (`headers_only`) | Refusing | Replied
 //! ## Reading  => Admitted (forwarded) | Replied
+//! ## Refusing => Replied
 //! ## Admitted => Ended (in `on_log`, which takes the hold: it cannot be settled twice)
 //! ```
 
 use std::rc::Rc;
 
 use farebox_core::ask::Ask;
-use farebox_core::attribution::Attribution;
 use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
@@ -20,8 +20,6 @@ use farebox_core::identity::identify;
 use farebox_core::keyring::Keyring;
 use farebox_core::order::Order;
 use farebox_core::place::{Place, dialect_of};
-use farebox_core::text::Label;
-use farebox_core::window::Millis;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -29,41 +27,27 @@ use proxy_wasm::types::Action;
 use crate::answer::{Admitted, is_via_upstream};
 use crate::forward::Departure;
 use crate::host::{self, Buffer, HostError, Map};
+use crate::refusal::Refusing;
+use crate::seen::Seen;
 use crate::shared_store::SharedStore;
 use crate::worker::{GivenUp, Waiting, Worker};
-
-/// The longest path that is recorded.
-const PATH_BYTES: usize = 256;
 
 /// One request.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    context: u32,
+    pub(crate) context: u32,
     pub(crate) config: Option<Rc<Config>>,
     pub(crate) worker: Rc<Worker>,
     pub(crate) seen: Seen,
     pub(crate) state: State,
 }
 
-/// What is known of a request, whatever became of it.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) arrived: Millis,
-    pub(crate) request_id: String,
-    pub(crate) method: Option<&'static str>,
-    pub(crate) path: Option<Label>,
-    pub(crate) key: Option<Rc<Key>>,
-    pub(crate) said: Attribution,
-    pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) model: Option<String>,
-    pub(crate) stream: bool,
-    pub(crate) status: Option<u64>,
-}
-
 #[derive(Debug)]
 pub(crate) enum State {
     New,
     Reading(Reading),
+    /// Will be refused when its body is here.
+    Refusing(Refusing),
     Admitted(Box<Admitted>),
     /// The gateway answered; why, if it was a refusal.
     Replied(Option<Denial>),
@@ -90,11 +74,11 @@ impl Gateway {
         let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
         let now = self.seen.arrived;
-        self.seen.request_id = request_id(&head);
-        self.seen.method = method(&head);
-        self.seen.path = Label::bounded(head.path(), PATH_BYTES);
-        self.seen.said = Attribution::read(&head);
+        self.seen.arrive(&head);
         let place = Place::find(&config, &head);
+        if let Ok(Place::Endpoint(served)) = &place {
+            self.seen.endpoint = Some(served.endpoint);
+        }
         if matches!(place, Ok(Place::Health)) {
             return Ok(Next::Page(pages::HEALTH.into()));
         }
@@ -107,9 +91,7 @@ impl Gateway {
                 Ok(Next::Page(pages::usage(&Worker::ledger(&config), &config, &key, &head, now)?))
             }
             Place::Endpoint(served) => {
-                self.seen.endpoint = Some(served.endpoint);
-                let length = head.first("content-length").and_then(json::count).unwrap_or(0);
-                if length > config.request_body_bytes as u64 {
+                if self.seen.length.unwrap_or(0) > config.request_body_bytes as u64 {
                     return Err(Denial::TooLarge(config.request_body_bytes));
                 }
                 if bodiless {
@@ -224,8 +206,12 @@ impl Gateway {
 
     /// What a request that was given up while it waited comes to, when more of it arrives.
     fn too_late(&mut self) -> Option<Action> {
-        let State::Reading(reading) = &self.state else { return None };
-        let GivenUp { denial, told } = reading.waiting.given_up.take()?;
+        let waiting = match &self.state {
+            State::Reading(reading) => &reading.waiting,
+            State::Refusing(refusing) => &refusing.waiting,
+            State::New | State::Admitted(_) | State::Replied(_) | State::Ended => return None,
+        };
+        let GivenUp { denial, told } = waiting.given_up.take()?;
         if !told {
             return Some(self.deny(denial));
         }
@@ -233,7 +219,7 @@ impl Gateway {
         Some(Action::Pause)
     }
 
-    fn deny(&mut self, denial: Denial) -> Action {
+    pub(crate) fn deny(&mut self, denial: Denial) -> Action {
         let path = self.seen.endpoint.map(Endpoint::dialect);
         let dialect = path.unwrap_or_else(|| {
             host::headers(Map::Request).map_or(Dialect::OpenAi, |head| dialect_of(head.path()))
@@ -301,13 +287,16 @@ impl HttpContext for Gateway {
                 ];
                 self.reply(&Reply { status: 200, headers, body }, "farebox_page")
             }
-            Err(denial) => self.deny(denial),
+            Err(denial) => self.refuse(denial, end_of_stream),
         }
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if let Some(action) = self.too_late() {
             return action;
+        }
+        if matches!(self.state, State::Refusing(_)) {
+            return self.refuse_at_last(size, end_of_stream);
         }
         let State::Reading(reading) = &self.state else {
             return if matches!(self.state, State::Admitted(_)) { Action::Continue } else { Action::Pause };
@@ -330,6 +319,7 @@ impl HttpContext for Gateway {
                 let limit = reading.config.request_body_bytes;
                 self.body_complete(limit)
             }
+            State::Refusing(_) => self.refuse_at_last(0, true),
             State::Admitted(_) => Action::Continue,
             State::New | State::Replied(_) | State::Ended => Action::Pause,
         }
@@ -348,11 +338,11 @@ impl HttpContext for Gateway {
                 self.seen.stream |= admitted.config.headers_only.is_some() && admitted.is_stream();
             }
             // An answer of a provider to a request that was never let through.
-            State::New | State::Reading(_) if is_via_upstream() => {
+            State::New | State::Reading(_) | State::Refusing(_) if is_via_upstream() => {
                 self.worker.host_unsupported("a request was sent on while it was held");
                 return self.deny(Denial::HostUnsupported);
             }
-            State::New | State::Reading(_) | State::Replied(_) | State::Ended => {}
+            State::New | State::Reading(_) | State::Refusing(_) | State::Replied(_) | State::Ended => {}
         }
         Action::Continue
     }
@@ -382,15 +372,4 @@ impl HttpContext for Gateway {
         self.worker.forget(self.context);
         self.end(host::now());
     }
-}
-
-/// The method as it is recorded.
-fn method(head: &RequestHead) -> Option<&'static str> {
-    const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
-    let method = head.first(":method")?;
-    Some(KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("other"))
-}
-
-fn request_id(head: &RequestHead) -> String {
-    head.first("x-request-id").and_then(Label::from_bytes).map(|id| id.to_string()).unwrap_or_default()
 }

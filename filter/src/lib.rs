@@ -25,8 +25,10 @@ mod host;
 #[cfg(any(target_arch = "wasm32", test))]
 mod memory;
 mod metrics;
+mod refusal;
 mod root;
 mod run;
+mod seen;
 mod shared_store;
 mod trail;
 mod worker;

@@ -12,6 +12,7 @@ mod hostile;
 mod interleaved;
 mod plain;
 mod refusals;
+mod refused_late;
 mod secrets;
 mod store;
 mod streamed;

@@ -1,0 +1,58 @@
+//! Decides when a request that is refused by its headers is told so: when its body is here, if that is short.
+//!
+//! An answer that is complete before its HTTP/1.1 request is makes Envoy close the connection, because what still
+//! comes on it cannot be told from the next request. A client that shares its connections would lose one
+//! with every refusal, and making a new one costs both sides more than the refusal.
+//!
+//! A long body, one of unknown length, and any body before this Envoy has shown that it lets held requests have
+//! theirs, is not waited for.
+
+use std::rc::Rc;
+
+use farebox_core::denial::Denial;
+use farebox_core::dialect::{Dialect, Endpoint};
+use proxy_wasm::types::Action;
+
+use crate::gateway::{Gateway, State};
+use crate::worker::Waiting;
+
+/// The longest body that is waited for. Less than Envoy holds of headers, so it gives a stranger no more room.
+const BODY_BYTES: u64 = 16 * 1024;
+
+/// A request that is refused, but not yet told so.
+#[derive(Debug)]
+pub(crate) struct Refusing {
+    pub(crate) denial: Denial,
+    pub(crate) waiting: Rc<Waiting>,
+}
+
+impl Gateway {
+    /// Refuses a request of which the headers are here; `bodiless`: and nothing else comes.
+    pub(crate) fn refuse(&mut self, denial: Denial, bodiless: bool) -> Action {
+        let is_short = self.seen.length.is_some_and(|length| length <= BODY_BYTES);
+        let waits = !bodiless && is_short && self.worker.body_seen.get() && denial != Denial::HostUnsupported;
+        let Some(config) = self.config.as_ref().filter(|config| waits && config.headers_only.is_none())
+        else {
+            return self.deny(denial);
+        };
+        let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
+        let waiting =
+            self.worker.wait(self.context, config, dialect, &self.seen.request_id, self.seen.arrived);
+        self.state = State::Refusing(Refusing { denial, waiting });
+        Action::Pause
+    }
+
+    /// The same when `size` bytes of its body are here.
+    pub(crate) fn refuse_at_last(&mut self, size: usize, complete: bool) -> Action {
+        if !complete && size as u64 <= BODY_BYTES {
+            return Action::Pause;
+        }
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Refusing(refusing) => self.deny(refusing.denial),
+            other => {
+                self.state = other;
+                Action::Pause
+            }
+        }
+    }
+}

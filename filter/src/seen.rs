@@ -1,0 +1,53 @@
+//! Decides what is remembered of a request for its record, from its headers on.
+
+use std::rc::Rc;
+
+use farebox_core::attribution::Attribution;
+use farebox_core::config::Key;
+use farebox_core::dialect::Endpoint;
+use farebox_core::head::RequestHead;
+use farebox_core::json;
+use farebox_core::text::Label;
+use farebox_core::window::Millis;
+
+/// The longest path that is recorded.
+const PATH_BYTES: usize = 256;
+
+/// What is known of a request, whatever became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) arrived: Millis,
+    pub(crate) request_id: String,
+    pub(crate) method: Option<&'static str>,
+    pub(crate) path: Option<Label>,
+    pub(crate) key: Option<Rc<Key>>,
+    pub(crate) said: Attribution,
+    /// Bytes that its body will have, if it says so.
+    pub(crate) length: Option<u64>,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) model: Option<String>,
+    pub(crate) stream: bool,
+    pub(crate) status: Option<u64>,
+}
+
+impl Seen {
+    /// Takes what the headers say, whoever sent them.
+    pub(crate) fn arrive(&mut self, head: &RequestHead) {
+        self.request_id = request_id(head);
+        self.method = method(head);
+        self.path = Label::bounded(head.path(), PATH_BYTES);
+        self.said = Attribution::read(head);
+        self.length = head.first("content-length").and_then(json::count);
+    }
+}
+
+/// The method as it is recorded.
+fn method(head: &RequestHead) -> Option<&'static str> {
+    const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    let method = head.first(":method")?;
+    Some(KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("other"))
+}
+
+fn request_id(head: &RequestHead) -> String {
+    head.first("x-request-id").and_then(Label::from_bytes).map(|id| id.to_string()).unwrap_or_default()
+}
