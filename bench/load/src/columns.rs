@@ -1,0 +1,55 @@
+//! Decides which columns the tables of the report have.
+//!
+//! Does not draw them: see `table.rs`.
+
+use crate::ratio::Middle;
+use crate::slice::Slice;
+use crate::summary::{Row, rows};
+use crate::table::{Table, number};
+
+/// CPU time for a call, and how it compares.
+pub(crate) fn cpu(title: &str, slices: &[Slice], systems: &[String], base: &str) -> Table {
+    let rows = rows(slices, systems, base);
+    let several = rows.first().is_some_and(|first| rows.iter().any(|row| row.load != first.load));
+    let over = format!("÷ {base}");
+    let mut table = Table::new(
+        title,
+        &["system", "CPU µs/call", &over, "95 %", "min–max", "calls/s", "p50 µs", "p99 µs", "generator µs"],
+    );
+    for row in &rows {
+        let name = if several { format!("{} · {}", row.load, row.system) } else { row.system.clone() };
+        table.rows.push(vec![
+            name,
+            number(row.cpu.map(|cpu| cpu.median)),
+            ratio(row.ratio, |middle| format!("{:.3}", middle.median)),
+            ratio(row.ratio, |middle| format!("{:.3}–{:.3}", middle.at_least, middle.at_most)),
+            ratio(row.ratio, |middle| format!("{:.2}–{:.2}", middle.min, middle.max)),
+            number(row.rate.map(|rate| rate.median)),
+            number(row.median(|slice| slice.whole.p50_us)),
+            number(row.median(|slice| slice.whole.p99_us)),
+            number(row.median(|slice| slice.generator_us)),
+        ]);
+    }
+    table.notes = notes(&rows);
+    table
+}
+
+/// What has to be known about the rows: how many rounds, what was invalid, how busy the machine was.
+pub(crate) fn notes(rows: &[Row]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let rounds = rows.iter().filter_map(|row| row.cpu.map(|cpu| cpu.count)).max().unwrap_or_default();
+    let others: Vec<f64> = rows.iter().filter_map(|row| row.median(|slice| slice.others)).collect();
+    let others = crate::ratio::middle(&others).map(|middle| middle.median);
+    notes.push(format!("{rounds} rounds; others used {} cores meanwhile (median).", number(others)));
+    for row in rows.iter().filter(|row| row.invalid > 0) {
+        notes.push(format!(
+            "{} · {}: {} slices were invalid and do not count.",
+            row.load, row.system, row.invalid
+        ));
+    }
+    notes
+}
+
+fn ratio(middle: Option<Middle>, text: impl Fn(Middle) -> String) -> String {
+    middle.map_or_else(|| "–".into(), text)
+}

@@ -1,0 +1,155 @@
+//! Decides when requests are sent in an open loop: at the moments of a schedule, by whichever connection is free.
+//!
+//! The moments come from a thread that sleeps, because the runtime's own timers count whole milliseconds, which is
+//! longer than most of what is measured. If no connection is free a call waits, and its time runs.
+//!
+//! Does not decide the moments: see `schedule.rs`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
+
+use crate::closed::Clients;
+use crate::connection::Connection;
+use crate::error::BenchError;
+use crate::schedule::Schedule;
+use crate::tally::Tally;
+
+struct Queue {
+    clients: Clients,
+    /// Calls that are due: number and moment.
+    due: Mutex<VecDeque<(u64, Instant)>>,
+    /// As many permits as calls are due; closed after the last.
+    ready: Semaphore,
+    tally: Mutex<Tally>,
+}
+
+/// Sends requests as scheduled on these connections, and gives them back with what became of the calls.
+///
+/// # Errors
+/// If there can be no thread.
+pub(crate) async fn run(
+    clients: &Clients,
+    connections: Vec<Connection>,
+    schedule: Schedule,
+) -> Result<(Vec<Connection>, Tally), BenchError> {
+    let queue = Arc::new(Queue {
+        clients: clients.clone(),
+        due: Mutex::new(VecDeque::new()),
+        ready: Semaphore::new(0),
+        tally: Mutex::new(Tally::new()),
+    });
+    let mut tasks = JoinSet::new();
+    for connection in connections {
+        let queue = queue.clone();
+        tasks.spawn(async move { queue.work(connection).await });
+    }
+    let (done, called) = oneshot::channel();
+    let calling = queue.clone();
+    let thread = std::thread::Builder::new().spawn(move || {
+        call_in_time(&calling, schedule);
+        let _ = done.send(());
+    });
+    thread.map_err(BenchError::io("a thread"))?;
+    let _ = called.await;
+    // What is due has its permit; the workers are told of the end when all permits are taken.
+    while queue.ready.available_permits() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    queue.ready.close();
+    let connections = tasks.join_all().await.into_iter().flatten().collect();
+    let tally = queue.tally.lock().map_or_else(|_| Tally::new(), |tally| tally.clone());
+    Ok((connections, tally))
+}
+
+fn call_in_time(queue: &Queue, schedule: Schedule) {
+    // The kernel may let a sleeper sleep longer than it asked for, to wake several at once: by 50 µs, unless told.
+    let _ = prctl::set_timerslack(1);
+    let started = Instant::now();
+    let mut called = 0;
+    while called < schedule.calls() {
+        let due = schedule.due(started.elapsed());
+        if due > called {
+            if let Ok(mut list) = queue.due.lock() {
+                list.extend((called..due).map(|call| (call, started + schedule.moment(call))));
+            }
+            queue.ready.add_permits(usize::try_from(due - called).unwrap_or_default());
+            called = due;
+        }
+        let next = started + schedule.moment(called);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Queue {
+    async fn work(&self, connection: Connection) -> Option<Connection> {
+        let mut connection = Some(connection);
+        let mut head = Vec::new();
+        loop {
+            let Ok(permit) = self.ready.acquire().await else { return connection };
+            permit.forget();
+            let Some((number, meant)) = self.due.lock().ok()?.pop_front() else { continue };
+            let request = &self.clients.request;
+            request.head(number % self.clients.sessions.max(1), &mut head);
+            let late = Instant::now().saturating_duration_since(meant);
+            let answer = match usable(connection.take(), self.clients.address).await {
+                Ok(mut open) => {
+                    let answer = open.call(&head, &request.body).await;
+                    if answer.as_ref().is_ok_and(|answer| answer.reusable) {
+                        connection = Some(open);
+                    }
+                    answer
+                }
+                Err(error) => Err(error),
+            };
+            if let Ok(mut tally) = self.tally.lock() {
+                tally.late.add(late);
+                tally.add(request, meant, &answer);
+            }
+        }
+    }
+}
+
+async fn usable(connection: Option<Connection>, address: SocketAddr) -> io::Result<Connection> {
+    match connection {
+        Some(open) => Ok(open),
+        None => Connection::open(address).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn the_time_of_a_call_runs_while_it_waits_for_a_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            while stream.read(&mut request).await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            }
+        });
+        let clients = Clients { address, request: Arc::new(Request::get("/")), sessions: 1 };
+        let schedule = Schedule { rate: 1000.0, time: Duration::from_millis(5) };
+        let connections = vec![Connection::open(address).await.unwrap()];
+        let (connections, tally) = run(&clients, connections, schedule).await.unwrap();
+        assert_eq!((connections.len(), tally.calls, tally.complaint()), (1, 5, None));
+        // Five calls of 40 ms each, one after the other, were all meant to be sent within 5 ms.
+        assert!(tally.whole.spread().max_us > 190_000.0, "{:?}", tally.whole.spread());
+        assert!(tally.late.spread().max_us > 150_000.0, "{:?}", tally.late.spread());
+        drop(connections);
+        server.await.unwrap();
+    }
+}
