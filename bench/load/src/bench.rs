@@ -14,6 +14,7 @@ use crate::options::Options;
 use crate::peer::{self, Peer};
 use crate::provider::Provider;
 use crate::rounds::{self, Dice, Rounds};
+use crate::section::Section;
 use crate::slice::{Load, Pace, Slice};
 use crate::stage::Stage;
 use crate::system::System;
@@ -109,7 +110,7 @@ impl Bench {
     }
 
     /// Rounds, as asked for.
-    pub(crate) fn rounds(&self, effort: &Effort) -> usize {
+    pub(crate) fn count(&self, effort: &Effort) -> usize {
         let usual = if self.options.quick { effort.quick_rounds } else { effort.rounds };
         self.options.rounds.unwrap_or(if self.options.smoke { 1 } else { usual })
     }
@@ -148,37 +149,50 @@ impl Bench {
         Ok(systems)
     }
 
-    /// Gives every system the same loads in interleaved rounds, and adds a table of CPU time.
+    /// Gives every system the same loads in interleaved rounds.
+    ///
+    /// # Errors
+    /// If a system cannot be reached.
+    pub(crate) async fn rounds(
+        &mut self,
+        section: Section,
+        workers: usize,
+        loads: &[Load],
+        systems: &[System],
+        effort: &Effort,
+    ) -> Result<Vec<Slice>, BenchError> {
+        let plan = Rounds { section: section.name(), rounds: self.count(effort), workers, loads, systems };
+        let slices = rounds::run(&plan, &self.provider, &mut self.dice).await?;
+        self.slices.extend(slices.iter().cloned());
+        Ok(slices)
+    }
+
+    /// The same with systems that are started for it; adds a table of their CPU time.
     ///
     /// # Errors
     /// If a system cannot be started or reached.
     pub(crate) async fn compare(
         &mut self,
-        section: &str,
+        section: Section,
         title: &str,
         kinds: &[Kind],
-        workers: usize,
         loads: &[Load],
         effort: &Effort,
     ) -> Result<(), BenchError> {
-        let systems = self.start(kinds, workers).await?;
-        let rounds = self.rounds(effort);
-        let plan = Rounds { section, rounds, workers, loads, systems: &systems };
-        let slices = rounds::run(&plan, &self.provider, &mut self.dice).await?;
-        let names: Vec<String> = systems.iter().map(|system| system.kind.to_string()).collect();
+        let systems = self.start(kinds, 1).await?;
+        let slices = self.rounds(section, 1, loads, &systems, effort).await?;
+        let names = names(&systems);
         let base = self.options.base.clone();
         self.tables.push(columns::cpu(title, &slices, &names, &base));
-        let builds: Vec<&String> = names.iter().filter(|name| name.contains('@')).collect();
+        let builds: Vec<String> = names.into_iter().filter(|name| name.contains('@')).collect();
         if let Some(first) = builds.first().filter(|_| builds.len() > 1) {
-            let named: Vec<String> = builds.iter().map(|name| (*name).clone()).collect();
             self.tables.push(columns::cpu(
                 &format!("{title}: builds against {first}"),
                 &slices,
-                &named,
+                &builds,
                 first,
             ));
         }
-        self.slices.extend(slices);
         Ok(())
     }
 
@@ -199,6 +213,11 @@ impl Bench {
         }
         all
     }
+}
+
+/// Their names, in their order.
+pub(crate) fn names(systems: &[System]) -> Vec<String> {
+    systems.iter().map(|system| system.kind.to_string()).collect()
 }
 
 /// The folder of the workspace.

@@ -24,6 +24,8 @@ pub(crate) enum Extent {
     Time(Duration),
     /// Sends this many, over all connections.
     Calls(u64),
+    /// Sends this many, but none after this time.
+    Either(u64, Duration),
 }
 
 /// Who sends what, and where.
@@ -89,9 +91,14 @@ impl Loop {
             let more = match self.extent {
                 Extent::Time(time) => self.started.elapsed() < time,
                 Extent::Calls(calls) => number < calls,
+                Extent::Either(calls, time) => number < calls && self.started.elapsed() < time,
             };
             if !more {
-                return connection;
+                return match connection {
+                    // Whoever closes connections shall find as many in the next loop.
+                    None => Connection::open(self.clients.address).await.ok(),
+                    open => open,
+                };
             }
             let mut open = match connection.take() {
                 Some(open) => open,

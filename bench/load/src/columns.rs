@@ -34,6 +34,27 @@ pub(crate) fn cpu(title: &str, slices: &[Slice], systems: &[String], base: &str)
     table
 }
 
+/// Memory.
+pub(crate) fn memory(title: &str, slices: &[Slice], systems: &[String]) -> Table {
+    let rows = rows(slices, systems, "");
+    let mut table = Table::new(title, &["load · system", "RSS MiB", "PSS MiB", "peak MiB"]);
+    let mebibytes = |kib: Option<f64>| kib.map_or_else(|| "–".into(), |kib| format!("{:.1}", kib / 1024.0));
+    for row in &rows {
+        table.rows.push(vec![
+            format!("{} · {}", row.load, row.system),
+            mebibytes(row.median(|slice| slice.memory.rss_kib as f64)),
+            mebibytes(row.median(|slice| slice.memory.pss_kib as f64)),
+            mebibytes(row.median(|slice| slice.memory.peak_kib as f64)),
+        ]);
+    }
+    table.notes = rows.iter().filter(|row| row.invalid > 0).map(invalid).collect();
+    table
+}
+
+fn invalid(row: &Row) -> String {
+    format!("{} · {}: {} slices were invalid and do not count.", row.load, row.system, row.invalid)
+}
+
 /// What has to be known about the rows: how many rounds, what was invalid, how busy the machine was.
 pub(crate) fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();

@@ -83,6 +83,24 @@ impl Connection {
         }
     }
 
+    /// Sends a request and waits for the first byte of its answer.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub(crate) async fn begin(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        self.stream.write_all(head).await?;
+        self.stream.write_all(body).await?;
+        self.received.clear();
+        tokio::time::timeout(PATIENCE, self.read()).await?
+    }
+
+    /// Reads on until the connection ends, and throws away what comes.
+    pub(crate) async fn listen(&mut self) {
+        while self.read().await.is_ok() {
+            self.received.clear();
+        }
+    }
+
     async fn answer(&mut self) -> io::Result<Answer> {
         self.received.clear();
         let (status, mut framing, mut reusable, length) = loop {

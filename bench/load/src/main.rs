@@ -8,6 +8,7 @@
 
 mod bench;
 mod bootstrap;
+mod chart;
 mod chunked;
 mod closed;
 mod columns;
@@ -15,6 +16,7 @@ mod connection;
 mod error;
 mod family;
 mod get;
+mod goal;
 mod guard;
 mod kind;
 mod machine;
@@ -25,11 +27,13 @@ mod plugin;
 mod process;
 mod provider;
 mod ratio;
+mod report;
 mod request;
 mod rounds;
 mod schedule;
 mod section;
 mod slice;
+mod smoke;
 mod stage;
 mod summary;
 mod system;
@@ -106,11 +110,15 @@ fn measure(options: Options) -> Result<(), BenchError> {
 }
 
 async fn run(options: Options) -> Result<(), BenchError> {
+    let (is_smoke, docs) = (options.smoke, options.docs.clone());
     let mut bench = Bench::new(options).await?;
     bench.run().await?;
-    let mut out = std::io::stdout();
-    for table in &bench.tables {
-        let _ = writeln!(out, "{}", table.text());
+    if is_smoke {
+        smoke::check(&bench)?;
+        let started = process::ever_started();
+        drop(bench);
+        return smoke::check_end(&started);
     }
-    Ok(())
+    let _ = write!(std::io::stdout(), "{}", report::text(&bench));
+    docs.map_or(Ok(()), |docs| report::write(&bench, &docs))
 }

@@ -52,6 +52,9 @@ pub(crate) struct Options {
 impl Options {
     /// The sections that are wanted.
     pub(crate) fn sections(&self) -> Vec<Section> {
+        if self.smoke {
+            return vec![Section::Chat];
+        }
         match (self.only.is_empty(), self.quick) {
             (false, _) => self.only.clone(),
             (true, true) => Section::GOALS.to_vec(),

@@ -25,6 +25,8 @@ const TAIL: usize = 4_000;
 
 /// Processes that run now, for [`end_all`].
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+/// Processes that were started, for [`ever_started`].
+static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// A running process and all that it started. Dropping it ends them.
 pub(crate) struct Process {
@@ -68,8 +70,10 @@ impl Process {
         command.process_group(0).stdin(Stdio::null()).stdout(both).stderr(log);
         let child = command.spawn().map_err(BenchError::file(start.program))?;
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
-        if let Ok(mut running) = RUNNING.lock() {
-            running.push(pid);
+        for list in [&RUNNING, &STARTED] {
+            if let Ok(mut pids) = list.lock() {
+                pids.push(pid);
+            }
         }
         Ok(Self { child, log: start.log, family: Family::new(pid, start.has_children) })
     }
@@ -134,6 +138,11 @@ pub(crate) fn end_all() {
     for pid in running {
         end(pid, &Family::new(pid, true).members());
     }
+}
+
+/// Everything that was ever started.
+pub(crate) fn ever_started() -> Vec<Pid> {
+    STARTED.lock().map(|pids| pids.clone()).unwrap_or_default()
 }
 
 fn end(root: Pid, members: &[Pid]) {

@@ -33,9 +33,9 @@ pub(crate) enum Pace {
         /// Counted.
         counted: Extent,
     },
-    /// At fixed moments.
+    /// At fixed moments, after two calls on each connection that are not counted.
     Open {
-        /// Counted. Warmed up for a quarter of a second at the same rate.
+        /// Counted.
         schedule: Schedule,
     },
 }
@@ -55,6 +55,13 @@ pub(crate) struct Load {
     pub(crate) sessions: u64,
     /// When requests are sent.
     pub(crate) pace: Pace,
+}
+
+impl Load {
+    /// Asks for chats of `size` bytes.
+    pub(crate) fn chat(size: usize, streams: bool) -> Rc<dyn Fn(&System) -> Request> {
+        Rc::new(move |system| system.chat(size, streams))
+    }
 }
 
 /// What was measured.
@@ -133,15 +140,17 @@ impl Reading {
 /// # Errors
 /// If the system cannot be reached at all, or the upstream not be asked.
 pub(crate) async fn measure(load: &Load, system: &System, provider: &Provider) -> Result<Slice, BenchError> {
-    provider.set(load.plan).await?;
+    // Streams are warmed up by streams, but need not be long for it.
+    provider.set(Plan { events: load.plan.events.min(1), ..load.plan }).await?;
     let request = Arc::new((load.request)(system));
     let clients = Clients { address: system.address, request, sessions: load.sessions };
     let connections = closed::connect(system.address, load.connections).await?;
     let warm = match load.pace {
         Pace::Closed { warm, .. } => warm,
-        Pace::Open { schedule } => Extent::Calls((schedule.rate / 4.0) as u64 + load.connections as u64),
+        Pace::Open { .. } => Extent::Calls(2 * load.connections as u64),
     };
     let (connections, _) = closed::run(&clients, connections, warm).await;
+    provider.set(load.plan).await?;
     let seen = provider.counts().await?;
     let before = Reading::take(system, provider);
     let (connections, tally) = match load.pace {

@@ -1,12 +1,11 @@
 //! Measures what a small chat costs: 1 KiB there, half a KiB back, for every system there is.
 //!
-//! Does not measure latency.
-
-use std::rc::Rc;
+//! Does not measure latency: see `latency.rs`.
 
 use crate::bench::{Bench, Effort};
 use crate::error::BenchError;
 use crate::kind::Kind;
+use crate::section::Section;
 use crate::slice::Load;
 use crate::upstream::Plan;
 
@@ -18,19 +17,25 @@ pub(crate) const SIZE: usize = 1024;
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let mut kinds = vec![Kind::Direct, Kind::Plain, Kind::PlainDefault, Kind::PlainLog, Kind::Empty];
-    kinds.extend([0, 1, 3, 6].map(Kind::farebox));
+    let mut kinds = vec![Kind::Plain, Kind::PlainDefault, Kind::PlainLog, Kind::Empty, Kind::farebox(3)];
     kinds.push(Kind::farebox_with_attempts(3));
+    if !bench.options.quick {
+        kinds.push(Kind::Direct);
+        kinds.extend([0, 1, 6].map(Kind::farebox));
+        kinds.sort();
+    }
     kinds.extend(bench.peers());
-    let effort = Effort { rounds: 15, quick_rounds: 8, seconds: 0.6, connections: 16 };
-    let pace = bench.pace(&effort);
+    if bench.options.smoke {
+        kinds = vec![Kind::Plain, Kind::Empty, Kind::farebox(3)];
+    }
+    let effort = Effort { rounds: 15, quick_rounds: 10, seconds: 0.6, connections: 16 };
     let load = Load {
-        name: "chat 1 KiB".into(),
-        request: Rc::new(|system| system.chat(SIZE, false)),
+        name: "1 KiB".into(),
+        request: Load::chat(SIZE, false),
         plan: Plan::default(),
         connections: bench.connections(&effort),
         sessions: 100,
-        pace,
+        pace: bench.pace(&effort),
     };
-    bench.compare("chat", "A chat of 1 KiB, one worker", &kinds, 1, &[load], &effort).await
+    bench.compare(Section::Chat, "A chat of 1 KiB, one worker", &kinds, &[load], &effort).await
 }

@@ -3,6 +3,15 @@
 //! Does not decide what a part does: each has a file of its own.
 
 mod chat;
+mod memory;
+mod refusals;
+mod sizes;
+mod streams;
+
+pub(crate) use memory::{IDLE, OPEN};
+pub(crate) use refusals::REFUSALS;
+pub(crate) use sizes::MEBIBYTE;
+pub(crate) use streams::PACED;
 
 use crate::bench::Bench;
 use crate::error::BenchError;
@@ -12,18 +21,31 @@ use crate::error::BenchError;
 pub(crate) enum Section {
     /// CPU time of a small chat, for every system
     Chat,
+    /// CPU time of streams
+    Streams,
+    /// CPU time of larger requests
+    Sizes,
+    /// CPU time of a refusal, against that of a call that plain Envoy lets through
+    Refusals,
+    /// Memory, idle and with a thousand open streams
+    Memory,
 }
 
 impl Section {
     /// All of them.
-    pub(crate) const ALL: [Self; 1] = [Self::Chat];
+    pub(crate) const ALL: [Self; 5] = [Self::Chat, Self::Streams, Self::Sizes, Self::Refusals, Self::Memory];
     /// Those that goals are about.
-    pub(crate) const GOALS: [Self; 1] = [Self::Chat];
+    pub(crate) const GOALS: [Self; 5] =
+        [Self::Chat, Self::Streams, Self::Sizes, Self::Refusals, Self::Memory];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Streams => "streams",
+            Self::Sizes => "sizes",
+            Self::Refusals => "refusals",
+            Self::Memory => "memory",
         }
     }
 
@@ -34,6 +56,10 @@ impl Section {
     pub(crate) async fn run(self, bench: &mut Bench) -> Result<(), BenchError> {
         match self {
             Self::Chat => chat::run(bench).await,
+            Self::Streams => streams::run(bench).await,
+            Self::Sizes => sizes::run(bench).await,
+            Self::Refusals => refusals::run(bench).await,
+            Self::Memory => memory::run(bench).await,
         }
     }
 }
