@@ -63,7 +63,7 @@ impl Bench {
         if !envoy.exists() {
             return Err(BenchError::Missing(format!("{} (`make bench` installs it)", envoy.display())));
         }
-        let peers = root.join("bench/peers");
+        let peers = options.peers.clone().unwrap_or_else(|| root.join("bench/peers"));
         let known_peers = if options.smoke { Vec::new() } else { peer::all(&peers) };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_pinned = options.pin && cores > 1;

@@ -76,9 +76,10 @@ impl Bootstrap {
     pub(crate) fn log_to(&mut self, path: &Path) -> Result<(), BenchError> {
         let logs = self.at(&format!("{MANAGER}/access_log"))?;
         for log in logs.as_array_mut().into_iter().flatten() {
-            log["name"] = json!("envoy.access_loggers.file");
-            log["typed_config"]["@type"] = json!(FILE_LOG);
-            log["typed_config"]["path"] = json!(path);
+            let typed = object(log.get_mut("typed_config"))?;
+            typed.insert("@type".into(), json!(FILE_LOG));
+            typed.insert("path".into(), json!(path));
+            object(Some(log))?.insert("name".into(), json!("envoy.access_loggers.file"));
         }
         Ok(())
     }

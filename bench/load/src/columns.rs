@@ -34,6 +34,43 @@ pub(crate) fn cpu(title: &str, slices: &[Slice], systems: &[String], base: &str)
     table
 }
 
+/// Times of calls.
+pub(crate) fn times(title: &str, slices: &[Slice], systems: &[String]) -> Table {
+    let rows = rows(slices, systems, "");
+    let several = rows.first().is_some_and(|first| rows.iter().any(|row| row.load != first.load));
+    let mut table = Table::new(
+        title,
+        &[
+            "system",
+            "calls/s",
+            "mean ms",
+            "p50 ms",
+            "p90 ms",
+            "p99 ms",
+            "longest ms",
+            "late p99 ms",
+            "CPU µs/call",
+        ],
+    );
+    let milliseconds = |microseconds: Option<f64>| number(microseconds.map(|time| time / 1e3));
+    for row in &rows {
+        let name = if several { format!("{} · {}", row.load, row.system) } else { row.system.clone() };
+        table.rows.push(vec![
+            name,
+            number(row.rate.map(|rate| rate.median)),
+            milliseconds(row.median(|slice| slice.whole.mean_us)),
+            milliseconds(row.median(|slice| slice.whole.p50_us)),
+            milliseconds(row.median(|slice| slice.whole.p90_us)),
+            milliseconds(row.median(|slice| slice.whole.p99_us)),
+            milliseconds(row.median(|slice| slice.whole.max_us)),
+            milliseconds(row.median(|slice| slice.late.p99_us).filter(|late| *late > 0.0)),
+            number(row.cpu.map(|cpu| cpu.median)),
+        ]);
+    }
+    table.notes = notes(&rows);
+    table
+}
+
 /// Memory.
 pub(crate) fn memory(title: &str, slices: &[Slice], systems: &[String]) -> Table {
     let rows = rows(slices, systems, "");
@@ -58,7 +95,7 @@ fn invalid(row: &Row) -> String {
 /// What has to be known about the rows: how many rounds, what was invalid, how busy the machine was.
 pub(crate) fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
-    let rounds = rows.iter().filter_map(|row| row.cpu.map(|cpu| cpu.count)).max().unwrap_or_default();
+    let rounds = rows.iter().filter_map(|row| row.rate.map(|rate| rate.count)).max().unwrap_or_default();
     let others: Vec<f64> = rows.iter().filter_map(|row| row.median(|slice| slice.others)).collect();
     let others = crate::ratio::middle(&others).map(|middle| middle.median);
     notes.push(format!("{rounds} rounds; others used {} cores meanwhile (median).", number(others)));

@@ -62,11 +62,6 @@ impl Kind {
         Self::Farebox(Farebox { budgets, attempts: true, ..Farebox::default() })
     }
 
-    /// Whether this is an Envoy without a filter: what others are compared with.
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain | Self::PlainDefault)
-    }
-
     /// Whether this is Envoy at all.
     pub(crate) fn is_envoy(&self) -> bool {
         !matches!(self, Self::Direct | Self::Peer(_))

@@ -21,6 +21,9 @@ use crate::error::BenchError;
 use crate::schedule::Schedule;
 use crate::tally::Tally;
 
+/// How long after its last moment a schedule may lag behind.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 struct Queue {
     clients: Clients,
     /// Calls that are due: number and moment.
@@ -58,11 +61,16 @@ pub(crate) async fn run(
     });
     thread.map_err(BenchError::io("a thread"))?;
     let _ = called.await;
-    // What is due has its permit; the workers are told of the end when all permits are taken.
-    while queue.ready.available_permits() > 0 {
+    // What is due has its permit; the workers are told of the end when all permits are taken, or nobody takes them.
+    let ended = Instant::now();
+    while queue.ready.available_permits() > 0 && ended.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     queue.ready.close();
+    let unsent = queue.due.lock().map(|mut due| due.drain(..).count() as u64).unwrap_or_default();
+    if let (Ok(mut tally), true) = (queue.tally.lock(), unsent > 0) {
+        tally.fail("never sent, because no connection became free".to_owned(), unsent);
+    }
     let connections = tasks.join_all().await.into_iter().flatten().collect();
     let tally = queue.tally.lock().map_or_else(|_| Tally::new(), |tally| tally.clone());
     Ok((connections, tally))

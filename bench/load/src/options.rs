@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Keeps systems of one worker on the last core, the upstream and the generator of load on the first
     #[arg(long)]
     pub(crate) pin: bool,
+    /// Where the folders of other gateways are; bench/peers unless another is named
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) peers: Option<PathBuf>,
     /// Writes benchmark.md and benchmark/ into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) docs: Option<PathBuf>,

@@ -82,11 +82,10 @@ pub(crate) async fn start(
     let text = fs::read(&path).map_err(BenchError::file(&path))?;
     let described: Described =
         serde_json::from_slice(&text).map_err(|error| BenchError::Form(error.to_string()))?;
-    let manner = Manner {
-        path: described.path,
-        headers: described.headers.into_iter().collect(),
-        model: described.model,
-    };
+    let mut headers = described.headers;
+    headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type")); // every request has it
+    let manner =
+        Manner { path: described.path, headers: headers.into_iter().collect(), model: described.model };
     let files = tempfile::tempdir().map_err(BenchError::io("a temporary folder"))?;
     let program = folder.join("start");
     let numbers = [port.to_string(), upstream.port().to_string(), workers.to_string()];

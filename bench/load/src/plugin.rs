@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::upstream::FAILING;
+
 /// The key that every load shows.
 pub(crate) const KEY: &str = "fb_bench_7gUq2mVx9pZt4KdWc1RyLs5Hn8Fb3Ea6";
 /// The key of a team whose budget is spent.
@@ -52,11 +54,16 @@ pub(crate) fn plugin(wanted: Wanted, upstream: SocketAddr) -> Value {
         "budgets": budgets(wanted),
         "prices": {"local/*": {"input": 1, "output": 10}},
     });
-    if wanted.failover {
-        plugin["providers"]["failing"] =
-            json!({"dialect": "openai", "base_path": "/failing/v1", "endpoints": [at]});
-        plugin["models"][FAILOVER] = json!([{"provider": "failing"}, {"provider": "local"}]);
-        plugin["prices"]["failing/*"] = json!({"input": 1, "output": 10});
+    let second = json!({
+        "providers": {"failing": {"dialect": "openai", "base_path": format!("{FAILING}/v1"), "endpoints": [at]}},
+        "models": {FAILOVER: [{"provider": "failing"}, {"provider": "local"}]},
+        "prices": {"failing/*": {"input": 1, "output": 10}},
+    });
+    for (member, more) in second.as_object().into_iter().flatten().filter(|_| wanted.failover) {
+        let present = plugin.get_mut(member).and_then(Value::as_object_mut);
+        if let (Some(present), Some(more)) = (present, more.as_object()) {
+            present.extend(more.clone());
+        }
     }
     plugin
 }
@@ -78,7 +85,8 @@ fn budgets(wanted: Wanted) -> Value {
     let mut budgets: Vec<Value> = all.into_iter().take(wanted.budgets).collect();
     if wanted.short_sessions {
         let calls = AGENT_CALLS;
-        budgets.push(json!({"name": "short", "per": "session", "window": "day", "limit_requests": calls}));
+        budgets.push(json!({"name": "short", "per": "session", "window": "day", "limit_requests": calls,
+            "when_full": "evict"}));
     }
     budgets.into()
 }
@@ -91,6 +99,20 @@ fn key(key: &str, team: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failover_adds_a_target_that_fails_and_changes_nothing_else() {
+        let wanted = Wanted { budgets: 3, failover: true, slots: 1024, short_sessions: false };
+        let upstream = "127.0.0.1:1".parse().unwrap();
+        let mut with = plugin(wanted, upstream);
+        assert_eq!(with["models"][FAILOVER][0]["provider"], "failing");
+        assert_eq!(with["providers"]["failing"]["base_path"], "/failing/v1");
+        for member in ["providers", "models", "prices"] {
+            let members = with[member].as_object_mut().unwrap();
+            members.retain(|name, _| name != "failing" && name != FAILOVER && name != "failing/*");
+        }
+        assert_eq!(with, plugin(Wanted { failover: false, ..wanted }, upstream));
+    }
 
     #[test]
     fn a_configuration_has_as_many_budgets_as_wanted() {

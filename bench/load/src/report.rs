@@ -38,7 +38,9 @@ pub(crate) fn text(bench: &Bench) -> String {
     if let Some(line) = disturbed(&bench.slices) {
         let _ = writeln!(text, "{line}\n");
     }
-    for verdict in goal::verdicts(&bench.slices) {
+    // Whoever asks for parts need not be told what the others would have said.
+    let is_part = !bench.options.only.is_empty();
+    for verdict in goal::verdicts(&bench.slices).iter().filter(|verdict| !is_part || verdict.met.is_some()) {
         let _ = writeln!(text, "{verdict}");
     }
     text

@@ -67,6 +67,7 @@ impl Request {
     }
 
     /// A request without a body or a session.
+    #[cfg(test)]
     pub(crate) fn get(path: &str) -> Self {
         let head = format!("GET {path} HTTP/1.1\r\nhost: gateway.example\r\n\r\n").into_bytes();
         Self { head, session_at: None, body: Vec::new(), expected: 200, streams: false }

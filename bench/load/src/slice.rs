@@ -110,10 +110,32 @@ impl Slice {
     pub(crate) fn rate(&self) -> f64 {
         self.calls as f64 / self.seconds.max(1e-9)
     }
+
+    /// What was used between two moments, for so many calls.
+    pub(crate) fn between(before: &Reading, after: &Reading, calls: u64) -> Self {
+        let time = after.at - before.at;
+        let [system, upstream, generator] = [
+            after.system.saturating_sub(before.system),
+            after.upstream.saturating_sub(before.upstream),
+            after.generator.saturating_sub(before.generator),
+        ];
+        let each = |used: Duration| used.as_secs_f64() * 1e6 / calls.max(1) as f64;
+        let ours = system + upstream + generator;
+        Slice {
+            calls,
+            seconds: time.as_secs_f64(),
+            cpu_us: each(system),
+            upstream_us: each(upstream),
+            generator_us: each(generator),
+            cores: ours.as_secs_f64() / time.as_secs_f64().max(1e-9),
+            others: after.machine.by_others(before.machine, ours, time),
+            ..Slice::default()
+        }
+    }
 }
 
 /// CPU time at one moment.
-struct Reading {
+pub(crate) struct Reading {
     at: Instant,
     system: Duration,
     upstream: Duration,
@@ -122,11 +144,11 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(system: &System, provider: &Provider) -> Self {
+    /// Now.
+    pub(crate) fn take(system: &System, provider: &Provider) -> Self {
         let this = Family::this().cpu();
-        let is_direct = system.kind == crate::kind::Kind::Direct;
         Self {
-            system: if is_direct { Duration::ZERO } else { system.cpu() },
+            system: system.cpu(),
             upstream: provider.cpu(),
             generator: this,
             machine: Busy::now(),
@@ -160,9 +182,11 @@ pub(crate) async fn measure(load: &Load, system: &System, provider: &Provider) -
     let after = Reading::take(system, provider);
     let memory = system.memory();
     drop(connections);
-    // The one that asks is not one of the system's.
-    let opened = (provider.counts().await?.connections - seen.connections).saturating_sub(1);
-    let mut slice = of(&before, &after, tally.calls);
+    let now = provider.counts().await?;
+    // The connection that asks is not one of the system's.
+    let opened = (now.connections - seen.connections).saturating_sub(1);
+    let reached = now.requests - seen.requests;
+    let mut slice = Slice::between(&before, &after, tally.calls);
     slice.load = load.name.clone();
     slice.system = system.kind.to_string();
     slice.whole = tally.whole.spread();
@@ -170,34 +194,39 @@ pub(crate) async fn measure(load: &Load, system: &System, provider: &Provider) -
     slice.late = tally.late.spread();
     slice.connections = opened;
     slice.memory = memory;
-    slice.invalid = tally.complaint().or_else(|| {
-        let many = 2 * load.connections as u64 + tally.calls / 50;
-        let reopens = system.kind.is_envoy() && opened > many;
-        reopens.then(|| format!("{opened} connections to the upstream for {} calls", tally.calls))
-    });
-    if tally.calls == 0 {
-        slice.invalid = Some("no call was made".into());
-    }
+    let reopens = system.kind.is_envoy() && opened > 2 * load.connections as u64 + tally.calls / 50;
+    let is_served = clients.request.expected == 200;
+    slice.invalid = tally
+        .complaint()
+        .or_else(|| {
+            reopens.then(|| format!("{opened} connections to the upstream for {} calls", tally.calls))
+        })
+        .or_else(|| doubt(tally.calls, reached, is_served));
     Ok(slice)
 }
 
-fn of(before: &Reading, after: &Reading, calls: u64) -> Slice {
-    let time = after.at - before.at;
-    let [system, upstream, generator] = [
-        after.system.saturating_sub(before.system),
-        after.upstream.saturating_sub(before.upstream),
-        after.generator.saturating_sub(before.generator),
-    ];
-    let each = |used: Duration| used.as_secs_f64() * 1e6 / calls.max(1) as f64;
-    let ours = system + upstream + generator;
-    Slice {
-        calls,
-        seconds: time.as_secs_f64(),
-        cpu_us: each(system),
-        upstream_us: each(upstream),
-        generator_us: each(generator),
-        cores: ours.as_secs_f64() / time.as_secs_f64().max(1e-9),
-        others: after.machine.by_others(before.machine, ours, time),
-        ..Slice::default()
+/// What is wrong with so many calls if so many of them reached the upstream: a gateway that answers from a cache does
+/// not do what the others do.
+fn doubt(calls: u64, reached: u64, is_served: bool) -> Option<String> {
+    match (calls, is_served) {
+        (0, _) => Some("no call was made".into()),
+        (_, true) if reached < calls => Some(format!("{reached} of {calls} calls reached the upstream")),
+        (_, false) if reached > 0 => Some(format!("{reached} refused calls reached the upstream")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_are_served_reach_the_upstream_and_refused_ones_do_not() {
+        assert_eq!(doubt(10, 10, true), None);
+        assert_eq!(doubt(10, 12, true), None); // it may be asked for its health, or twice
+        assert_eq!(doubt(10, 0, false), None);
+        assert!(doubt(10, 9, true).is_some());
+        assert!(doubt(10, 1, false).is_some());
+        assert!(doubt(0, 0, true).is_some());
     }
 }

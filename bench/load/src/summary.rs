@@ -15,15 +15,13 @@ pub(crate) struct Row {
     pub(crate) load: String,
     /// Name of the system.
     pub(crate) system: String,
-    /// Threads that serve.
-    pub(crate) workers: usize,
     /// CPU time of a call in microseconds.
     pub(crate) cpu: Option<Middle>,
     /// Its ratio to the base.
     pub(crate) ratio: Option<Middle>,
     /// Calls a second.
     pub(crate) rate: Option<Middle>,
-    /// A time of whole calls in microseconds, by what of its spread is asked for.
+    /// Those that count.
     slices: Vec<Slice>,
     /// Slices that do not count.
     pub(crate) invalid: usize,
@@ -55,14 +53,14 @@ pub(crate) fn rows(slices: &[Slice], systems: &[String], base: &str) -> Vec<Row>
         for system in systems {
             let all = of(system);
             if !all.is_empty() {
-                rows.push(row(load, system, workers, &all, &of(base)));
+                rows.push(row(load, system, &all, &of(base)));
             }
         }
     }
     rows
 }
 
-fn row(load: &str, system: &str, workers: usize, all: &[&Slice], base: &[&Slice]) -> Row {
+fn row(load: &str, system: &str, all: &[&Slice], base: &[&Slice]) -> Row {
     let valid: Vec<&Slice> = all.iter().copied().filter(|slice| slice.invalid.is_none()).collect();
     let numbers = |of: fn(&Slice) -> f64| -> Vec<f64> { valid.iter().map(|slice| of(slice)).collect() };
     let pairs: Vec<(f64, f64)> =
@@ -71,7 +69,6 @@ fn row(load: &str, system: &str, workers: usize, all: &[&Slice], base: &[&Slice]
     Row {
         load: load.to_owned(),
         system: system.to_owned(),
-        workers,
         cpu: middle(&numbers(|slice| slice.cpu_us)).filter(|_| has_cpu),
         ratio: ratio(&pairs).filter(|_| has_cpu),
         rate: middle(&numbers(Slice::rate)),

@@ -98,23 +98,31 @@ impl Tally {
     /// Adds a call that was meant to be sent at `meant`.
     pub(crate) fn add(&mut self, request: &Request, meant: std::time::Instant, answer: &io::Result<Answer>) {
         self.calls += 1;
-        let failure = match answer {
-            Ok(answer) => {
-                self.whole.add(answer.end.saturating_duration_since(meant));
-                self.first.add(answer.first.saturating_duration_since(meant));
-                match answer {
-                    Answer { status, .. } if *status != request.expected => Some(format!("status {status}")),
-                    Answer { ends_as_stream, .. } if request.streams && !ends_as_stream => {
-                        Some("a stream without its end".to_owned())
-                    }
-                    _ => None,
-                }
-            }
-            Err(error) => Some(error.kind().to_string()),
-        };
-        if let Some(failure) = failure {
-            *self.failures.entry(failure).or_default() += 1;
+        if let Ok(answer) = answer {
+            self.whole.add(answer.end.saturating_duration_since(meant));
+            self.first.add(answer.first.saturating_duration_since(meant));
         }
+        self.judge(request, answer);
+    }
+
+    /// Remembers what is wrong with an answer, if something is. The body of a refusal is no stream, and need not be.
+    pub(crate) fn judge(&mut self, request: &Request, answer: &io::Result<Answer>) {
+        match answer {
+            Ok(Answer { status, .. }) if *status != request.expected => {
+                self.fail(format!("status {status}"), 1)
+            }
+            Ok(Answer { ends_as_stream: false, status: 200, .. }) if request.streams => {
+                self.fail("a stream without its end".to_owned(), 1);
+            }
+            Ok(Answer { bytes: 0, .. }) => self.fail("an empty answer".to_owned(), 1),
+            Ok(_) => {}
+            Err(error) => self.fail(error.kind().to_string(), 1),
+        }
+    }
+
+    /// Remembers that something went wrong so many times.
+    pub(crate) fn fail(&mut self, what: String, often: u64) {
+        *self.failures.entry(what).or_default() += often;
     }
 
     /// What went wrong, in words; `None`: nothing.
@@ -156,7 +164,7 @@ mod tests {
             status,
             first: now,
             end: now,
-            bytes: 0,
+            bytes: 9,
             ends_as_stream,
             reusable: true,
         };

@@ -2,13 +2,18 @@
 //!
 //! Does not decide what a part does: each has a file of its own.
 
+mod agent;
 mod chat;
+mod field;
+mod latency;
 mod memory;
 mod refusals;
 mod sizes;
 mod streams;
+mod subjects;
+mod workers;
 
-pub(crate) use memory::{IDLE, OPEN};
+pub(crate) use memory::OPEN;
 pub(crate) use refusals::REFUSALS;
 pub(crate) use sizes::MEBIBYTE;
 pub(crate) use streams::PACED;
@@ -29,11 +34,32 @@ pub(crate) enum Section {
     Refusals,
     /// Memory, idle and with a thousand open streams
     Memory,
+    /// One to four workers
+    Workers,
+    /// One to a hundred thousand sessions
+    Subjects,
+    /// Times of calls at fixed rates
+    Latency,
+    /// Load points at which gateways are commonly compared
+    Field,
+    /// A decision of an agent
+    Agent,
 }
 
 impl Section {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Chat, Self::Streams, Self::Sizes, Self::Refusals, Self::Memory];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Chat,
+        Self::Streams,
+        Self::Sizes,
+        Self::Refusals,
+        Self::Memory,
+        Self::Workers,
+        Self::Subjects,
+        Self::Latency,
+        Self::Field,
+        Self::Agent,
+    ];
     /// Those that goals are about.
     pub(crate) const GOALS: [Self; 5] =
         [Self::Chat, Self::Streams, Self::Sizes, Self::Refusals, Self::Memory];
@@ -46,6 +72,11 @@ impl Section {
             Self::Sizes => "sizes",
             Self::Refusals => "refusals",
             Self::Memory => "memory",
+            Self::Workers => "workers",
+            Self::Subjects => "subjects",
+            Self::Latency => "latency",
+            Self::Field => "field",
+            Self::Agent => "agent",
         }
     }
 
@@ -60,6 +91,11 @@ impl Section {
             Self::Sizes => sizes::run(bench).await,
             Self::Refusals => refusals::run(bench).await,
             Self::Memory => memory::run(bench).await,
+            Self::Workers => workers::run(bench).await,
+            Self::Subjects => subjects::run(bench).await,
+            Self::Latency => latency::run(bench).await,
+            Self::Field => field::run(bench).await,
+            Self::Agent => agent::run(bench).await,
         }
     }
 }

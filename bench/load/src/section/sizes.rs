@@ -34,8 +34,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
         sessions: 10,
         pace,
     };
-    let renamed =
-        Load { request: Rc::new(|system| another_model(system)), ..load("1 MiB, model renamed", SIZE) };
+    let renamed = Load { request: Rc::new(another_model), ..load("1 MiB, model renamed", SIZE) };
     let mut loads = vec![load(MEBIBYTE, SIZE)];
     if !bench.options.quick {
         loads = vec![load("10 KiB", 10 << 10), load("100 KiB", 100 << 10), load(MEBIBYTE, SIZE), renamed];
