@@ -1,5 +1,8 @@
 //! Decides the order of slices: rounds, in each of which every system gets the same load once, in a new random order.
 //!
+//! Before the first round everybody gets the load once for practice: V8 compiles functions anew when they have been
+//! called often, and that belongs to no call.
+//!
 //! So whatever changes over minutes (other users of the machine, the clock of the processor, what the kernel does at
 //! night) changes for all of them, and whatever follows from the order evens out.
 //!
@@ -64,6 +67,10 @@ pub(crate) async fn run(
 ) -> Result<Vec<Slice>, BenchError> {
     let mut slices = Vec::new();
     for load in plan.loads {
+        for system in plan.systems.iter().filter(|_| plan.rounds > 1) {
+            progress(&format!("{} · {} · practice of {}", plan.section, load.name, system.kind));
+            measure(load, system, provider).await?;
+        }
         for round in 0..plan.rounds {
             let mut order: Vec<&System> = plan.systems.iter().collect();
             dice.shuffle(&mut order);

@@ -18,6 +18,7 @@ use crate::error::BenchError;
 use crate::kind::{Farebox, Kind};
 use crate::plugin::{AGENT, AGENT_CALLS, FAILOVER};
 use crate::request::{Draft, Request};
+use crate::rounds::progress;
 use crate::section::Section;
 use crate::slice::{Reading, Slice};
 use crate::system::System;
@@ -55,16 +56,20 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
     let kinds = [Kind::Direct, Kind::Plain, Kind::Farebox(agents)];
     let systems = bench.start(&kinds, 1).await?;
     let mut slices: Vec<Slice> = Vec::new();
-    for round in 0..bench.count(&effort) {
+    // The first time is for practice, as in `rounds.rs`.
+    for time in 0..=bench.count(&effort) {
         for system in &systems {
-            let slice = decide(bench, system, decisions, (round as u64) * decisions * AGENTS).await?;
-            slices.push(Slice { round, ..slice });
+            progress(&format!("agent · {} · round {time}", system.kind));
+            let slice = decide(bench, system, decisions, time as u64 * decisions * AGENTS).await?;
+            if let Some(round) = time.checked_sub(1) {
+                slices.push(Slice { round, ..slice });
+            }
         }
     }
     let mut table = columns::times("A decision of an agent, one worker", &slices, &names(&systems));
     table.notes.push(format!(
         "A decision is {CALLS} calls, {} of them streams of {EVENTS} events; Farebox also refuses one of them, which is \
-         made again. p50 and its like are of whole decisions.",
+         made again. A \"call\" here is a whole decision.",
         STREAMS.len()
     ));
     bench.tables.push(table);

@@ -28,7 +28,8 @@ const LONG: Duration = Duration::from_secs(8);
 /// Small calls over many connections, and the longest that they may take.
 const SMALL: (u64, usize, Duration) = (50_000, 200, Duration::from_secs(20));
 /// Calls a second of the long run, its length and its looks at memory.
-const STEADY: Schedule = Schedule { rate: 500.0, time: Duration::from_secs(60) };
+const RATE: f64 = 500.0;
+const STEADY: Duration = Duration::from_secs(60);
 const LOOKS: u32 = 6;
 
 /// Runs it.
@@ -69,27 +70,29 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
 
 /// The long run, with looks at memory in between.
 async fn steady(bench: &mut Bench, systems: &[System]) -> Result<(), BenchError> {
+    let time = bench.options.seconds.map_or(STEADY, Duration::from_secs_f64);
+    let name = format!("{} calls/s for {} s", number(Some(RATE)), number(Some(time.as_secs_f64())));
     let load = Load {
-        name: "500 calls/s for 60 s".into(),
+        name: name.clone(),
         request: Load::chat(SIZE, false),
         plan: Plan::default(),
         connections: 100,
         sessions: 100,
-        pace: Pace::Open { schedule: STEADY },
+        pace: Pace::Open { schedule: Schedule { rate: RATE, time } },
     };
     let mut slices: Vec<Slice> = Vec::new();
     let header: Vec<String> =
-        (0..=LOOKS).map(|look| format!("{} s", (STEADY.time * look / LOOKS).as_secs())).collect();
+        (0..=LOOKS).map(|look| format!("{} s", number(Some((time * look / LOOKS).as_secs_f64())))).collect();
     let mut header: Vec<&str> = header.iter().map(String::as_str).collect();
     header.insert(0, "RSS in MiB after");
-    let mut memory = Table::new("Memory at 500 calls/s", &header);
+    let mut memory = Table::new(&format!("Memory, {name}"), &header);
     for system in systems {
         progress(&format!("field · {} · {}", load.name, system.kind));
         let looks = async {
             let mut row = vec![system.kind.to_string()];
             for look in 0..=LOOKS {
                 if look > 0 {
-                    tokio::time::sleep(STEADY.time / LOOKS).await;
+                    tokio::time::sleep(time / LOOKS).await;
                 }
                 row.push(format!("{:.1}", system.memory().rss_kib as f64 / 1024.0));
             }
@@ -102,8 +105,7 @@ async fn steady(bench: &mut Bench, systems: &[System]) -> Result<(), BenchError>
             memory.rows.push(row);
         }
     }
-    let title = format!("500 calls/s for 60 s, {WORKERS} workers");
-    bench.tables.push(columns::times(&title, &slices, &names(systems)));
+    bench.tables.push(columns::times(&format!("{name}, {WORKERS} workers"), &slices, &names(systems)));
     bench.tables.push(memory);
     bench.slices.extend(slices);
     Ok(())
