@@ -81,7 +81,6 @@ impl Bench {
         };
         let mut machine = Machine::here(&stage.envoy, root);
         machine.cores = cores;
-        machine.command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
         let dice = Dice::new(options.seed);
         let (slices, tables) = (Vec::new(), Vec::new());
         Ok(Self { options, stage, provider, machine, slices, tables, dice, known_peers })

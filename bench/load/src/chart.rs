@@ -119,7 +119,7 @@ fn one(bar: &Bar, top: f64, across: &impl Fn(f64) -> f64) -> String {
             r##"<rect x="{left}" y="{bar_y:.1}" width="{width:.1}" height="{bar}" rx="2" fill="{colour}"/>"##,
             r##"<path d="M{from:.1} {middle:.1}H{to:.1}M{from:.1} {high:.1}v8M{to:.1} {high:.1}v8" stroke="#1c2733" stroke-opacity="0.55" fill="none"/>"##,
             r##"<text x="{after:.1}" y="{text_y:.1}" font-size="12.5" fill="#1c2733">{median:.2} ×"##,
-            r##"<tspan fill="#5b6875">  {cpu:.0} µs</tspan></text>"##,
+            r##"<tspan dx="7" fill="#5b6875">{cpu:.0} µs</tspan></text>"##,
         ),
         name_x = LEFT - 10.0,
         text_y = middle + 4.5,

@@ -48,12 +48,32 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: (kib / 1024.0 / 1024.0 * 10.0).round() / 10.0,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-            envoy: version.split('/').nth(1).unwrap_or(&version).to_owned(),
+            envoy: envoy_version(&version).to_owned(),
             commit: if changed.is_empty() { commit } else { format!("{commit}+") },
             date: said(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M"])),
-            command: String::new(),
+            command: std::env::args()
+                .skip(1)
+                .map(|argument| without_folders(&argument))
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
+}
+
+/// The version in `PROGRAM  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
+fn envoy_version(text: &str) -> &str {
+    let version = text.split_once("version: ").and_then(|(_, version)| version.split('/').nth(1));
+    version.unwrap_or("of an unknown version")
+}
+
+/// An argument as it is published: where files were on this machine is nobody's business.
+fn without_folders(argument: &str) -> String {
+    let paths = argument.split('=').map(|part| {
+        let names =
+            part.split(',').map(|path| path.rsplit('/').find(|name| !name.is_empty()).unwrap_or(path));
+        names.collect::<Vec<_>>().join(",")
+    });
+    paths.collect::<Vec<_>>().join("=")
 }
 
 fn said(command: &mut Command) -> String {
@@ -93,6 +113,25 @@ impl Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_envoy_is_found_behind_its_path() {
+        let text = "/home/me/bin/envoy  version: 9e55809/1.40.0/Clean/RELEASE/BoringSSL";
+        assert_eq!(envoy_version(text), "1.40.0");
+        assert_eq!(envoy_version("/home/me: not found"), "of an unknown version");
+    }
+
+    #[test]
+    fn a_published_command_names_files_and_no_folders() {
+        for (argument, published) in [
+            ("--wasm", "--wasm"),
+            ("old=/home/me/farebox.wasm,/home/me/target/farebox", "old=farebox.wasm,farebox"),
+            ("--docs=/home/me/docs/", "--docs=docs"),
+            ("chat,streams", "chat,streams"),
+        ] {
+            assert_eq!(without_folders(argument), published);
+        }
+    }
 
     #[test]
     fn what_others_used_is_what_is_left_of_the_machine() {

@@ -26,9 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Queue {
     clients: Clients,
-    /// Calls that are due: number and moment.
-    due: Mutex<VecDeque<(u64, Instant)>>,
-    /// As many permits as calls are due; closed after the last.
+    /// Calls that are due: number and moment. `None` for each worker that may go.
+    due: Mutex<VecDeque<Option<(u64, Instant)>>>,
+    /// At least as many permits as `due` is long. It is never closed: that would take back a permit that a worker has
+    /// been given and not seen yet, and its call would be lost.
     ready: Semaphore,
     tally: Mutex<Tally>,
 }
@@ -61,15 +62,13 @@ pub(crate) async fn run(
     });
     thread.map_err(BenchError::io("a thread"))?;
     let _ = called.await;
-    // What is due has its permit; the workers are told of the end when all permits are taken, or nobody takes them.
     let ended = Instant::now();
-    while queue.ready.available_permits() > 0 && ended.elapsed() < PATIENCE {
+    while queue.waits() && ended.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    queue.ready.close();
-    let unsent = queue.due.lock().map(|mut due| due.drain(..).count() as u64).unwrap_or_default();
+    let unsent = queue.end(tasks.len());
     if let (Ok(mut tally), true) = (queue.tally.lock(), unsent > 0) {
-        tally.fail("never sent, because no connection became free".to_owned(), unsent);
+        tally.fail("never sent, because no connection became free".to_owned(), unsent as u64);
     }
     let connections = tasks.join_all().await.into_iter().flatten().collect();
     let tally = queue.tally.lock().map_or_else(|_| Tally::new(), |tally| tally.clone());
@@ -85,7 +84,7 @@ fn call_in_time(queue: &Queue, schedule: Schedule) {
         let due = schedule.due(started.elapsed());
         if due > called {
             if let Ok(mut list) = queue.due.lock() {
-                list.extend((called..due).map(|call| (call, started + schedule.moment(call))));
+                list.extend((called..due).map(|call| Some((call, started + schedule.moment(call)))));
             }
             queue.ready.add_permits(usize::try_from(due - called).unwrap_or_default());
             called = due;
@@ -96,13 +95,30 @@ fn call_in_time(queue: &Queue, schedule: Schedule) {
 }
 
 impl Queue {
+    /// Whether a call waits for a connection.
+    fn waits(&self) -> bool {
+        self.due.lock().is_ok_and(|due| !due.is_empty())
+    }
+
+    /// Lets all workers go; returns how many calls nobody made.
+    fn end(&self, workers: usize) -> usize {
+        let Ok(mut due) = self.due.lock() else { return 0 };
+        let unsent = due.len();
+        due.clear();
+        due.extend(std::iter::repeat_n(None, workers));
+        drop(due);
+        self.ready.add_permits(workers);
+        unsent
+    }
+
     async fn work(&self, connection: Connection) -> Option<Connection> {
         let mut connection = Some(connection);
         let mut head = Vec::new();
         loop {
             let Ok(permit) = self.ready.acquire().await else { return connection };
             permit.forget();
-            let Some((number, meant)) = self.due.lock().ok()?.pop_front() else { continue };
+            let Some(due) = self.due.lock().ok()?.pop_front() else { continue };
+            let Some((number, meant)) = due else { return connection };
             let request = &self.clients.request;
             request.head(number % self.clients.sessions.max(1), &mut head);
             let late = Instant::now().saturating_duration_since(meant);
@@ -159,5 +175,33 @@ mod tests {
         assert!(tally.late.spread().max_us > 150_000.0, "{:?}", tally.late.spread());
         drop(connections);
         server.await.unwrap();
+    }
+
+    #[test]
+    fn no_call_is_lost_when_the_runtime_wakes_up_after_the_end_of_the_schedule() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.on_thread_unpark(|| std::thread::sleep(Duration::from_millis(20)));
+        let tally = builder.enable_all().build().unwrap().block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    tokio::spawn(async move {
+                        let mut request = [0; 1024];
+                        while stream.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {
+                            stream
+                                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                                .await
+                                .unwrap();
+                        }
+                    });
+                }
+            });
+            let clients = Clients { address, request: Arc::new(Request::get("/")), sessions: 1 };
+            let connections = crate::closed::connect(address, 8).await.unwrap();
+            let schedule = Schedule { rate: 1000.0, time: Duration::from_millis(4) };
+            run(&clients, connections, schedule).await.unwrap().1
+        });
+        assert_eq!((tally.calls, tally.complaint()), (4, None));
     }
 }

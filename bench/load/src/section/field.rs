@@ -24,9 +24,9 @@ const WORKERS: usize = 2;
 const USERS: [(usize, Duration); 3] =
     [(100, Duration::from_millis(500)), (100, Duration::from_millis(100)), (50, Duration::from_secs(2))];
 /// How long users go on.
-const LONG: Duration = Duration::from_secs(8);
+const LONG: Duration = Duration::from_secs(6);
 /// Small calls over many connections, and the longest that they may take.
-const SMALL: (u64, usize, Duration) = (50_000, 200, Duration::from_secs(20));
+const SMALL: (u64, usize, Duration) = (50_000, 200, Duration::from_secs(10));
 /// Calls a second of the long run, its length and its looks at memory.
 const RATE: f64 = 500.0;
 const STEADY: Duration = Duration::from_secs(60);

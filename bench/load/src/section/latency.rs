@@ -23,7 +23,7 @@ const HIGH: u32 = 2000;
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let effort = Effort { rounds: 3, quick_rounds: 2, seconds: 3.0, connections: 64 };
+    let effort = Effort { rounds: 2, quick_rounds: 2, seconds: 3.0, connections: 64 };
     let time = Duration::from_secs_f64(bench.options.seconds.unwrap_or(effort.seconds));
     let load = |rate: u32, connections: usize| Load {
         name: format!("{} calls/s", crate::table::number(Some(f64::from(rate)))),

@@ -37,7 +37,7 @@ const RUNNING: Duration = Duration::from_secs(2);
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let effort = Effort { rounds: 3, quick_rounds: 2, seconds: 0.0, connections: STREAMS };
+    let effort = Effort { rounds: 2, quick_rounds: 2, seconds: 0.0, connections: STREAMS };
     let mut kinds = vec![Kind::Plain, Kind::PlainDefault, Kind::farebox(3), Kind::farebox_with_attempts(3)];
     if !bench.options.quick {
         kinds.extend([Kind::Empty, Kind::farebox(6)]);

@@ -24,7 +24,7 @@ const SIZE: usize = 1 << 20;
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let effort = Effort { rounds: 6, quick_rounds: 5, seconds: 0.8, connections: 4 };
+    let effort = Effort { rounds: 6, quick_rounds: 5, seconds: 0.6, connections: 4 };
     let (connections, pace) = (bench.connections(&effort), bench.pace(&effort));
     let load = |name: &str, size: usize| Load {
         name: name.into(),

@@ -24,7 +24,7 @@ const SESSIONS: [(&str, u64); 3] = [("1 session", 1), ("100 sessions", 100), ("1
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let effort = Effort { rounds: 6, quick_rounds: 3, seconds: 0.8, connections: 16 };
+    let effort = Effort { rounds: 4, quick_rounds: 3, seconds: 0.8, connections: 16 };
     let with_places = Farebox { budgets: 6, many_slots: true, ..Farebox::default() };
     let systems = bench.start(&[Kind::Plain, Kind::farebox(6), Kind::Farebox(with_places)], 1).await?;
     let loads = SESSIONS.map(|(name, sessions)| Load {

@@ -19,7 +19,7 @@ use crate::upstream::Plan;
 /// # Errors
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
-    let effort = Effort { rounds: 5, quick_rounds: 3, seconds: 0.8, connections: 64 };
+    let effort = Effort { rounds: 4, quick_rounds: 3, seconds: 0.8, connections: 64 };
     let kinds = [Kind::Plain, Kind::farebox(3), Kind::farebox(6)];
     let mut slices = Vec::new();
     let mut systems = Vec::new();
