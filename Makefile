@@ -41,7 +41,7 @@ count_tests = if log=$$($(1) 2>&1); then awk '/^test result/ {n += $$4} END {pri
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 
 .PHONY: build
@@ -75,7 +75,7 @@ image: build ## Make dist/: the module, its image without a container engine, it
 release: reproducible image ## The same, of a module that was built twice
 
 .PHONY: test
-test: lint unit fuzz prices node build counts manifests packaging reproducible validate e2e ## Run every test there is, from the fastest to the slowest
+test: lint unit fuzz prices node build counts manifests packaging reproducible validate bench-smoke e2e ## Run every test there is, from the fastest to the slowest
 
 .PHONY: check
 check: test ## What has to pass before a merge: every test, and a work tree that they left clean
@@ -92,7 +92,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 	$(call step,running clippy)
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@# The filter's entry point exists only there.
-	@cargo clippy --quiet -p farebox-filter --target wasm32-wasip1 -- -D warnings
+	@cargo clippy --quiet -p farebox-filter -p farebox-bench-empty --target wasm32-wasip1 -- -D warnings
 	$(call step,checking the project's own rules)
 	@# Only the adapter knows Envoy.
 	@! grep -rnE --include='*.rs' --include=Cargo.toml 'proxy[_-]wasm' core cli tests \
@@ -110,10 +110,10 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 	@.venv/bin/python prices/make_catalogue.py --check
 
 .PHONY: unit
-unit: ## The rules, the adapter and the command line tool, natively
+unit: ## The rules, the adapter, the command line tool and the benchmark, natively
 	@$(need_rust)
-	$(call step,testing core and filter and cli)
-	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-counts)
+	$(call step,testing core and filter and cli and bench)
+	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-counts -p farebox-bench)
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
@@ -181,7 +181,22 @@ e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filt
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests
 
-##@ Measuring
+##@ Speed
+
+.PHONY: bench
+bench: bench-build ## Measure what Farebox costs, in about 20 minutes; QUICK=1 for the goals alone, ONLY=chat,streams for parts
+	$(call step,measuring: a machine that does something else meanwhile measures that too)
+	@target/release/farebox-bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY),--docs docs)
+
+.PHONY: bench-smoke
+bench-smoke: bench-build ## See that the benchmark works; measures nothing worth reading
+	$(call step,running the benchmark for a moment)
+	@target/release/farebox-bench --smoke
+
+.PHONY: bench-build
+bench-build: build .venv/.installed
+	@cargo build --quiet --release -p farebox-bench -p farebox-cli
+	@cargo build --quiet --release -p farebox-bench-empty --target wasm32-wasip1
 
 .PHONY: bench-peers
 bench-peers: ## Install the gateways that Farebox is compared with, and see that they work (minutes; 1 GB)
