@@ -326,6 +326,10 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        // What was answered here is known.
+        if matches!(self.state, State::Replied(_)) {
+            return Action::Continue;
+        }
         let head = host::headers(Map::Response).unwrap_or_default();
         let status = head.first(":status").and_then(json::count);
         self.seen.status = status.or(self.seen.status);
