@@ -4,8 +4,7 @@
 //! comes on it cannot be told from the next request. A client that shares its connections would lose one
 //! with every refusal, and making a new one costs both sides more than the refusal.
 //!
-//! A long body, one of unknown length, and any body before this Envoy has shown that it lets held requests have
-//! theirs, is not waited for.
+//! A long body, and one of unknown length, is not waited for.
 
 use std::rc::Rc;
 
@@ -30,7 +29,8 @@ impl Gateway {
     /// Refuses a request of which the headers are here; `bodiless`: and nothing else comes.
     pub(crate) fn refuse(&mut self, denial: Denial, bodiless: bool) -> Action {
         let is_short = self.seen.length.is_some_and(|length| length <= BODY_BYTES);
-        let waits = !bodiless && is_short && self.worker.body_seen.get() && denial != Denial::HostUnsupported;
+        let at_once = matches!(denial, Denial::HostUnsupported | Denial::TooLarge(_));
+        let waits = !bodiless && is_short && !at_once;
         let Some(config) = self.config.as_ref().filter(|config| waits && config.headers_only.is_none())
         else {
             return self.deny(denial);
@@ -44,6 +44,7 @@ impl Gateway {
 
     /// The same when `size` bytes of its body are here.
     pub(crate) fn refuse_at_last(&mut self, size: usize, complete: bool) -> Action {
+        self.worker.body_seen.set(true);
         if !complete && size as u64 <= BODY_BYTES {
             return Action::Pause;
         }

@@ -83,6 +83,9 @@ pub(crate) async fn start(
     let described: Described =
         serde_json::from_slice(&text).map_err(|error| BenchError::Form(error.to_string()))?;
     let mut headers = described.headers;
+    for value in headers.values_mut() {
+        *value = value.replace("{UPSTREAM_PORT}", &upstream.port().to_string());
+    }
     headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type")); // every request has it
     let manner =
         Manner { path: described.path, headers: headers.into_iter().collect(), model: described.model };

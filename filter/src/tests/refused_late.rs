@@ -5,7 +5,7 @@ use crate::fake_host::{advance, counter};
 
 const BAD_KEY: &str = "farebox_denied_total{reason:invalid_key}";
 
-/// A VM that has seen a body, and a request with a key that is none, whose body has `length` bytes.
+/// A request with a key that is none, whose body has `length` bytes.
 fn refused(vm: &Vm, length: &str) -> Stream {
     let mut request = head("POST", "/v1/chat/completions", "nobody");
     if !length.is_empty() {
@@ -16,15 +16,9 @@ fn refused(vm: &Vm, length: &str) -> Stream {
     stream
 }
 
-fn vm_that_saw_a_body() -> Vm {
-    let vm = start();
-    answered(&vm);
-    vm
-}
-
 #[test]
 fn a_refusal_is_told_when_a_short_body_is_here() {
-    let vm = vm_that_saw_a_body();
+    let vm = start();
     for trailers in [false, true] {
         let mut stream = refused(&vm, "40");
         assert!(stream.response().is_none());
@@ -45,7 +39,7 @@ fn a_refusal_is_told_when_a_short_body_is_here() {
 
 #[test]
 fn what_may_be_long_is_not_waited_for() {
-    let vm = vm_that_saw_a_body();
+    let vm = start();
     for length in ["", "16385", "-1", "x"] {
         assert_eq!(refused(&vm, length).response().unwrap().status, 401, "{length:?}");
     }
@@ -57,13 +51,20 @@ fn what_may_be_long_is_not_waited_for() {
 }
 
 #[test]
-fn nothing_is_waited_for_until_this_envoy_has_shown_a_body() {
-    assert_eq!(refused(&start(), "40").response().unwrap().status, 401);
+fn an_envoy_that_does_not_show_bodies_is_found_out_by_a_refusal_too() {
+    let vm = start();
+    let mut stream = refused(&vm, "40");
+    advance(6_000);
+    vm.tick();
+    assert_eq!(
+        (stream.response().unwrap().status, counter("farebox_host_unsupported_total")),
+        (503, Some(1))
+    );
 }
 
 #[test]
 fn a_client_that_leaves_before_it_is_told_is_written_down_and_not_counted() {
-    let vm = vm_that_saw_a_body();
+    let vm = start();
     let record = refused(&vm, "40").log();
     assert_eq!((&record["outcome"], &record["denied"]), (&json!("client_disconnect"), &json!("invalid_key")));
     assert_eq!(counter(BAD_KEY), None);
@@ -71,7 +72,8 @@ fn a_client_that_leaves_before_it_is_told_is_written_down_and_not_counted() {
 
 #[test]
 fn a_body_that_does_not_come_is_given_up() {
-    let vm = vm_that_saw_a_body();
+    let vm = start();
+    answered(&vm);
     let mut stream = refused(&vm, "40");
     advance(60_000);
     vm.tick();
