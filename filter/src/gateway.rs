@@ -224,7 +224,9 @@ impl Gateway {
         let dialect = path.unwrap_or_else(|| {
             host::headers(Map::Request).map_or(Dialect::OpenAi, |head| dialect_of(head.path()))
         });
-        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
+        // Only a budget's refusal says when to come again.
+        let now = if denial.budget_name().is_some() { host::now() } else { self.seen.arrived };
+        let reply = denial.reply(dialect, &self.seen.request_id, now);
         if let Denial::Store(error) = &denial {
             log::error!("a request was refused because budgets cannot be checked: {error}");
         }
