@@ -10,13 +10,21 @@ const BODY: &str = concat!(
     r#""usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,"prompt_tokens_details":"#,
     r#"{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}}"#,
 );
-/// One event with a token.
-const EVENT: &str = concat!(
-    r#"data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"#,
-    r#""model":"bench","service_tier":"default","system_fingerprint":"fp_b376dfbbd5","choices":[{"index":0,"#,
-    r#""delta":{"content":" turnstile"},"logprobs":null,"finish_reason":null}],"usage":null}"#,
-    "\n\n"
-);
+/// An event with a token.
+macro_rules! event {
+    ($token:literal) => {
+        concat!(
+            r#"data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"#,
+            r#""model":"bench","service_tier":"default","system_fingerprint":"fp_b376dfbbd5","choices":[{"index":0,"#,
+            r#""delta":{"content":""#,
+            $token,
+            r#""},"logprobs":null,"finish_reason":null}],"usage":null}"#,
+            "\n\n"
+        )
+    };
+}
+/// Two of one size, which take turns: some gateways end a stream that says the same all the time.
+const EVENTS: [&str; 2] = [event!(" turnstile"), event!(" admission")];
 /// The event with the usage.
 const USAGE: &str = concat!(
     r#"data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"#,
@@ -35,8 +43,8 @@ pub(crate) const STREAM: &str = concat!(
 pub(crate) struct Answers {
     /// A plain answer.
     pub(crate) plain: Vec<u8>,
-    /// One event of a stream, in a chunk.
-    pub(crate) event: Vec<u8>,
+    /// Events of a stream, each in a chunk.
+    events: [Vec<u8>; 2],
     /// The last two events, and the end of the chunks.
     pub(crate) end: Vec<u8>,
 }
@@ -47,7 +55,13 @@ impl Answers {
         let mut end = chunk(USAGE);
         end.extend(chunk(DONE));
         end.extend(b"0\r\n\r\n");
-        Self { plain: message(200, "OK", BODY), event: chunk(EVENT), end }
+        Self { plain: message(200, "OK", BODY), events: EVENTS.map(chunk), end }
+    }
+
+    /// The event of this number.
+    pub(crate) fn event(&self, number: u32) -> &[u8] {
+        let [even, odd] = &self.events;
+        if number.is_multiple_of(2) { even } else { odd }
     }
 
     /// An error of the provider.
@@ -77,7 +91,7 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(BODY).unwrap();
         assert_eq!(body["usage"]["total_tokens"], 29);
         assert!((450..650).contains(&BODY.len()), "{}", BODY.len());
-        for event in [EVENT, USAGE] {
+        for event in [EVENTS[0], EVENTS[1], USAGE] {
             let json = event.strip_prefix("data: ").and_then(|rest| rest.strip_suffix("\n\n")).unwrap();
             serde_json::from_str::<serde_json::Value>(json).unwrap();
         }

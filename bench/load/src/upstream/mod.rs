@@ -204,9 +204,9 @@ async fn answer(stream: &mut TcpStream, answers: &Answers, plan: Plan) -> io::Re
     }
     stream.write_all(STREAM.as_bytes()).await?;
     if plan.pace.is_zero() {
-        let mut portion = Vec::with_capacity(PORTION + answers.event.len());
-        for _ in 0..plan.events {
-            portion.extend_from_slice(&answers.event);
+        let mut portion = Vec::with_capacity(2 * PORTION);
+        for event in 0..plan.events {
+            portion.extend_from_slice(answers.event(event));
             if portion.len() >= PORTION {
                 stream.write_all(&portion).await?;
                 portion.clear();
@@ -219,7 +219,7 @@ async fn answer(stream: &mut TcpStream, answers: &Answers, plan: Plan) -> io::Re
     for event in 0..plan.events {
         // Moments that are fixed beforehand: a late event makes no later one late.
         sleep_until(started + plan.pace * event).await;
-        stream.write_all(&answers.event).await?;
+        stream.write_all(answers.event(event)).await?;
     }
     stream.write_all(&answers.end).await
 }
