@@ -78,7 +78,11 @@ pub fn admit<S: Store>(
     now: Millis,
 ) -> Result<(Hold, Noticed), Refusal> {
     let (mut hold, mut noticed) = (Hold(Vec::with_capacity(accounts.len())), Noticed::default());
-    let mut refusal: Option<Refusal> = None;
+    // Of what is known to be used up nothing is held in vain.
+    let mut refusal = accounts.iter().find_map(|account| {
+        let short = ledger.is_short(account, wanted.of(account.budget.mode), now)?;
+        Some(Refusal::Short(Rc::clone(account), short))
+    });
     for account in accounts {
         let amounts = wanted.of(account.budget.mode);
         if refusal.is_some() {

@@ -203,14 +203,14 @@ impl Admitted {
     }
 
     /// The next piece of the answer. Returns whether the last event was sent in its place.
-    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str) -> bool {
+    pub(crate) fn piece(&mut self, piece: &[u8], last: bool, request_id: &str, worker: &Worker) -> bool {
         let was_cut = matches!(self.cut, Cut::Done(..));
         let now = (!piece.is_empty() && self.first_byte.is_none()).then(host::now);
         self.first_byte = self.first_byte.or(now);
         let passed = self.meter.feed(piece, last);
         self.complete |= last;
         if !last && matches!(self.cut, Cut::No) {
-            self.grow();
+            self.grow(worker);
         }
         let passed = match &self.cut {
             Cut::No => passed,
@@ -235,7 +235,7 @@ impl Admitted {
     }
 
     /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
-    fn grow(&mut self) {
+    fn grow(&mut self, worker: &Worker) {
         let reading = self.meter.reading();
         let seen = reading.output_so_far();
         if seen <= self.held_output {
@@ -247,7 +247,7 @@ impl Admitted {
         let now = host::now();
         let price = self.config.prices.price(provider, model, now);
         let expected = self.estimate.with_output(self.held_output, price.as_deref());
-        let used_up = self.hold.grow(&Worker::ledger(&self.config), expected.amounts, now);
+        let used_up = self.hold.grow(&worker.ledger(&self.config), expected.amounts, now);
         // A number that the provider reports may be the last thing it says: only a text that goes on is cut.
         if let Err(account) = used_up
             && goes_on

@@ -16,7 +16,7 @@ use crate::gateway::{Gateway, State};
 use crate::host;
 use crate::metrics::Measured;
 use crate::trail;
-use crate::worker::{Waiting, Worker};
+use crate::worker::Waiting;
 
 /// Filter state that holds the record, for access logs and traces.
 const RECORD_PROPERTY: &str = "farebox.record";
@@ -95,7 +95,7 @@ impl Gateway {
             ..self.record(now)
         });
         self.measure(&admitted, (&last, &charge), ending, ttft_ms, now);
-        let ledger = Worker::ledger(&admitted.config);
+        let ledger = self.worker.ledger(&admitted.config);
         if let Err(unsettled) = admitted.hold.settle(&ledger, charge.amounts(), now) {
             log::error!("a charge could not be written and is kept");
             self.worker.keep(unsettled);

@@ -88,7 +88,7 @@ impl Gateway {
             Place::Health => Ok(Next::Page(pages::HEALTH.into())),
             Place::Models => Ok(Next::Page(pages::models(&config, &key))),
             Place::Usage => {
-                Ok(Next::Page(pages::usage(&Worker::ledger(&config), &config, &key, &head, now)?))
+                Ok(Next::Page(pages::usage(&self.worker.ledger(&config), &config, &key, &head, now)?))
             }
             Place::Endpoint(served) => {
                 if self.seen.length.unwrap_or(0) > config.request_body_bytes as u64 {
@@ -137,7 +137,7 @@ impl Gateway {
         self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
-        let (ledger, now) = (Worker::ledger(&config), host::now());
+        let (ledger, now) = (self.worker.ledger(&config), host::now());
         let draw = self.draw();
         let keyring = Keyring::new(&SharedStore);
         let order = Order {
@@ -360,7 +360,7 @@ impl HttpContext for Gateway {
         } else {
             Vec::new()
         };
-        if admitted.piece(&piece, end_of_stream, &self.seen.request_id) {
+        if admitted.piece(&piece, end_of_stream, &self.seen.request_id, &self.worker) {
             // Should the provider say nothing more, there is no other occasion to close the stream.
             self.worker.close_later(self.context, host::now());
         }

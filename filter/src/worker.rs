@@ -1,7 +1,7 @@
 //! What the streams of one VM share, whatever configuration they began with: the metrics, charges that
 //! could not be written yet, and the streams whose body is still on its way.
 //!
-//! Counters are not here: they are shared by all workers, in shared data.
+//! Counters are not here: they are shared by all workers, in shared data. What this worker has leased of them is.
 
 use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -10,7 +10,7 @@ use farebox_core::admission::Unsettled;
 use farebox_core::config::Config;
 use farebox_core::denial::Denial;
 use farebox_core::dialect::Dialect;
-use farebox_core::ledger::{Account, Budget, Claims, Ledger};
+use farebox_core::ledger::{Account, Budget, Claims, Leases, Ledger};
 use farebox_core::recent::Recent;
 use farebox_core::window::Millis;
 use hashbrown::HashMap;
@@ -55,6 +55,7 @@ pub(crate) struct Worker {
     /// What models have answered lately.
     pub(crate) recent: RefCell<Recent>,
     claims: RefCell<Claims>,
+    leases: Leases,
     /// The configurations that streams here have or may get.
     live: RefCell<Vec<Weak<Config>>>,
     /// The hash of the configuration of which the budgets were claimed last.
@@ -88,8 +89,8 @@ pub(crate) struct GivenUp {
 
 impl Worker {
     /// The counters, with holds kept as long as `config` says.
-    pub(crate) fn ledger(config: &Config) -> Ledger<'static, SharedStore> {
-        Ledger::new(&SharedStore, config.hold.epoch_ms)
+    pub(crate) fn ledger(&self, config: &Config) -> Ledger<'_, SharedStore> {
+        Ledger::new(&SharedStore, config.hold.epoch_ms).with_leases(&self.leases)
     }
 
     /// Streams may have this configuration from now on.
@@ -116,7 +117,7 @@ impl Worker {
         live.retain(|config| config.strong_count() > 0);
         let configs: Vec<Rc<Config>> = live.iter().filter_map(Weak::upgrade).collect();
         let budgets: Vec<Rc<Budget>> = configs.iter().flat_map(|config| &config.budgets).cloned().collect();
-        match self.claims.borrow_mut().tick(&Self::ledger(config), &budgets, now) {
+        match self.claims.borrow_mut().tick(&self.ledger(config), &budgets, now) {
             Ok(0) => {}
             Ok(freed) => {
                 log::info!("{freed} counters of budgets were freed that no configuration has any more")
@@ -167,12 +168,16 @@ impl Worker {
         self.closing.borrow_mut().remove(&context);
     }
 
-    /// Writes kept charges, closes streams that got their last event, claims budgets, and gives up on streams that
+    /// Writes kept charges and what is owed, closes streams that got their last event, claims budgets, and gives up on streams that
     /// wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
-            let ledger = Self::ledger(config);
+            let ledger = self.ledger(config);
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
+        }
+        if let Err(error) = self.leases.tick(&self.ledger(config), now) {
+            log::error!("a charge could not be written and is kept: {error}");
+            self.metrics.count("farebox_unsettled_total", 1);
         }
         self.close(now);
         self.claim_all(config, now);

@@ -4,6 +4,7 @@
 //! a store that misbehaves cannot stop a worker; somebody wins every round, so with real workers the
 //! bound is never met.
 
+use super::lease::{LEASED, Leases};
 use super::slots::Slots;
 use super::{Account, Amounts, AtLimit, Counter, FORMAT, Limits, Measure, Put, Store, StoreError, Version};
 use crate::window::Millis;
@@ -16,6 +17,7 @@ const TRIES: usize = 1_000;
 pub struct Ledger<'a, S> {
     store: &'a S,
     epoch_ms: u64,
+    leases: Option<&'a Leases>,
 }
 
 /// What came of asking a counter for room.
@@ -23,7 +25,7 @@ pub struct Ledger<'a, S> {
 pub enum Room {
     /// Held.
     Held {
-        /// The epoch the hold belongs to.
+        /// The epoch the hold belongs to; of one that is part of a lease, none that there is.
         epoch: u64,
         /// How much of the nearest limit is spent and held now, in percent.
         percent: u64,
@@ -60,7 +62,13 @@ pub(super) enum Content {
 impl<'a, S: Store> Ledger<'a, S> {
     /// Counters in `store`; a hold is forgotten after one to two times `epoch_ms` milliseconds.
     pub fn new(store: &'a S, epoch_ms: u64) -> Self {
-        Self { store, epoch_ms: epoch_ms.max(1) }
+        Self { store, epoch_ms: epoch_ms.max(1), leases: None }
+    }
+
+    /// The same, with what this worker has of the counters in `leases`.
+    #[must_use]
+    pub fn with_leases(self, leases: &'a Leases) -> Self {
+        Self { leases: Some(leases), ..self }
     }
 
     /// Holds `amounts` for `account`, if its limits leave room.
@@ -68,16 +76,29 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// # Errors
     /// [`StoreError`]; nothing is held then.
     pub fn hold(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Room, StoreError> {
-        self.regrow(account, (Amounts::default(), 0), amounts, false, now)
+        match self.leases_for(account) {
+            Some(leases) => leases.hold(self, account, amounts, now),
+            None => self.regrow(account, (Amounts::default(), 0), amounts, false, now),
+        }
     }
 
-    /// What [`Ledger::hold`] would come to; nothing is held.
+    /// What `account` lacks for `amounts`, if that is known without a look at the store. A budget that only watches
+    /// lacks nothing.
+    pub fn is_short(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {
+        let leases = self.leases_for(account)?;
+        leases.is_short(self, account, amounts, now).filter(|_| account.budget.at_limit != AtLimit::Shadow)
+    }
+
+    /// What [`Ledger::hold`] would come to, by what the counter said not longer than a tick ago; nothing is held.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn ask(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Option<Short>, StoreError> {
         let Account { budget, limits, .. } = account;
-        let counter = self.read(account, now)?;
+        let counter = match self.leases_for(account) {
+            Some(leases) => leases.seen(self, account, now)?,
+            None => self.stored(account, now)?,
+        };
         let watches = budget.at_limit == AtLimit::Shadow;
         let short = counter.short(amounts, limits, budget.mode).filter(|_| !watches);
         Ok(short.map(|measure| lacking(account, &counter, amounts, measure)))
@@ -96,6 +117,9 @@ impl<'a, S: Store> Ledger<'a, S> {
         forced: bool,
         now: Millis,
     ) -> Result<Room, StoreError> {
+        if let Some(leases) = self.leases.filter(|_| epoch == LEASED) {
+            return leases.regrow(self, account, (before, amounts), forced, now);
+        }
         let Account { budget, limits, .. } = account;
         let watches = budget.at_limit == AtLimit::Shadow || forced;
         self.change(account, now, |counter| {
@@ -122,6 +146,9 @@ impl<'a, S: Store> Ledger<'a, S> {
         charge: Amounts,
         now: Millis,
     ) -> Result<(), StoreError> {
+        if let Some(leases) = self.leases.filter(|_| epoch == LEASED) {
+            return leases.settle(self, account, amounts, charge, now);
+        }
         // A subject that was forgotten together with its hold gets a place as anybody new does. If there is none, the
         // charge is not counted here: it is no reason to forget what others have used.
         self.change(account, now, |counter| {
@@ -132,11 +159,19 @@ impl<'a, S: Store> Ledger<'a, S> {
         .map(drop)
     }
 
-    /// The counter of `account` as it stands at `now`.
+    /// The counter of `account` as it stands at `now`, after all that this worker knows of it was written.
     ///
     /// # Errors
     /// [`StoreError`] if the store does not answer or holds something else.
     pub fn read(&self, account: &Account, now: Millis) -> Result<Counter, StoreError> {
+        if let Some(leases) = self.leases {
+            leases.write(self, account, now)?;
+        }
+        self.stored(account, now)
+    }
+
+    /// The counter of `account` as the store has it.
+    pub(super) fn stored(&self, account: &Account, now: Millis) -> Result<Counter, StoreError> {
         let stored = self.store.get(&account.record)?;
         let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
         let mut counter = decode(account, stored)?;
@@ -172,9 +207,13 @@ impl<'a, S: Store> Ledger<'a, S> {
         self.store
     }
 
+    fn leases_for(&self, account: &Account) -> Option<&'a Leases> {
+        self.leases.filter(|_| Leases::may_have(account))
+    }
+
     /// Applies `rule`, which says whether it changed the counter, until it could be written. `None`: there is no
     /// place for the counter.
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         account: &Account,
         now: Millis,
@@ -217,16 +256,16 @@ impl<'a, S: Store> Ledger<'a, S> {
         slots.with(tag, counter, now, &account.budget, |other| self.roll(other, account, now))
     }
 
-    fn roll(&self, counter: &mut Counter, account: &Account, now: Millis) {
+    pub(super) fn roll(&self, counter: &mut Counter, account: &Account, now: Millis) {
         counter.roll(account.budget.window.begins_at(now).0, self.epoch(now), self.epoch_ms);
     }
 
-    fn epoch(&self, now: Millis) -> u64 {
+    pub(super) fn epoch(&self, now: Millis) -> u64 {
         now.0 - now.0 % self.epoch_ms
     }
 }
 
-fn lacking(account: &Account, counter: &Counter, amounts: Amounts, measure: Measure) -> Short {
+pub(super) fn lacking(account: &Account, counter: &Counter, amounts: Amounts, measure: Measure) -> Short {
     let Account { budget, limits, .. } = account;
     let left = limits.left(counter.used(), counter.held().requests);
     let alone = Counter::default().short(amounts, limits, budget.mode).is_some();

@@ -111,6 +111,12 @@ impl Counter {
         self.spent.plus(self.held())
     }
 
+    /// The same with nothing held.
+    #[must_use]
+    pub(super) fn without_holds(self) -> Self {
+        Self { held: Amounts::default(), held_before: Amounts::default(), ..self }
+    }
+
     /// Whether there is nothing in it that a new counter would not say too.
     #[must_use]
     pub fn is_idle(&self) -> bool {

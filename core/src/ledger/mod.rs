@@ -13,6 +13,7 @@ mod budget;
 mod claimed;
 mod claims;
 mod counter;
+mod lease;
 mod slots;
 mod store;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use book::{Ledger, Room, Short};
 pub use budget::{AtLimit, Budget, Dimension, Downgrade, Mode, Overrides, Running, WhenAbsent, WhenFull};
 pub use claims::Claims;
 pub use counter::Counter;
+pub use lease::Leases;
 pub use store::{MemoryStore, Put, Store, StoreError, Version};
 
 /// First byte of a stored record.

@@ -11,6 +11,7 @@ use crate::money::PicoUsd;
 use crate::window::{Calendar, Millis, Window};
 
 mod claims;
+mod lease;
 mod rules;
 mod slots;
 

@@ -1,0 +1,331 @@
+//! Decides what a worker may take from a counter, and give back to it, without writing it.
+//!
+//! A write of a shared counter costs more than all else that a request needs of its budget, and every worker waits
+//! for the others' writes of a budget that all share. So while requests of one worker overlap, they share one hold
+//! in the store, the worker's *lease*: a request that ends leaves its hold to the next one and its charge to
+//! the next write, and where a budget is far from its limit, a write takes a little more than is needed.
+//!
+//! ```text
+//! ## hold    => from the lease, if it has as much; else one write: what is owed ▸ is there room? ▸ a new lease
+//! ## settle  => to the lease, if another request of this worker runs and the lease has as much; else one write
+//! ## tick    => what is owed is written, what is not needed is given back
+//! ```
+//!
+//! What makes it safe: the store always holds at least what the requests of this worker hold or owe, so others can
+//! only find too little room, never too much. They find too little for one tick at most, and what was taken without
+//! need is below a thousandth of a limit of which half is left. When the last request of a worker has ended, nothing
+//! is leased and nothing is owed. A worker that dies takes along what it owed: the charges of one tick.
+//!
+//! Budgets that limit how many requests run, or that only check, are not leased: others would count wrong. Nor are
+//! subjects that callers name, which seldom overlap.
+
+use core::cell::{Cell, RefCell};
+
+use hashbrown::HashMap;
+
+use super::book::{Ledger, Room, Short, lacking};
+use super::{Account, Amounts, AtLimit, Counter, Limits, Mode, Store, StoreError};
+use crate::window::Millis;
+
+/// The epoch of a hold that is part of a lease. No epoch begins there.
+pub(super) const LEASED: u64 = u64::MAX;
+/// The part of a limit that a lease may have more than it needs.
+const SPARE_PART: u64 = 1_024;
+/// How many requests as large as the one that asks may find room in it.
+const SPARE_REQUESTS: u64 = 64;
+
+/// What one worker has of the counters.
+#[derive(Debug, Default)]
+pub struct Leases {
+    leases: RefCell<HashMap<Box<str>, Lease>>,
+    /// Some budget was found used up since the last tick.
+    short: Cell<bool>,
+}
+
+/// What it has of one counter.
+#[derive(Debug)]
+struct Lease {
+    account: Account,
+    /// What the store holds for it, in which epoch.
+    reserved: Amounts,
+    epoch: u64,
+    /// The requests that run, and what they hold of it.
+    running: u64,
+    open: Amounts,
+    /// What requests used that ended, as far as the store does not know. `reserved` has room for it.
+    owed: Amounts,
+    /// How much of the nearest limit was used at the last write.
+    percent: u64,
+    /// The counter as it was last seen, since the last tick.
+    seen: Option<Counter>,
+    /// Whether a request asked since the last tick.
+    wanted: bool,
+}
+
+impl Leases {
+    /// Whether requests of `account` may share a hold.
+    pub(super) fn may_have(account: &Account) -> bool {
+        account.tag.is_none()
+            && account.limits.concurrent.is_none()
+            && account.budget.mode != Mode::Check
+    }
+
+    /// As [`Ledger::hold`].
+    pub(super) fn hold<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        amounts: Amounts,
+        now: Millis,
+    ) -> Result<Room, StoreError> {
+        self.with(account, |lease| {
+            let room = lease.take(ledger, account, (Amounts::default(), amounts), false, now)?;
+            match room {
+                Room::Held { .. } => lease.running += 1,
+                Room::Short(_) => self.short.set(true),
+                Room::NoSlot => {}
+            }
+            Ok(room)
+        })
+    }
+
+    /// As [`Ledger::regrow`].
+    pub(super) fn regrow<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        (before, amounts): (Amounts, Amounts),
+        forced: bool,
+        now: Millis,
+    ) -> Result<Room, StoreError> {
+        self.with(account, |lease| lease.take(ledger, account, (before, amounts), forced, now))
+    }
+
+    /// As [`Ledger::settle`].
+    pub(super) fn settle<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        amounts: Amounts,
+        charge: Amounts,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.with(account, |lease| lease.give(ledger, account, amounts, charge, now))
+    }
+
+    /// Whether it is known without a look at the store that `account` has no room for `amounts`.
+    pub(super) fn is_short<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        amounts: Amounts,
+        now: Millis,
+    ) -> Option<Short> {
+        if !self.short.get() {
+            return None;
+        }
+        self.leases.borrow().get(&account.record)?.used_up(ledger, account, amounts, now)
+    }
+
+    /// The counter of `account`, not older than a tick.
+    pub(super) fn seen<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        now: Millis,
+    ) -> Result<Counter, StoreError> {
+        self.with(account, |lease| {
+            let mut counter = match lease.seen {
+                Some(seen) => seen,
+                None => *lease.seen.insert(ledger.stored(account, now)?),
+            };
+            ledger.roll(&mut counter, account, now);
+            Ok(counter)
+        })
+    }
+
+    /// Writes what is owed to the counter of `account`, and gives back what is not needed of it.
+    pub(super) fn write<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        match self.leases.borrow_mut().get_mut(&account.record) {
+            Some(lease) => lease.tidy(ledger, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is owed to all counters, and gives back what is not needed of any. To be called at short
+    /// intervals: this is how long others may see the state before.
+    ///
+    /// # Errors
+    /// The first of [`StoreError`]; what could not be written is tried again by the next call.
+    pub fn tick<S: Store>(&self, ledger: &Ledger<'_, S>, now: Millis) -> Result<(), StoreError> {
+        self.short.set(false);
+        let mut result = Ok(());
+        self.leases.borrow_mut().retain(|_, lease| {
+            lease.seen = None;
+            let tidied = lease.tidy(ledger, now);
+            let is_needed = lease.running > 0 || core::mem::take(&mut lease.wanted) || tidied.is_err();
+            result = result.and(tidied);
+            is_needed
+        });
+        result
+    }
+
+    fn with<T>(&self, account: &Account, change: impl FnOnce(&mut Lease) -> T) -> T {
+        let mut leases = self.leases.borrow_mut();
+        if let Some(lease) = leases.get_mut(&account.record) {
+            return change(lease);
+        }
+        change(leases.entry(account.record.clone()).or_insert_with(|| Lease::new(account)))
+    }
+}
+
+impl Lease {
+    fn new(account: &Account) -> Self {
+        Self {
+            account: account.clone(),
+            reserved: Amounts::default(),
+            epoch: 0,
+            running: 0,
+            open: Amounts::default(),
+            owed: Amounts::default(),
+            percent: 0,
+            seen: None,
+            wanted: true,
+        }
+    }
+
+    /// Makes a hold of `amounts` out of one of `before`.
+    fn take<S: Store>(
+        &mut self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        (before, amounts): (Amounts, Amounts),
+        forced: bool,
+        now: Millis,
+    ) -> Result<Room, StoreError> {
+        self.wanted = true;
+        let Account { budget, limits, .. } = account;
+        let (unchanged, others) = (self.open, self.open.minus(before));
+        let open = others.plus(amounts);
+        if self.has(ledger, limits, open.plus(self.owed), now) {
+            self.open = open;
+            return Ok(Room::Held { epoch: LEASED, percent: self.percent, short: None });
+        }
+        let watches = budget.at_limit == AtLimit::Shadow || forced;
+        if !watches && let Some(short) = self.used_up(ledger, account, amounts, now) {
+            return Ok(Room::Short(short));
+        }
+        let overlaps = self.running > 0;
+        let room = self.put(ledger, account, now, |counter| {
+            let mut counter = *counter;
+            counter.hold(others);
+            let short = counter.short(amounts, limits, budget.mode);
+            if let Some(measure) = short.filter(|_| !watches) {
+                return (unchanged, Room::Short(lacking(account, &counter, amounts, measure)));
+            }
+            counter.hold(amounts);
+            let spare = if overlaps { spare(&counter, limits, amounts) } else { Amounts::default() };
+            let percent = limits.percent(counter.used());
+            (open.plus(spare), Room::Held { epoch: LEASED, percent, short })
+        })?;
+        if let Room::Held { percent, .. } = room {
+            (self.open, self.percent) = (open, percent);
+        }
+        Ok(room)
+    }
+
+    /// Ends a hold of `amounts` and charges `charge`. Changes nothing if that cannot be written.
+    fn give<S: Store>(
+        &mut self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        amounts: Amounts,
+        charge: Amounts,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        let (running, open) = (self.running.saturating_sub(1), self.open.minus(amounts));
+        let owed = self.owed;
+        self.owed = owed.plus(charge);
+        if running == 0 || !self.has(ledger, &account.limits, open.plus(self.owed), now) {
+            let written = self.put(ledger, account, now, |_| (open, ()));
+            if written.is_err() {
+                self.owed = owed;
+                return written;
+            }
+        }
+        (self.running, self.open) = (running, open);
+        Ok(())
+    }
+
+    /// Writes what is owed and gives back what is not needed.
+    fn tidy<S: Store>(&mut self, ledger: &Ledger<'_, S>, now: Millis) -> Result<(), StoreError> {
+        let is_tidy = self.owed == Amounts::default() && self.reserved == self.open;
+        if is_tidy && (self.epoch == ledger.epoch(now) || self.running == 0) {
+            return Ok(());
+        }
+        let (account, open) = (self.account.clone(), self.open);
+        self.put(ledger, &account, now, |_| (open, ()))
+    }
+
+    /// Whether `amounts` find room in what is reserved, in every measure that is limited.
+    fn has<S>(&self, ledger: &Ledger<'_, S>, limits: &Limits, amounts: Amounts, now: Millis) -> bool
+    where
+        S: Store,
+    {
+        self.epoch == ledger.epoch(now) && limits.within(amounts, self.reserved)
+    }
+
+    /// What `account` lacks for `amounts`, if what was spent of it when it was last seen leaves no room: that does not
+    /// become less before its window ends.
+    fn used_up<S: Store>(
+        &self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        amounts: Amounts,
+        now: Millis,
+    ) -> Option<Short> {
+        let mut counter = self.seen?;
+        ledger.roll(&mut counter, account, now);
+        let measure = counter.without_holds().short(amounts, &account.limits, account.budget.mode)?;
+        Some(lacking(account, &counter, amounts, measure))
+    }
+
+    /// Writes what is owed, and reserves as much as `rule` says of a counter in which this worker holds nothing.
+    fn put<S: Store, T>(
+        &mut self,
+        ledger: &Ledger<'_, S>,
+        account: &Account,
+        now: Millis,
+        rule: impl Fn(&Counter) -> (Amounts, T),
+    ) -> Result<T, StoreError> {
+        let Self { reserved, epoch, owed, .. } = *self;
+        let written = ledger.change(account, now, |counter| {
+            counter.release(reserved, epoch);
+            counter.charge(owed);
+            let (reserved, outcome) = rule(counter);
+            let epoch = counter.hold(reserved);
+            (true, (*counter, reserved, epoch, outcome))
+        })?;
+        // Only the slots of a record may have no place.
+        let (counter, reserved, epoch, outcome) = written.ok_or(StoreError::Unreadable)?;
+        (self.seen, self.reserved, self.epoch) = (Some(counter), reserved, epoch);
+        self.owed = Amounts::default();
+        Ok(outcome)
+    }
+}
+
+/// What may be reserved beyond `counter`, which `amounts` are held in already: for requests as large as that.
+fn spare(counter: &Counter, limits: &Limits, amounts: Amounts) -> Amounts {
+    let measures = limits.measures(counter.used(), 0).into_iter().zip(limits.measures(amounts, 0));
+    let requests = measures.filter_map(|((_, used, limit), (_, each, _))| {
+        let limit = limit?;
+        let is_far = used <= limit / 2;
+        if is_far { (limit / SPARE_PART).checked_div(each) } else { Some(0) }
+    });
+    amounts.times(requests.min().unwrap_or(SPARE_REQUESTS).min(SPARE_REQUESTS))
+}
