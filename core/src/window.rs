@@ -40,12 +40,13 @@ impl Millis {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         use time::format_description::well_known::Rfc3339;
-        const DATE: &[time::format_description::BorrowedFormatItem<'static>] =
-            time::macros::format_description!("[year]-[month]-[day]");
-        let moment = match OffsetDateTime::parse(text, &Rfc3339) {
-            Ok(moment) => moment,
-            Err(_) => Date::parse(text, DATE).ok()?.midnight().assume_utc(),
+        const DATE_BYTES: usize = "2027-01-01".len();
+        let moment = if text.len() == DATE_BYTES {
+            OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339)
+        } else {
+            OffsetDateTime::parse(text, &Rfc3339)
         };
+        let moment = moment.ok()?;
         u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
 

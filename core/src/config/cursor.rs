@@ -4,6 +4,9 @@
 //! next value and an operator learns about all mistakes at once instead of one per push.
 //!
 //! Never puts a value it could not read into a message: what stands in the wrong place may be a secret.
+//!
+//! What every part of the configuration calls is marked cold: put into each of its callers it makes functions of tens of
+//! kilobytes, and what an engine of WebAssembly needs to compile a function grows with it and stays with the process.
 
 use core::cell::RefCell;
 use core::ops::RangeInclusive;
@@ -21,11 +24,13 @@ pub(super) struct Errors(RefCell<Vec<(usize, ConfigError)>>);
 
 impl Errors {
     /// Adds a mistake at the `at`-th value of the document.
+    #[cold]
     pub(super) fn add(&self, at: usize, path: &str, message: String) {
         self.0.borrow_mut().push((at, ConfigError { path: path.to_owned(), message }));
     }
 
     /// `value` if there is no mistake, otherwise all of them in the order of the document.
+    #[cold]
     pub(super) fn unless_any<T>(self, value: T) -> Result<T, ConfigErrors> {
         let mut errors = self.0.into_inner();
         if errors.is_empty() {
@@ -50,6 +55,7 @@ impl<'a> Cursor<'a> {
         Self { node, path: String::new(), errors }
     }
 
+    #[cold]
     fn below(&self, node: &'a Node, path: String) -> Self {
         Self { node, path, errors: self.errors }
     }
@@ -60,10 +66,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Tells what is wrong here.
+    #[cold]
     pub(super) fn fail(&self, message: impl Into<String>) {
         self.errors.add(self.node.at, &self.path, message.into());
     }
 
+    #[cold]
     fn mismatch(&self, wanted: &str) {
         self.fail(format!("must be {wanted}, not {}", self.node.kind()));
     }
@@ -84,6 +92,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Any string.
+    #[cold]
     pub(super) fn text(&self) -> Option<&'a str> {
         if let Shape::Text(text) = &self.node.shape {
             return Some(text);
@@ -93,6 +102,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string of a certain syntax.
+    #[cold]
     pub(super) fn text_as(&self, syntax: Syntax) -> Option<&'a str> {
         let text = self.text()?;
         if !syntax.fits(text) {
@@ -103,6 +113,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `true` or `false`.
+    #[cold]
     pub(super) fn flag(&self) -> Option<bool> {
         if let Shape::Flag(flag) = self.node.shape {
             return Some(flag);
@@ -112,6 +123,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number within `range`.
+    #[cold]
     pub(super) fn count(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let Shape::Number(text) = &self.node.shape else {
             self.mismatch("a whole number");
@@ -126,6 +138,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A decimal number, which may be written as a string so that no tool on its way rounds it.
+    #[cold]
     pub(super) fn decimal<T>(&self, read: impl Fn(&str) -> Result<T, DecimalError>) -> Option<T> {
         let (Shape::Number(text) | Shape::Text(text)) = &self.node.shape else {
             self.mismatch("a number");
@@ -135,6 +148,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// One of a few known words.
+    #[cold]
     pub(super) fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
@@ -152,6 +166,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The items of a list.
+    #[cold]
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let Shape::List(items) = &self.node.shape else {
             self.mismatch("a list");
@@ -162,6 +177,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The members of an object whose keys are names that the operator gives.
+    #[cold]
     pub(super) fn entries(&self) -> Option<Vec<(&'a str, Self)>> {
         let Shape::Object(members) = &self.node.shape else {
             self.mismatch("an object");
@@ -173,6 +189,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether `key`, under which this value stands, has a certain syntax.
+    #[cold]
     pub(super) fn key_is(&self, key: &str, syntax: Syntax) -> bool {
         let fits = syntax.fits(key);
         if !fits {
@@ -182,12 +199,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// The member `key`; `None` if it is absent or this is no object.
+    #[cold]
     pub(super) fn member(&self, key: &str) -> Option<Self> {
         let node = self.node.member(key)?;
         Some(self.below(node, path::member(&self.path, key)))
     }
 
     /// The members of an object whose keys are `known`; every other key is told as a mistake.
+    #[cold]
     pub(super) fn fields(&self, known: &[&'static str]) -> Option<Fields<'a>> {
         for (key, member) in self.entries()? {
             if !known.contains(&key) {
@@ -207,11 +226,13 @@ pub(super) struct Fields<'a>(Cursor<'a>);
 
 impl<'a> Fields<'a> {
     /// The member `key`; `None` if it is absent.
+    #[cold]
     pub(super) fn get(&self, key: &str) -> Option<Cursor<'a>> {
         self.0.member(key)
     }
 
     /// The member `key`, whose absence is a mistake.
+    #[cold]
     pub(super) fn need(&self, key: &str) -> Option<Cursor<'a>> {
         let found = self.get(key);
         if found.is_none() {
@@ -221,6 +242,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Tells what is wrong with the object as a whole.
+    #[cold]
     pub(super) fn fail(&self, message: impl Into<String>) {
         self.0.fail(message);
     }

@@ -65,9 +65,7 @@ struct Lease {
 impl Leases {
     /// Whether requests of `account` may share a hold.
     pub(super) fn may_have(account: &Account) -> bool {
-        account.tag.is_none()
-            && account.limits.concurrent.is_none()
-            && account.budget.mode != Mode::Check
+        account.tag.is_none() && account.limits.concurrent.is_none() && account.budget.mode != Mode::Check
     }
 
     /// As [`Ledger::hold`].
