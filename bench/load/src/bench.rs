@@ -19,6 +19,7 @@ use crate::slice::{Load, Pace, Slice};
 use crate::stage::Stage;
 use crate::system::System;
 use crate::table::Table;
+use crate::upstream::Plan;
 
 /// A run of the benchmark.
 pub(crate) struct Bench {
@@ -131,8 +132,13 @@ impl Bench {
     /// # Errors
     /// If one of Envoy does not start. Other gateways that do not are named in a note and left out.
     pub(crate) async fn start(&mut self, kinds: &[Kind], workers: usize) -> Result<Vec<System>, BenchError> {
+        // Other gateways are ready when they pass on a chat, which a plan of an earlier load may let take minutes.
+        self.provider.set(Plan::default()).await?;
         let mut systems = Vec::new();
         for kind in self.of_every_build(kinds) {
+            if self.is_missing(&kind) {
+                continue;
+            }
             match self.stage.start(&kind, workers).await {
                 Ok(system) => systems.push(system),
                 Err(BenchError::NotReady { name, log }) if matches!(kind, Kind::Peer(_)) => {
@@ -146,6 +152,12 @@ impl Bench {
             }
         }
         Ok(systems)
+    }
+
+    /// Whether it is another gateway that is not here, or did not answer before.
+    fn is_missing(&self, kind: &Kind) -> bool {
+        let Kind::Peer(name) = kind else { return false };
+        self.known_peers.iter().any(|peer| peer.name == *name && peer.version.is_err())
     }
 
     /// Gives every system the same loads in interleaved rounds.
