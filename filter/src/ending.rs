@@ -100,6 +100,7 @@ impl Gateway {
             log::error!("a charge could not be written and is kept");
             self.worker.keep(unsettled);
         }
+        self.worker.ended();
     }
 
     fn measure(

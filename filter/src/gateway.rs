@@ -172,7 +172,10 @@ impl Gateway {
             now,
         };
         match departure.send() {
-            Ok(chained) => Ok(Admitted::new(config, admission, ask, hides_usage, chained)),
+            Ok(chained) => {
+                self.worker.begun();
+                Ok(Admitted::new(config, admission, ask, hides_usage, chained))
+            }
             Err(error) => {
                 admission.hold.release(&ledger, now);
                 Err(self.unsupported(error))

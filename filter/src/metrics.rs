@@ -5,6 +5,9 @@
 //! configuration alone: its teams, models and providers, and closed lists of this program. A metric is
 //! defined when it is first needed and its id kept.
 //!
+//! What most requests count is gathered while requests overlap, and told to Envoy when the last of them has ended or on
+//! the next tick: a call for each number of each request costs more than the counting.
+//!
 //! Does not know what a request was: it is told in a [`Measured`].
 
 use core::cell::RefCell;
@@ -31,6 +34,8 @@ pub(crate) struct Measured<'a> {
 pub(crate) struct Metrics {
     ids: RefCell<HashMap<String, Option<u32>>>,
     series: RefCell<HashMap<SeriesKey, Series>>,
+    /// What Envoy was not told yet, by the ids of counters.
+    gathered: RefCell<HashMap<u32, u64>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -73,8 +78,8 @@ impl Metrics {
     pub(crate) fn measured(&self, request: &Measured<'_>) {
         let Measured { team, model, provider, outcome, charge, duration_ms, ttft_ms } = *request;
         let series = self.series(SeriesRef { team, model, provider, outcome });
-        series.requests.into_iter().for_each(|id| host::increment(id, 1));
-        self.count(by_source(charge.source), 1);
+        self.gather(series.requests, 1);
+        self.gather(self.id(MetricKind::Counter, by_source(charge.source)), 1);
         let tokens = &charge.tokens;
         let buckets = [
             tokens.input.saturating_add(tokens.input_audio).saturating_add(tokens.input_image),
@@ -84,15 +89,28 @@ impl Metrics {
             tokens.reasoning,
         ];
         for (id, count) in series.tokens.into_iter().zip(buckets) {
-            id.into_iter().for_each(|id| host::increment(id, count));
+            self.gather(id, count);
         }
         match charge.usd {
-            Some(usd) => series.cost.into_iter().for_each(|id| host::increment(id, usd.to_nano())),
+            Some(usd) => self.gather(series.cost, usd.to_nano()),
             None => self.count("farebox_unpriced_total", 1),
         }
         series.duration.into_iter().for_each(|id| host::record(id, duration_ms));
         if let (Some(id), Some(ttft_ms)) = (series.ttft, ttft_ms) {
             host::record(id, ttft_ms);
+        }
+    }
+
+    /// Tells Envoy what was gathered.
+    pub(crate) fn tell(&self) {
+        self.gathered.borrow_mut().drain().for_each(|(id, by)| host::increment(id, by));
+    }
+
+    fn gather(&self, id: Option<u32>, by: u64) {
+        if let Some(id) = id
+            && by > 0
+        {
+            *self.gathered.borrow_mut().entry(id).or_default() += by;
         }
     }
 

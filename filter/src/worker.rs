@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
     unsettled: RefCell<Vec<Unsettled>>,
+    /// Requests that were let through and have not ended.
+    running: Cell<u64>,
     /// Streams that got their last event, and when.
     closing: RefCell<HashMap<u32, Millis>>,
 }
@@ -126,6 +128,19 @@ impl Worker {
         }
     }
 
+    /// A request was let through.
+    pub(crate) fn begun(&self) {
+        self.running.set(self.running.get() + 1);
+    }
+
+    /// A request that was let through has ended, and was counted.
+    pub(crate) fn ended(&self) {
+        self.running.set(self.running.get().saturating_sub(1));
+        if self.running.get() == 0 {
+            self.metrics.tell();
+        }
+    }
+
     /// Waits for the body of the stream `context`.
     pub(crate) fn wait(
         &self,
@@ -168,7 +183,7 @@ impl Worker {
         self.closing.borrow_mut().remove(&context);
     }
 
-    /// Writes kept charges and what is owed, closes streams that got their last event, claims budgets, and gives up on streams that
+    /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event, claims budgets, and gives up on streams that
     /// wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
@@ -179,6 +194,7 @@ impl Worker {
             log::error!("a charge could not be written and is kept: {error}");
             self.metrics.count("farebox_unsettled_total", 1);
         }
+        self.metrics.tell();
         self.close(now);
         self.claim_all(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
