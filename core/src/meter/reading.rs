@@ -45,7 +45,7 @@ impl Reading {
     /// only at its end, so what was seen counts as well, whichever is most.
     #[must_use]
     pub fn output_so_far(&self) -> u64 {
-        self.reported.tokens().total_output().max(self.text_so_far())
+        self.reported.total_output().max(self.text_so_far())
     }
 
     /// The same from the text alone, whatever was reported.

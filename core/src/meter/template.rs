@@ -10,6 +10,9 @@
 //! Does not decide what is new: see `reading.rs`. Does not guess: any other difference, and any byte of an event that
 //! is not here yet, leaves the event to the scanner.
 
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
 
 use super::marks::Marks;
@@ -33,8 +36,12 @@ pub(super) struct Template {
     marks: Marks,
     /// In the order in which they stand in the frame, none of them touching another.
     holes: Vec<Hole>,
+    /// Every event is left to the scanner.
     #[cfg(test)]
     pub(super) disabled: bool,
+    /// Events that were found.
+    #[cfg(test)]
+    pub(super) found: usize,
 }
 
 /// A place that may differ.
@@ -102,7 +109,13 @@ impl Template {
         }
         loop {
             match self.compare(bytes) {
-                Ok(again) => return Some(again),
+                Ok(again) => {
+                    #[cfg(test)]
+                    {
+                        self.found += 1;
+                    }
+                    return Some(again);
+                }
                 Err(Some(differs)) if self.widen(differs) => {}
                 Err(_) => return None,
             }
