@@ -149,7 +149,7 @@ impl Template {
     /// What follows on the bytes of the frame at `place`.
     fn literal<'b>(&self, place: Range<usize>, bytes: &'b [u8]) -> Result<&'b [u8], Option<usize>> {
         let start = place.start;
-        let expected = self.frame.get(place).unwrap_or_default();
+        let expected = self.frame.get(place).ok_or(None)?;
         match bytes.split_at_checked(expected.len()) {
             Some((found, rest)) if is_same(expected, found) => Ok(rest),
             _ => {
