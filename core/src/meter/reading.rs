@@ -163,6 +163,7 @@ impl Collect<'_> {
     }
 
     fn number(&mut self, field: Field, number: &[u8]) {
+        self.event.news = true;
         match field {
             Field::Cost => self.reading.stated_cost = dollars(number).or(self.reading.stated_cost),
             Field::CostTicks => {
@@ -238,6 +239,7 @@ impl Collect<'_> {
     }
 
     fn ended(&mut self, field: Field) {
+        self.event.news = true;
         match field {
             Field::Usage => {
                 self.event.usage = true;
@@ -282,20 +284,15 @@ impl Collect<'_> {
 
 impl Sink<Field> for Collect<'_> {
     fn value(&mut self, field: Field, value: Value<'_>, span: Range<u64>) {
-        // What the arms below do again without an effect is no news; a text says for itself what it is.
-        self.event.news |= match value {
-            Value::Number(_) | Value::Object | Value::Array { empty: false } => field != Field::Choices,
-            Value::Array { empty: true } => field == Field::Steps,
-            Value::Text { .. } | Value::Bool(_) | Value::Null => false,
-        };
-        if let Value::Text { .. } = value {
-            self.event.marks.push(&span, field == Field::Delta);
-        }
         match (field, value) {
             (_, Value::Number(number)) => self.number(field, number),
-            (_, Value::Text { raw, length }) => self.text(field, raw, length),
+            (_, Value::Text { raw, length }) => {
+                self.event.marks.push(&span, field == Field::Delta);
+                self.text(field, raw, length);
+            }
             (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
             (Field::Steps, Value::Array { .. }) => {
+                self.event.news = true;
                 self.reading.steps = core::mem::take(&mut self.event.steps)
             }
             (_, Value::Object | Value::Array { empty: false }) => self.ended(field),

@@ -28,6 +28,19 @@ const BLOCK: usize = 16;
 /// The last event that said nothing new.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Template {
+    /// Made for the first such event: most answers are no streams.
+    kept: Option<Box<Kept>>,
+    /// Every event is left to the scanner.
+    #[cfg(test)]
+    pub(super) disabled: bool,
+    /// Events that were found.
+    #[cfg(test)]
+    pub(super) found: usize,
+}
+
+/// An event with its holes.
+#[derive(Clone, Debug, Default)]
+struct Kept {
     /// From its first line to the blank one behind it; empty if there is none.
     frame: Vec<u8>,
     /// Where its data begins.
@@ -36,12 +49,6 @@ pub(super) struct Template {
     marks: Marks,
     /// In the order in which they stand in the frame, none of them touching another.
     holes: Vec<Hole>,
-    /// Every event is left to the scanner.
-    #[cfg(test)]
-    pub(super) disabled: bool,
-    /// Events that were found.
-    #[cfg(test)]
-    pub(super) found: usize,
 }
 
 /// A place that may differ.
@@ -73,7 +80,9 @@ pub(super) struct Again {
 impl Template {
     /// Forgets the event: something new was said since, which it may contradict.
     pub(super) fn clear(&mut self) {
-        self.frame.clear();
+        if let Some(kept) = &mut self.kept {
+            kept.frame.clear();
+        }
     }
 
     /// Keeps an event that said nothing new: its lines with the blank one, where its data stands in them, and
@@ -82,19 +91,21 @@ impl Template {
     /// `frame` must have begun between two events and have one `data` line. One with a CR in it is not kept: the
     /// LF that may follow would be part of the next.
     pub(super) fn keep(&mut self, frame: &[u8], data: usize, marks: &Marks) {
-        self.frame.clear();
-        self.holes.clear();
+        self.clear();
         let Some(found) = marks.all() else { return };
         if frame.len() > FRAME_BYTES || memchr::memchr(b'\r', frame).is_some() {
             return;
         }
+        let kept = self.kept.get_or_insert_default();
+        kept.holes.clear();
         for mark in found.iter().filter(|mark| mark.counted) {
-            let place = data + mark.span.start + 1..data + mark.span.end - 1;
-            self.holes.push(Hole { place, holds: Holds::CountedText });
+            let span = mark.span();
+            let place = data + span.start + 1..data + span.end - 1;
+            kept.holes.push(Hole { place, holds: Holds::CountedText });
         }
-        self.frame.extend_from_slice(frame);
-        self.data = data;
-        self.marks.clone_from(marks);
+        kept.frame.extend_from_slice(frame);
+        kept.data = data;
+        kept.marks = *marks;
     }
 
     /// What the event at the beginning of `bytes` adds, if it is the kept one with other texts. `bytes` must begin
@@ -104,11 +115,9 @@ impl Template {
         if self.disabled {
             return None;
         }
-        if self.frame.is_empty() {
-            return None;
-        }
+        let kept = self.kept.as_mut().filter(|kept| !kept.frame.is_empty())?;
         loop {
-            match self.compare(bytes) {
+            match kept.compare(bytes) {
                 Ok(again) => {
                     #[cfg(test)]
                     {
@@ -116,12 +125,14 @@ impl Template {
                     }
                     return Some(again);
                 }
-                Err(Some(differs)) if self.widen(differs) => {}
+                Err(Some(differs)) if kept.widen(differs) => {}
                 Err(_) => return None,
             }
         }
     }
+}
 
+impl Kept {
     /// If it is another event, where in the frame they differ. Nowhere if what should be in a hole is not, or if the
     /// bytes end before that.
     fn compare(&self, bytes: &[u8]) -> Result<Again, Option<usize>> {
@@ -165,7 +176,7 @@ impl Template {
         let Some(hole) = self.scalar_at(differs) else { return false };
         let looked_for = |place: &Range<usize>| {
             self.marks.all().unwrap_or_default().iter().any(|mark| {
-                let (start, end) = (self.data + mark.span.start, self.data + mark.span.end);
+                let (start, end) = (self.data + mark.span().start, self.data + mark.span().end);
                 place.start < end && start < place.end.max(place.start + 1)
             })
         };
