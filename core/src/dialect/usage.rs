@@ -131,7 +131,8 @@ impl Reported {
 
     /// All input and all output, with what a total has on top of them.
     fn sides(&self) -> (u64, u64) {
-        let (input, output, excess) = (self.input(), self.output(), self.excess());
+        let (input, output) = (self.input(), self.output());
+        let excess = self.of(Count::Total).saturating_sub(input.saturating_add(output));
         if excess == 0 {
             return (input, output);
         }
