@@ -103,6 +103,7 @@ impl Template {
             let place = data + span.start + 1..data + span.end - 1;
             kept.holes.push(Hole { place, holds: Holds::CountedText });
         }
+        kept.frame.reserve_exact(frame.len());
         kept.frame.extend_from_slice(frame);
         kept.data = data;
         kept.marks = *marks;
