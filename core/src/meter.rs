@@ -14,7 +14,10 @@
 //! `settlement.rs`.
 
 mod framing;
+mod marks;
+mod outgoing;
 mod reading;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -26,12 +29,12 @@ use crate::head::RequestHead;
 use crate::json::{Scanner, count};
 
 pub use framing::Framing;
+use outgoing::Outgoing;
+pub use outgoing::Passed;
 use reading::{Collect, Event};
 pub use reading::{Reading, Step};
+use template::Template;
 
-/// Largest part of an event that is kept back while it is not known whether it must be hidden. A usage
-/// chunk is a few hundred bytes; what is longer is none.
-const KEPT_BACK_BYTES: usize = 64 * 1024;
 /// Largest message of which base64 is undone. The last one, which has the numbers, is below a kilobyte.
 const CHUNK_BYTES: usize = 64 * 1024;
 const END_MARKER: &[u8] = b"[DONE]";
@@ -47,23 +50,13 @@ pub struct Meter {
     intact: Reading,
     /// The payload of the current message, if its base64 has to be undone.
     chunk: Vec<u8>,
+    template: Template,
     hides: bool,
-    kept_back: Vec<u8>,
-    /// The beginning of this event went out already: its end must follow, whatever it says.
-    committed: bool,
+    outgoing: Outgoing,
     /// Where the last event ends that ended in the last piece, in the bytes that went out for it.
     boundary: Option<usize>,
     /// The end marker or the last event has come: what follows is no part of the answer.
     done: bool,
-}
-
-/// What to pass on in place of a piece.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// The piece as it is.
-    Unchanged,
-    /// These bytes.
-    Replaced(Vec<u8>),
 }
 
 impl Meter {
@@ -81,9 +74,9 @@ impl Meter {
             },
             intact: Reading::default(),
             chunk: Vec::new(),
+            template: Template::default(),
             hides: hide_usage_chunk && framing == Framing::Events,
-            kept_back: Vec::new(),
-            committed: false,
+            outgoing: Outgoing::default(),
             boundary: None,
             done: false,
         }
@@ -159,7 +152,7 @@ impl Meter {
             out.push(b'\n');
         }
         out.extend_from_slice(last_event);
-        self.kept_back.clear();
+        self.outgoing.forget();
         Some(out)
     }
 
@@ -212,45 +205,61 @@ impl Meter {
     }
 
     fn events(&mut self, piece: &[u8], last: bool) -> Passed {
-        let Self { events, document, hides, kept_back, committed, boundary, done, .. } = self;
-        let mut passed = Vec::new();
-        let mut hidden = false;
-        let mut start = 0;
-        let had_kept_back = !kept_back.is_empty();
-        events.feed(piece, |part, offset| match part {
-            sse::Part::Data(data) => document.feed(data),
-            sse::Part::End => {
-                let ended = document.end();
-                *done |= ended.last || ended.prefix.is(END_MARKER);
-                *boundary = Some(offset);
-                if *hides {
-                    let rest = piece.get(start..offset).unwrap_or_default();
-                    let committed = core::mem::take(committed);
-                    if ended.usage && ended.no_choices && !ended.error && !committed {
-                        hidden = true;
-                        kept_back.clear();
-                    } else {
-                        passed.append(kept_back);
-                        passed.extend_from_slice(rest);
-                    }
-                    start = offset;
-                    *boundary = Some(passed.len());
+        self.outgoing.begin();
+        let mut at = 0;
+        while at < piece.len() {
+            at = match self.again(piece.get(at..).unwrap_or_default()) {
+                Some(length) => {
+                    self.end_event(piece, at + length, false);
+                    at + length
                 }
+                None => self.event(piece, at),
+            };
+        }
+        if self.hides { self.outgoing.end(piece, last) } else { Passed::Unchanged }
+    }
+
+    /// The bytes of the event at the beginning of `rest`, if it only adds text to what the one before said.
+    fn again(&mut self, rest: &[u8]) -> Option<usize> {
+        if !self.events.is_between() {
+            return None;
+        }
+        let again = self.template.find(rest)?;
+        self.document.reading.deltas += again.deltas;
+        self.document.reading.text_bytes += again.text_bytes;
+        Some(again.length)
+    }
+
+    /// Reads on from the offset `from`, to the end of an event or of the piece, and says where that is.
+    fn event(&mut self, piece: &[u8], from: usize) -> usize {
+        let Self { events, document, .. } = self;
+        let is_whole = events.is_between();
+        let (mut lines, mut data, mut ended) = (0, from, None);
+        let end = events.feed_event(piece, from, &mut |part, offset| match part {
+            sse::Part::Data(bytes) => {
+                lines += 1;
+                data = offset - bytes.len();
+                document.feed(bytes);
             }
+            sse::Part::End => ended = Some(document.end()),
         });
-        if !*hides {
-            return Passed::Unchanged;
+        if let Some(ended) = ended {
+            self.done |= ended.last || ended.prefix.is(END_MARKER);
+            if ended.news {
+                self.template.clear();
+            } else if is_whole && lines == 1 && ended.is_only_text() {
+                let frame = piece.get(from..end).unwrap_or_default();
+                self.template.keep(frame, data - from, &ended.marks);
+            }
+            self.end_event(piece, end, ended.usage && ended.no_choices && !ended.error);
         }
-        kept_back.extend_from_slice(piece.get(start..).unwrap_or_default());
-        if last || kept_back.len() > KEPT_BACK_BYTES {
-            *committed = true;
-            passed.append(kept_back);
-        }
-        if hidden || had_kept_back || !kept_back.is_empty() {
-            Passed::Replaced(passed)
-        } else {
-            Passed::Unchanged
-        }
+        end
+    }
+
+    /// An event ends at the offset `end`. `is_usage`: it says what was used, and nothing else.
+    fn end_event(&mut self, piece: &[u8], end: usize, is_usage: bool) {
+        let went_out = if self.hides { self.outgoing.end_event(piece, end, is_usage) } else { end };
+        self.boundary = Some(went_out);
     }
 }
 
@@ -282,6 +291,7 @@ impl Document {
             let complete = !sink.event.failed && scanner.finish(&mut sink).is_ok();
             sink.end();
             reading.unreadable += u64::from(!complete);
+            ended.failed = !complete;
         }
         scanner.reset();
         ended

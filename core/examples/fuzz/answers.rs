@@ -115,6 +115,11 @@ pub(crate) fn meter(random: &mut Random) -> Result<(), String> {
     if reading != in_pieces {
         return Err(told(&format!("{}: {in_pieces:?} in pieces, {reading:?} whole", answer.name), body));
     }
+    // Byte by byte no event is read by the one before.
+    let (in_bytes, _) = pass(answer.meter(false), &body.chunks(1).collect::<Vec<_>>());
+    if reading != in_bytes {
+        return Err(told(&format!("{}: {in_bytes:?} byte by byte, {reading:?} whole", answer.name), body));
+    }
     if &seen != body || &seen_in_pieces != body {
         return Err(told("other bytes went out", body));
     }

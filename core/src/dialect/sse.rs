@@ -46,7 +46,20 @@ impl Default for Splitter {
 impl Splitter {
     /// Reads the next piece and tells `found` every part with the offset in `piece` at which it ends.
     pub fn feed<'p>(&mut self, piece: &'p [u8], mut found: impl FnMut(Part<'p>, usize)) {
-        let mut rest = piece;
+        let mut at = 0;
+        while at < piece.len() {
+            at = self.feed_event(piece, at, &mut found);
+        }
+    }
+
+    /// The same from the offset `from`, no further than to the end of an event. Returns the offset where to go on.
+    pub fn feed_event<'p>(
+        &mut self,
+        piece: &'p [u8],
+        from: usize,
+        found: &mut impl FnMut(Part<'p>, usize),
+    ) -> usize {
+        let mut rest = piece.get(from..).unwrap_or_default();
         while let Some((&byte, tail)) = rest.split_first() {
             let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');
             if after_cr && byte == b'\n' {
@@ -56,7 +69,9 @@ impl Splitter {
             let offset = piece.len() - rest.len();
             if matches!(byte, b'\r' | b'\n') {
                 rest = tail;
-                self.end_line(offset + 1, &mut found);
+                if self.end_line(offset + 1, found) {
+                    return offset + 1;
+                }
                 continue;
             }
             // What nearly every line begins with, without going through it byte by byte.
@@ -91,6 +106,13 @@ impl Splitter {
                 }
             }
         }
+        piece.len()
+    }
+
+    /// Whether the next byte begins a line of an event that has no data yet.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.state == State::LineStart && !self.has_data && !self.after_cr
     }
 
     fn name(&mut self, byte: u8) {
@@ -102,12 +124,15 @@ impl Splitter {
         };
     }
 
-    fn end_line<'p>(&mut self, offset: usize, found: &mut impl FnMut(Part<'p>, usize)) {
-        if self.state == State::LineStart {
+    /// Says whether an event ended with this line.
+    fn end_line<'p>(&mut self, offset: usize, found: &mut impl FnMut(Part<'p>, usize)) -> bool {
+        let is_blank = self.state == State::LineStart;
+        if is_blank {
             self.has_data = false;
             found(Part::End, offset);
         }
         self.state = State::LineStart;
+        is_blank
     }
 }
 

@@ -88,17 +88,10 @@ impl Reported {
     /// The tokens as buckets; zero for what was not reported.
     #[must_use]
     pub fn tokens(&self) -> Tokens {
-        let (mut input, mut output) = (self.input(), self.output());
+        let (input, output) = self.sides();
         let mut reasoning = self.of(Count::Reasoning).max(self.of(Count::ReasoningBesides));
         let audio = self.of(Count::InputAudio);
         let image = self.of(Count::InputImage).saturating_add(self.of(Count::InputImageBesides));
-        let excess = self.excess();
-        let no_parts = input == 0 && !self.says_any_of(&OUTPUTS);
-        if excess > 0 && (no_parts || (excess != reasoning && excess == audio)) {
-            input = input.saturating_add(excess);
-        } else {
-            output = output.saturating_add(excess);
-        }
         let mut fresh = input;
         let cache_read = take(&mut fresh, self.get(Count::CacheRead).unwrap_or(self.timed_cache()));
         let written = take(&mut fresh, self.of(Count::CacheWrite).max(self.of(Count::CacheWriteLong)));
@@ -126,6 +119,29 @@ impl Reported {
             reasoning,
             output_audio,
             output_image,
+        }
+    }
+
+    /// All output, reasoning included: what [`Self::tokens`] makes of it, without its parts.
+    #[must_use]
+    pub fn total_output(&self) -> u64 {
+        // While a stream runs there is no total, and it is asked for at every piece.
+        if self.get(Count::Total).is_none() { self.output() } else { self.sides().1 }
+    }
+
+    /// All input and all output, with what a total has on top of them.
+    fn sides(&self) -> (u64, u64) {
+        let (input, output) = (self.input(), self.output());
+        let excess = self.of(Count::Total).saturating_sub(input.saturating_add(output));
+        if excess == 0 {
+            return (input, output);
+        }
+        let reasoning = self.of(Count::Reasoning).max(self.of(Count::ReasoningBesides));
+        let no_parts = input == 0 && !self.says_any_of(&OUTPUTS);
+        if no_parts || (excess != reasoning && excess == self.of(Count::InputAudio)) {
+            (input.saturating_add(excess), output)
+        } else {
+            (input, output.saturating_add(excess))
         }
     }
 
@@ -317,6 +333,7 @@ mod tests {
             let tokens = reported.tokens();
             let told = reported.of(Count::InputWithCache).max(reported.of(Count::Output));
             prop_assert!(tokens.total() >= told);
+            prop_assert_eq!(reported.total_output(), tokens.total_output());
         }
     }
 }

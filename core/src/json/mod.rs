@@ -30,6 +30,14 @@ pub fn unescape(raw: &[u8]) -> Option<String> {
     serde_json::from_slice(&quoted).ok()
 }
 
+/// Bytes of the string in front of its closing quote, from behind its opening one. `None` if it does not end in `text`.
+pub(crate) fn string_length(text: &[u8]) -> Option<usize> {
+    match quote::string_part(text, 0, false) {
+        (part, quote::Part::Closed { .. }, _) => Some(part.len()),
+        (_, quote::Part::Open { .. }, _) => None,
+    }
+}
+
 /// A count written as a JSON number (`12`, `12.0`, `1e3`). `None` if it is negative, not whole or too large.
 #[must_use]
 pub fn count(number: &[u8]) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::marks::Marks;
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count, unescape};
 use crate::money::PicoUsd;
@@ -44,7 +45,7 @@ impl Reading {
     /// only at its end, so what was seen counts as well, whichever is most.
     #[must_use]
     pub fn output_so_far(&self) -> u64 {
-        self.reported.tokens().total_output().max(self.text_so_far())
+        self.reported.total_output().max(self.text_so_far())
     }
 
     /// The same from the text alone, whatever was reported.
@@ -111,6 +112,11 @@ pub(super) struct Event {
     pub(super) last: bool,
     /// The first bytes of its data, to know the end marker.
     pub(super) prefix: Prefix,
+    /// It said something besides counted text that the reading did not have: said again, after whatever came in
+    /// between, it might be news again.
+    pub(super) news: bool,
+    /// The texts in it that were looked for.
+    pub(super) marks: Marks,
     /// The total says something about its parts only when they all are there.
     total: Option<u64>,
     step: Step,
@@ -119,6 +125,13 @@ pub(super) struct Event {
     kind_count: Option<u64>,
     web_searches: u64,
     file_searches: u64,
+}
+
+impl Event {
+    /// Whether all it said was counted text, and what the reading had already.
+    pub(super) fn is_only_text(&self) -> bool {
+        !self.news && !self.failed && !self.last && !self.prefix.is_empty()
+    }
 }
 
 /// What an entry of a list is about.
@@ -150,6 +163,7 @@ impl Collect<'_> {
     }
 
     fn number(&mut self, field: Field, number: &[u8]) {
+        self.event.news = true;
         match field {
             Field::Cost => self.reading.stated_cost = dollars(number).or(self.reading.stated_cost),
             Field::CostTicks => {
@@ -186,14 +200,23 @@ impl Collect<'_> {
             }
             // Every event of a stream says these, and nearly always the same.
             Field::Model if length > 0 && !is(&self.reading.model, raw) => {
+                self.event.news = true;
                 self.reading.model = label().or(self.reading.model.take());
             }
             Field::ServiceTier if !is(&self.reading.service_tier, raw) => {
+                self.event.news = true;
                 self.reading.service_tier = label().or(self.reading.service_tier.take());
             }
-            Field::Speed => self.reading.fast = raw == b"fast",
-            Field::StepModel => self.event.step.model = label(),
+            Field::Speed => {
+                self.event.news = true;
+                self.reading.fast = raw == b"fast";
+            }
+            Field::StepModel => {
+                self.event.news = true;
+                self.event.step.model = label();
+            }
             Field::Kind => {
+                self.event.news = true;
                 self.event.kind = match raw {
                     b"AUDIO" => Kind::Audio,
                     b"IMAGE" => Kind::Image,
@@ -202,17 +225,21 @@ impl Collect<'_> {
                 };
             }
             Field::EventKind => self.event.last = LAST_EVENTS.contains(&raw),
-            Field::Item => match raw {
-                b"web_search_call" => self.event.web_searches += 1,
-                b"file_search_call" => self.event.file_searches += 1,
-                _ => {}
-            },
+            Field::Item => {
+                self.event.news = true;
+                match raw {
+                    b"web_search_call" => self.event.web_searches += 1,
+                    b"file_search_call" => self.event.file_searches += 1,
+                    _ => {}
+                }
+            }
             Field::Error if length > 0 => self.error(),
             _ => {}
         }
     }
 
     fn ended(&mut self, field: Field) {
+        self.event.news = true;
         match field {
             Field::Usage => {
                 self.event.usage = true;
@@ -249,18 +276,23 @@ impl Collect<'_> {
     }
 
     fn error(&mut self) {
+        self.event.news = true;
         self.event.error = true;
         self.reading.error = true;
     }
 }
 
 impl Sink<Field> for Collect<'_> {
-    fn value(&mut self, field: Field, value: Value<'_>, _span: Range<u64>) {
+    fn value(&mut self, field: Field, value: Value<'_>, span: Range<u64>) {
         match (field, value) {
             (_, Value::Number(number)) => self.number(field, number),
-            (_, Value::Text { raw, length }) => self.text(field, raw, length),
+            (_, Value::Text { raw, length }) => {
+                self.event.marks.push(&span, field == Field::Delta);
+                self.text(field, raw, length);
+            }
             (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
             (Field::Steps, Value::Array { .. }) => {
+                self.event.news = true;
                 self.reading.steps = core::mem::take(&mut self.event.steps)
             }
             (_, Value::Object | Value::Array { empty: false }) => self.ended(field),

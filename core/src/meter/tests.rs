@@ -4,6 +4,7 @@ use proptest::prelude::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::outgoing::KEPT_BACK_BYTES;
 use super::*;
 
 const CHAT: &str = concat!(
@@ -125,7 +126,7 @@ fn a_huge_event_is_read_and_not_kept() {
             Passed::Unchanged => seen.extend_from_slice(piece),
             Passed::Replaced(bytes) => seen.extend(bytes),
         }
-        assert!(meter.kept_back.len() <= KEPT_BACK_BYTES);
+        assert!(meter.outgoing.kept_back.len() <= KEPT_BACK_BYTES);
     }
     assert_eq!((seen.as_slice(), meter.reading().text_bytes), (event.as_bytes(), 2_000_000));
 }
