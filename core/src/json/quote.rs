@@ -1,7 +1,9 @@
 //! Decides where a JSON string ends, whatever is in it.
 //!
-//! Most bytes of a request stand in strings, so this is what its scan costs. They are looked at in blocks, without
-//! the preparations of a search that is made for long texts: keys and most values are shorter than those take.
+//! Keys and most values are short, and a string that is longer is mostly very long: both are searched in blocks, but in
+//! different ones. Escapes in a long string are passed without a stop, as there are as many as the text has lines.
+
+use super::block;
 
 /// How a piece of a string ended.
 pub(super) enum Part {
@@ -14,83 +16,76 @@ pub(super) enum Part {
     },
 }
 
+/// Bytes at the beginning of a string in which its end is looked for as if the string were short.
+const BEGINNING: usize = 32;
+
 /// The part of a string from `at` in `piece` up to its closing quote or the end, and where to go on.
 /// `escaped`: the first byte follows a backslash.
 #[inline]
 pub(super) fn string_part(piece: &[u8], at: usize, escaped: bool) -> (&[u8], Part, usize) {
     let rest = piece.get(at..).unwrap_or_default();
-    if !escaped
-        && let Some(length) = quote_or_backslash(rest)
-        && let Some((part, [b'"', ..])) = rest.split_at_checked(length)
-    {
-        return (part, Part::Closed { escapes: false }, at + length + 1);
+    let first = usize::from(escaped);
+    let Some(fresh) = rest.get(first..) else { return (rest, Part::Open { escaped }, at) };
+    let beginning = fresh.get(..BEGINNING).unwrap_or(fresh);
+    let known = match quote_or_backslash(beginning) {
+        None => first + beginning.len().saturating_sub(1),
+        Some(length) => {
+            if let Some((part, [b'"', ..])) = rest.split_at_checked(first + length) {
+                return (part, Part::Closed { escapes: escaped }, at + first + length + 1);
+            }
+            first + length
+        }
+    };
+    match end(rest.get(known..).unwrap_or_default()) {
+        Ok(length) => {
+            let part = rest.get(..known + length).unwrap_or_default();
+            (part, Part::Closed { escapes: true }, at + known + length + 1)
+        }
+        Err(escaped) => (rest, Part::Open { escaped }, at + rest.len()),
     }
-    with_escapes(rest, at, escaped)
 }
 
-/// The same for a string with a backslash, or of which the end is not here.
-fn with_escapes(rest: &[u8], at: usize, escaped: bool) -> (&[u8], Part, usize) {
-    let end = at + rest.len();
-    let mut from = usize::from(escaped);
-    loop {
-        let Some(tail) = rest.get(from..) else { return (rest, Part::Open { escaped: false }, end) };
-        let Some(found) = quote_or_backslash(tail) else {
-            return (rest, Part::Open { escaped: escaped && rest.is_empty() }, end);
+/// Where a string ends of which the first byte here is known: it is not the end, and a backslash only if that escapes
+/// the next. If the string does not end here, whether the byte that follows is escaped.
+fn end(text: &[u8]) -> Result<usize, bool> {
+    let mut rest = text;
+    while let Some(window) = rest.first_chunk() {
+        let step = if block::is_passed(window) {
+            block::LONG
+        } else {
+            let (ends, escaped) = block::ends(window);
+            if ends != 0 {
+                return Ok(text.len() - rest.len() + 1 + ends.trailing_zeros() as usize);
+            }
+            // The next window begins with a byte that is not escaped.
+            if escaped >> (block::LONG - 1) == 0 { block::LONG } else { block::LONG - 1 }
         };
-        let found = from + found;
-        if rest.get(found) == Some(&b'"') {
-            return (rest.get(..found).unwrap_or_default(), Part::Closed { escapes: true }, at + found + 1);
-        }
-        if found + 1 == rest.len() {
-            return (rest, Part::Open { escaped: true }, end);
-        }
-        from = found + 2;
+        rest = rest.get(step..).unwrap_or_default();
     }
+    let passed = text.len() - rest.len();
+    let mut escaped = false;
+    for (at, byte) in rest.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'"' => return Ok(passed + at),
+            byte => escaped = *byte == b'\\',
+        }
+    }
+    Err(escaped)
 }
 
 /// Where the first quote or backslash is.
+#[inline]
 fn quote_or_backslash(text: &[u8]) -> Option<usize> {
-    let (blocks, rest) = text.as_chunks::<{ block::BYTES }>();
+    let (blocks, rest) = text.as_chunks();
     let mut at = 0;
     for bytes in blocks {
         if let Some(found) = block::find(bytes) {
             return Some(at + found);
         }
-        at += block::BYTES;
+        at += block::SHORT;
     }
     rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|found| at + found)
-}
-
-/// Sixteen bytes at a time, by WebAssembly's vector instructions.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod block {
-    use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128_or};
-
-    use crate::word;
-
-    pub(super) const BYTES: usize = 2 * word::BYTES;
-
-    pub(super) fn find(bytes: &[u8; BYTES]) -> Option<usize> {
-        let (low, high) = bytes.split_at(word::BYTES);
-        let bytes = u64x2(word::read(low), word::read(high));
-        let is_one = v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\')));
-        let marks = u8x16_bitmask(is_one);
-        (marks != 0).then(|| marks.trailing_zeros() as usize)
-    }
-}
-
-/// Eight bytes at a time, where there are no such instructions.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod block {
-    use crate::word;
-
-    pub(super) const BYTES: usize = word::BYTES;
-
-    pub(super) fn find(bytes: &[u8; BYTES]) -> Option<usize> {
-        let bytes = word::read(bytes);
-        let marks = word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'));
-        (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
-    }
 }
 
 #[cfg(test)]
