@@ -1,79 +1,113 @@
-//! Decides how the bytes of a string are looked at many at a time.
+//! Decides how many bytes of JSON are looked at at once, and what they tell.
 //!
-//! Most bytes of a request stand in strings, so this is what its scan costs. WebAssembly's vector instructions are
-//! used where they are; where the compiler finds them by itself, nothing is said of them here.
+//! Where the compiler finds WebAssembly's vector instructions by itself, nothing is said of them here.
 
+/// Bytes that are looked at at once where something is likely to come soon.
+pub(super) const SHORT: usize = 16;
 /// Bytes that are looked at at once in a long string.
 pub(super) const LONG: usize = 64;
-/// Those, behind the one that decides whether the first of them is escaped.
-pub(super) type Window = [u8; LONG + 1];
 
-/// Whether the string certainly does not end in the window. If it does not, and the first byte is a backslash only if
-/// that escapes, then the same is true of the last byte.
-///
-/// That holds where no quote follows anything but a backslash, and no backslash follows a backslash: every
-/// backslash then escapes the byte behind it.
+/// So many bytes of a string, behind the one that tells whether the first of them is escaped.
+pub(super) type Window = [u8; 1 + LONG];
+
+/// Whether there is a quote, escaped or not, after the window's first byte.
 #[inline]
-pub(super) fn is_passed(window: &Window) -> bool {
+pub(super) fn has_quote(window: &Window) -> bool {
+    let [_, bytes @ ..] = window;
+    // Without a branch, so that it becomes vector instructions.
+    bytes.iter().fold(false, |found, byte| found | (*byte == b'"'))
+}
+
+/// Whether every quote is escaped, which is told only of a window in which every backslash escapes something.
+/// The first byte is a backslash only if that escapes.
+#[inline]
+pub(super) fn is_simple(window: &Window) -> bool {
     let (Some(before), Some(bytes)) = (window.first_chunk::<LONG>(), window.last_chunk::<LONG>()) else {
         return false;
     };
-    let mut stops = false;
-    // Without branches, so that it becomes vector instructions.
+    let mut simple = true;
     for (before, byte) in before.iter().zip(bytes) {
-        stops |= *byte == if *before == b'\\' { b'\\' } else { b'"' };
+        simple &= *byte != if *before == b'\\' { b'\\' } else { b'"' };
     }
-    !stops
+    simple
 }
 
-/// Which of the window's bytes after the first end the string, and which are escaped: a bit each, the first lowest.
-/// The first byte of the window is a backslash only if that escapes.
-pub(super) fn ends(window: &Window) -> (u64, u64) {
-    let [before, bytes @ ..] = window;
-    let escaped = escaped(marks(bytes, b'\\'), u64::from(*before == b'\\'));
-    (marks(bytes, b'"') & !escaped, escaped)
+/// Which bytes after the first are quotes that are not escaped: a bit each, the first lowest.
+/// `escapes`: the first one escapes the next.
+pub(super) fn quotes(window: &Window, escapes: bool) -> u64 {
+    let [_, bytes @ ..] = window;
+    marks(bytes, b'"') & !escaped(marks(bytes, b'\\'), u64::from(escapes))
 }
 
 /// Which bytes follow a backslash that is not escaped itself. `first`: 1 if the first one does.
 ///
-/// A backslash that is escaped escapes nothing. Subtracting turns every run of backslashes into the bits at odd
-/// places of the run, wherever it begins. Source: simdjson, `json_escape_scanner`.
+/// Subtracting makes every run of backslashes the bits at each other place of it, counted from where it begins.
+/// Source: simdjson, `json_escape_scanner`.
 const fn escaped(backslashes: u64, first: u64) -> u64 {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     let open = backslashes & !first;
-    let escapes = ((open << 1 | ODD).wrapping_sub(open)) ^ ODD;
-    escapes ^ (backslashes | first)
+    ((open << 1 | ODD).wrapping_sub(open) ^ ODD) ^ (backslashes | first)
 }
+
+use vector::marks;
+pub(super) use vector::{quote_or_backslash, quotes_of_plain, structure};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vector {
-    use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128, v128_or};
+    use core::arch::wasm32::{
+        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u8x16_sub, u64x2, v128, v128_any_true, v128_or,
+    };
 
-    use super::LONG;
+    use super::{LONG, SHORT};
     use crate::word;
-
-    /// Bytes that are looked at at once where a string may be short.
-    pub(in super::super) const SHORT: usize = 2 * word::BYTES;
 
     /// Where the first quote or backslash is.
     #[inline]
-    pub(in super::super) fn find(bytes: &[u8; SHORT]) -> Option<usize> {
+    pub(in super::super) fn quote_or_backslash(bytes: &[u8; SHORT]) -> Option<usize> {
         let bytes = read(bytes);
-        let marks =
-            u8x16_bitmask(v128_or(u8x16_eq(bytes, u8x16_splat(b'"')), u8x16_eq(bytes, u8x16_splat(b'\\'))));
-        (marks != 0).then(|| marks.trailing_zeros() as usize)
+        first(v128_or(is(bytes, b'"'), is(bytes, b'\\')))
+    }
+
+    /// Where the first byte is that matters outside of strings: a quote or a bracket; perhaps another before it.
+    #[inline]
+    pub(in super::super) fn structure(bytes: &[u8; SHORT]) -> Option<usize> {
+        let bytes = read(bytes);
+        first(v128_or(is(bytes, b'"'), brackets(bytes)))
+    }
+
+    /// How many quotes there are, if there is neither a bracket nor a backslash among the bytes.
+    #[inline]
+    pub(in super::super) fn quotes_of_plain(bytes: &[u8; SHORT]) -> Option<u32> {
+        let bytes = read(bytes);
+        let plain = !v128_any_true(brackets(bytes));
+        plain.then(|| u8x16_bitmask(is(bytes, b'"')).count_ones())
     }
 
     /// Which bytes are `byte`: a bit each, the first lowest.
     #[inline]
     pub(super) fn marks(bytes: &[u8; LONG], byte: u8) -> u64 {
-        let (parts, _) = bytes.as_chunks::<SHORT>();
-        let [first, second, third, fourth] = parts else { return 0 };
-        let marks = |part| u64::from(u8x16_bitmask(u8x16_eq(read(part), u8x16_splat(byte))));
-        marks(first) | marks(second) << 16 | marks(third) << 32 | marks(fourth) << 48
+        let (parts, _) = bytes.as_chunks();
+        let [one, two, three, four] = parts else { return 0 };
+        let marks = |part| u64::from(u8x16_bitmask(is(read(part), byte)));
+        marks(one) | marks(two) << 16 | marks(three) << 32 | marks(four) << 48
     }
 
-    /// One instruction, for all that it is written as two.
+    fn is(bytes: v128, byte: u8) -> v128 {
+        u8x16_eq(bytes, u8x16_splat(byte))
+    }
+
+    /// `[\]` and, one bit more, `{|}` stand next to each other.
+    fn brackets(bytes: v128) -> v128 {
+        let folded = v128_or(bytes, u8x16_splat(0x20));
+        u8x16_lt(u8x16_sub(folded, u8x16_splat(b'{')), u8x16_splat(3))
+    }
+
+    fn first(marks: v128) -> Option<usize> {
+        let marks = u8x16_bitmask(marks);
+        (marks != 0).then(|| marks.trailing_zeros() as usize)
+    }
+
+    /// A single instruction, for all that it is written as two.
     fn read(bytes: &[u8; SHORT]) -> v128 {
         let (low, high) = bytes.split_at(word::BYTES);
         u64x2(word::read(low), word::read(high))
@@ -83,21 +117,26 @@ mod vector {
 /// Where there are no such instructions.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod vector {
-    use super::LONG;
-    use crate::word;
+    use super::{LONG, SHORT};
 
-    pub(in super::super) const SHORT: usize = word::BYTES;
+    pub(in super::super) fn quote_or_backslash(bytes: &[u8; SHORT]) -> Option<usize> {
+        bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'))
+    }
 
-    pub(in super::super) fn find(bytes: &[u8; SHORT]) -> Option<usize> {
-        let bytes = word::read(bytes);
-        let marks = word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'));
-        (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
+    pub(in super::super) fn structure(bytes: &[u8; SHORT]) -> Option<usize> {
+        bytes.iter().position(|byte| *byte == b'"' || is_bracket(byte))
+    }
+
+    pub(in super::super) fn quotes_of_plain(bytes: &[u8; SHORT]) -> Option<u32> {
+        let plain = !bytes.iter().any(is_bracket);
+        plain.then(|| bytes.iter().map(|byte| u32::from(*byte == b'"')).sum())
     }
 
     pub(super) fn marks(bytes: &[u8; LONG], byte: u8) -> u64 {
         bytes.iter().rev().fold(0, |marks, here| marks << 1 | u64::from(*here == byte))
     }
-}
 
-use vector::marks;
-pub(super) use vector::{SHORT, find};
+    fn is_bracket(byte: &u8) -> bool {
+        matches!(byte | 0x20, b'{'..=b'}')
+    }
+}
