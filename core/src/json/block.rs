@@ -10,33 +10,27 @@ pub(super) const LONG: usize = 64;
 /// So many bytes of a string, behind the one that tells whether the first of them is escaped.
 pub(super) type Window = [u8; 1 + LONG];
 
-/// Whether there is a quote, escaped or not, after the window's first byte.
-#[inline]
-pub(super) fn has_quote(window: &Window) -> bool {
-    let [_, bytes @ ..] = window;
-    // Without a branch, so that it becomes vector instructions.
-    bytes.iter().fold(false, |found, byte| found | (*byte == b'"'))
-}
-
-/// Whether every quote is escaped, which is told only of a window in which every backslash escapes something.
-/// The first byte is a backslash only if that escapes.
+/// Whether every backslash after the first byte escapes something, and every quote is escaped by one: then the string
+/// does not end here. The first byte is a backslash only if that escapes.
 #[inline]
 pub(super) fn is_simple(window: &Window) -> bool {
     let (Some(before), Some(bytes)) = (window.first_chunk::<LONG>(), window.last_chunk::<LONG>()) else {
         return false;
     };
     let mut simple = true;
+    // Without a branch, so that it becomes vector instructions.
     for (before, byte) in before.iter().zip(bytes) {
         simple &= *byte != if *before == b'\\' { b'\\' } else { b'"' };
     }
     simple
 }
 
-/// Which bytes after the first are quotes that are not escaped: a bit each, the first lowest.
-/// `escapes`: the first one escapes the next.
-pub(super) fn quotes(window: &Window, escapes: bool) -> u64 {
-    let [_, bytes @ ..] = window;
-    marks(bytes, b'"') & !escaped(marks(bytes, b'\\'), u64::from(escapes))
+/// Which bytes after the first are quotes that are not escaped, and which are escaped: a bit each, the first lowest.
+/// The first byte is a backslash only if that escapes.
+pub(super) fn quotes(window: &Window) -> (u64, u64) {
+    let [before, bytes @ ..] = window;
+    let escaped = escaped(marks(bytes, b'\\'), u64::from(*before == b'\\'));
+    (marks(bytes, b'"') & !escaped, escaped)
 }
 
 /// Which bytes follow a backslash that is not escaped itself. `first`: 1 if the first one does.
@@ -50,12 +44,12 @@ const fn escaped(backslashes: u64, first: u64) -> u64 {
 }
 
 use vector::marks;
-pub(super) use vector::{quote_or_backslash, quotes_of_plain, structure};
+pub(super) use vector::{bracket, quote_or_backslash};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vector {
     use core::arch::wasm32::{
-        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u8x16_sub, u64x2, v128, v128_any_true, v128_or,
+        u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u8x16_sub, u64x2, v128, v128_or,
     };
 
     use super::{LONG, SHORT};
@@ -68,19 +62,16 @@ mod vector {
         first(v128_or(is(bytes, b'"'), is(bytes, b'\\')))
     }
 
-    /// Where the first byte is that matters outside of strings: a quote or a bracket; perhaps another before it.
+    /// The first bracket or backslash, or where the bytes end, and how many quotes there are before it.
+    /// Perhaps another byte is taken for one of them.
     #[inline]
-    pub(in super::super) fn structure(bytes: &[u8; SHORT]) -> Option<usize> {
+    pub(in super::super) fn bracket(bytes: &[u8; SHORT]) -> (usize, u32) {
         let bytes = read(bytes);
-        first(v128_or(is(bytes, b'"'), brackets(bytes)))
-    }
-
-    /// How many quotes there are, if there is neither a bracket nor a backslash among the bytes.
-    #[inline]
-    pub(in super::super) fn quotes_of_plain(bytes: &[u8; SHORT]) -> Option<u32> {
-        let bytes = read(bytes);
-        let plain = !v128_any_true(brackets(bytes));
-        plain.then(|| u8x16_bitmask(is(bytes, b'"')).count_ones())
+        let brackets = u32::from(u8x16_bitmask(brackets(bytes))) | 1 << SHORT;
+        // All bits below the first.
+        let before = (brackets - 1) & !brackets;
+        let quotes = u32::from(u8x16_bitmask(is(bytes, b'"'))) & before;
+        (brackets.trailing_zeros() as usize, quotes.count_ones())
     }
 
     /// Which bytes are `byte`: a bit each, the first lowest.
@@ -123,20 +114,12 @@ mod vector {
         bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'))
     }
 
-    pub(in super::super) fn structure(bytes: &[u8; SHORT]) -> Option<usize> {
-        bytes.iter().position(|byte| *byte == b'"' || is_bracket(byte))
-    }
-
-    pub(in super::super) fn quotes_of_plain(bytes: &[u8; SHORT]) -> Option<u32> {
-        let plain = !bytes.iter().any(is_bracket);
-        plain.then(|| bytes.iter().map(|byte| u32::from(*byte == b'"')).sum())
+    pub(in super::super) fn bracket(bytes: &[u8; SHORT]) -> (usize, u32) {
+        let bracket = bytes.iter().position(|byte| matches!(byte | 0x20, b'{'..=b'}')).unwrap_or(SHORT);
+        (bracket, bytes.iter().take(bracket).map(|byte| u32::from(*byte == b'"')).sum())
     }
 
     pub(super) fn marks(bytes: &[u8; LONG], byte: u8) -> u64 {
         bytes.iter().rev().fold(0, |marks, here| marks << 1 | u64::from(*here == byte))
-    }
-
-    fn is_bracket(byte: &u8) -> bool {
-        matches!(byte | 0x20, b'{'..=b'}')
     }
 }

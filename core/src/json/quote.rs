@@ -45,66 +45,62 @@ fn longer_part(rest: &[u8], at: usize, escaped: bool) -> (&[u8], Part, usize) {
             first + length
         }
     };
-    match long_end(rest.get(known..).unwrap_or_default()) {
-        Ok(length) => {
-            let part = rest.get(..known + length).unwrap_or_default();
-            (part, Part::Closed { escapes: true }, at + known + length + 1)
-        }
-        Err(escaped) => (rest, Part::Open { escaped }, at + rest.len()),
+    let length = known + long_end(rest.get(known..).unwrap_or_default());
+    match rest.get(..length) {
+        Some(part) if length < rest.len() => (part, Part::Closed { escapes: true }, at + length + 1),
+        _ => (rest, Part::Open { escaped: escapes_next(fresh) }, at + rest.len()),
     }
 }
 
 /// Where a string ends of which the first byte here is known: it is not the end, and a backslash only if that escapes
-/// the next. If the string does not end here, whether the byte that follows is escaped.
+/// the next. Where the text ends if the string goes on there.
 #[inline]
-pub(super) fn end(text: &[u8]) -> Result<usize, bool> {
+pub(super) fn end(text: &[u8]) -> usize {
     if let [_, rest @ ..] = text
         && let Some(beginning) = rest.first_chunk()
         && let Some(length) = block::quote_or_backslash(beginning)
         && rest.get(length) == Some(&b'"')
     {
-        return Ok(length + 1);
+        return length + 1;
     }
     long_end(text)
 }
 
 /// The same for a string that is probably long.
-fn long_end(text: &[u8]) -> Result<usize, bool> {
+fn long_end(text: &[u8]) -> usize {
     let mut rest = text;
     while let Some(window) = rest.first_chunk() {
-        if block::has_quote(window) {
-            let passed = text.len() - rest.len();
-            let escapes = window.starts_with(b"\\") && escapes(text, passed);
-            let simple = escapes || !window.starts_with(b"\\");
-            if !(simple && block::is_simple(window)) {
-                let quotes = block::quotes(window, escapes);
-                if quotes != 0 {
-                    return Ok(passed + 1 + quotes.trailing_zeros() as usize);
-                }
-            }
+        if block::is_simple(window) {
+            rest = rest.get(block::LONG..).unwrap_or_default();
+            continue;
         }
-        rest = rest.get(block::LONG..).unwrap_or_default();
+        let (quotes, escaped) = block::quotes(window);
+        if quotes != 0 {
+            return text.len() - rest.len() + 1 + quotes.trailing_zeros() as usize;
+        }
+        // The first byte of a window may be a backslash only if that escapes.
+        let passed = if escaped >> (block::LONG - 1) == 0 { block::LONG } else { block::LONG - 1 };
+        rest = rest.get(passed..).unwrap_or_default();
     }
-    last_end(text, text.len() - rest.len())
+    text.len() - rest.len() + last_end(rest)
 }
 
-/// The same for the bytes after `passed`, which are few.
-fn last_end(text: &[u8], passed: usize) -> Result<usize, bool> {
-    let mut escaped = escapes(text, passed);
-    for (at, byte) in text.iter().enumerate().skip(passed + 1) {
+/// The same for few bytes.
+fn last_end(text: &[u8]) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
-            b'"' => return Ok(at),
+            b'"' if at > 0 => return at,
             byte => escaped = *byte == b'\\',
         }
     }
-    Err(escaped)
+    text.len()
 }
 
-/// Whether the byte at `at` is a backslash that is not escaped itself. The first one here is not.
-fn escapes(text: &[u8], at: usize) -> bool {
-    let before = text.get(..=at).unwrap_or_default();
-    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+/// Whether the byte after a part of a string is escaped, by the backslashes at its end. Its first byte is not.
+pub(super) fn escapes_next(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// Where the first quote or backslash is.

@@ -1,10 +1,10 @@
 //! Decides how a container without interest is passed, which is most of a request.
 //!
-//! Its brackets are counted and their kinds checked one by one; what is between them is passed in blocks: outside of
-//! strings to the next quote or bracket, and in strings to their end. Blocks in which strings only begin and end say
-//! by the number of their quotes whether another string has begun.
+//! Its brackets are counted and their kinds checked one by one. What is between two of them is passed in blocks: by
+//! the number of quotes before the next bracket it is known whether that stands in a string, and then the string's
+//! end is looked for.
 
-use super::super::quote::{Part, end, string_part};
+use super::super::quote::{Part, end, escapes_next, string_part};
 use super::super::{Sink, SyntaxError, block};
 use super::{Scanner, State, container, is_space};
 
@@ -21,22 +21,21 @@ impl<S: Copy> Scanner<S> {
         let mut rest = piece.get(at..).unwrap_or_default();
         while let [byte, after @ ..] = rest {
             match byte {
-                b'"' => {
-                    self.skipped_empty = false;
-                    match strings(rest) {
-                        Ok(after) => rest = after,
-                        Err(escaped) => {
-                            self.state = State::SkipText { floor, escaped };
-                            return Ok(piece.len());
-                        }
-                    }
-                }
                 b'{' | b'[' => {
                     self.skipped_empty = false;
                     self.nesting.open(*byte == b'{')?;
                     rest = after;
                 }
                 b'}' | b']' => {
+                    // Most objects are followed by their like.
+                    if let [b',', b'{', next @ ..] = after
+                        && *byte == b'}'
+                        && self.nesting.depth() > floor
+                        && self.nesting.in_object()
+                    {
+                        rest = next;
+                        continue;
+                    }
                     self.close_bracket(*byte, piece.len() - rest.len())?;
                     if self.nesting.depth() < floor {
                         self.state = State::After;
@@ -49,14 +48,30 @@ impl<S: Copy> Scanner<S> {
                     }
                     rest = after;
                 }
-                // A quote or a bracket nearly always follows at once.
-                b',' | b':' => {
+                byte if self.skipped_empty && is_space(*byte) => rest = after,
+                byte => {
                     self.skipped_empty = false;
-                    rest = after;
-                }
-                _ => {
-                    self.skipped_empty &= is_space(*byte);
-                    rest = if self.skipped_empty { after } else { to_structure(after) };
+                    let text = if *byte == b'"' { rest } else { after };
+                    let begun = match text.first_chunk().map(block::bracket) {
+                        // Whatever strings are before it, none of them is open there.
+                        Some((bracket, quotes)) if quotes % 2 == 0 => {
+                            rest = text.get(bracket..).unwrap_or_default();
+                            continue;
+                        }
+                        Some((bracket, _)) => text.get(bracket - 1..).unwrap_or_default(),
+                        None if *byte == b'"' => rest,
+                        None => {
+                            rest = after;
+                            continue;
+                        }
+                    };
+                    match begun.get(end(begun)..) {
+                        Some([_, after @ ..]) => rest = after,
+                        _ => {
+                            self.state = State::SkipText { floor, escaped: escapes_next(begun) };
+                            return Ok(piece.len());
+                        }
+                    }
                 }
             }
         }
@@ -72,25 +87,4 @@ impl<S: Copy> Scanner<S> {
         };
         next
     }
-}
-
-/// What follows a string that begins here, and perhaps other strings behind it. If one does not end, whether the byte
-/// after these is escaped.
-fn strings(text: &[u8]) -> Result<&[u8], bool> {
-    let mut begun = text;
-    if let Some(block) = text.first_chunk::<{ block::SHORT }>()
-        && let Some(quotes) = block::quotes_of_plain(block)
-    {
-        if quotes % 2 == 0 {
-            return Ok(text.get(block::SHORT..).unwrap_or_default());
-        }
-        begun = text.get(block::SHORT - 1..).unwrap_or_default();
-    }
-    end(begun).map(|length| begun.get(length + 1..).unwrap_or_default())
-}
-
-/// From the next byte on that matters outside of strings, or from where none was seen so far.
-fn to_structure(text: &[u8]) -> &[u8] {
-    let Some(block) = text.first_chunk() else { return text };
-    text.get(block::structure(block).unwrap_or(block::SHORT)..).unwrap_or_default()
 }
