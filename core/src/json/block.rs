@@ -25,12 +25,21 @@ pub(super) fn is_simple(window: &Window) -> bool {
     simple
 }
 
-/// Which bytes after the first are quotes that are not escaped, and which are escaped: a bit each, the first lowest.
-/// The first byte is a backslash only if that escapes.
-pub(super) fn quotes(window: &Window) -> (u64, u64) {
+/// Where in the window the string ends or, if it does not, how much of the window is passed with it: what remains begins
+/// with a backslash only if that escapes, like the window itself.
+pub(super) fn end(window: &Window) -> Result<usize, usize> {
     let [before, bytes @ ..] = window;
+    let quotes = marks(bytes, b'"');
+    let first = quotes.trailing_zeros() as usize;
+    // Nearly always no escaped quote comes so shortly before the end.
+    if window.get(first).is_some_and(|before| *before != b'\\') && quotes != 0 {
+        return Ok(first + 1);
+    }
     let escaped = escaped(marks(bytes, b'\\'), u64::from(*before == b'\\'));
-    (marks(bytes, b'"') & !escaped, escaped)
+    match quotes & !escaped {
+        0 => Err(if escaped >> (LONG - 1) == 0 { LONG } else { LONG - 1 }),
+        ends => Ok(ends.trailing_zeros() as usize + 1),
+    }
 }
 
 /// Which bytes follow a backslash that is not escaped itself. `first`: 1 if the first one does.

@@ -74,13 +74,11 @@ fn long_end(text: &[u8]) -> usize {
             rest = rest.get(block::LONG..).unwrap_or_default();
             continue;
         }
-        let (quotes, escaped) = block::quotes(window);
-        if quotes != 0 {
-            return text.len() - rest.len() + 1 + quotes.trailing_zeros() as usize;
+        let passed = text.len() - rest.len();
+        match block::end(window) {
+            Ok(end) => return passed + end,
+            Err(further) => rest = text.get(passed + further..).unwrap_or_default(),
         }
-        // The first byte of a window may be a backslash only if that escapes.
-        let passed = if escaped >> (block::LONG - 1) == 0 { block::LONG } else { block::LONG - 1 };
-        rest = rest.get(passed..).unwrap_or_default();
     }
     text.len() - rest.len() + last_end(rest)
 }

@@ -51,14 +51,13 @@ impl<S: Copy> Scanner<S> {
                 byte if self.skipped_empty && is_space(*byte) => rest = after,
                 byte => {
                     self.skipped_empty = false;
-                    let text = if *byte == b'"' { rest } else { after };
-                    let begun = match text.first_chunk().map(block::bracket) {
+                    let begun = match rest.first_chunk().map(block::bracket) {
                         // Whatever strings are before it, none of them is open there.
                         Some((bracket, quotes)) if quotes % 2 == 0 => {
-                            rest = text.get(bracket..).unwrap_or_default();
+                            rest = rest.get(bracket.max(1)..).unwrap_or_default();
                             continue;
                         }
-                        Some((bracket, _)) => text.get(bracket - 1..).unwrap_or_default(),
+                        Some((bracket, _)) => rest.get(bracket - 1..).unwrap_or_default(),
                         None if *byte == b'"' => rest,
                         None => {
                             rest = after;
