@@ -52,8 +52,8 @@ fn longer_part(rest: &[u8], at: usize, escaped: bool) -> (&[u8], Part, usize) {
     }
 }
 
-/// Where a string ends of which the first byte here is known: it is not the end, and a backslash only if that escapes
-/// the next. Where the text ends if the string goes on there.
+/// Where a string ends of which the first byte here is known: it is neither the end nor a backslash. Where the text
+/// ends if the string goes on there.
 #[inline]
 pub(super) fn end(text: &[u8]) -> usize {
     if let [_, rest @ ..] = text
@@ -66,7 +66,7 @@ pub(super) fn end(text: &[u8]) -> usize {
     long_end(text)
 }
 
-/// The same for a string that is probably long.
+/// The same for a string that is probably long. The first byte may also be a backslash, if that escapes the next.
 fn long_end(text: &[u8]) -> usize {
     let mut rest = text;
     while let Some(window) = rest.first_chunk() {
@@ -121,15 +121,79 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    /// What many strings consist of: quotes, runs of backslashes, and text of which much is alike.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let plain = (0usize..150).prop_map(|length| vec![b'x'; length]);
+        let dense = prop::collection::vec(
+            prop_oneof![Just(b'"'), Just(b'\\'), Just(b'\\'), Just(b'\\'), Just(b']'), any::<u8>()],
+            0..90,
+        );
+        let escapes = prop::sample::select(vec!["\\n", "\\\"", "\\\\", "some ", "\u{20ac}"]);
+        let escapes = prop::collection::vec(escapes.prop_map(str::as_bytes), 0..60);
+        let parts = prop_oneof![plain, dense, escapes.prop_map(|parts| parts.concat())];
+        prop::collection::vec(parts, 0..6).prop_map(|parts| parts.concat())
+    }
+
+    /// Where the string ends, or whether the byte after the text is escaped: one byte after the other.
+    fn reference(text: &[u8], mut escaped: bool) -> Result<usize, bool> {
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'"' => return Ok(at),
+                byte => escaped = *byte == b'\\',
+            }
+        }
+        Err(escaped)
+    }
+
     proptest! {
         #[test]
-        fn the_first_quote_or_backslash_is_found_wherever_it_is(
-            text in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>(), Just(b'a'), Just(b'#'), Just(b']')], 0..90),
-            plain in 0usize..80,
+        fn a_string_ends_where_it_does_byte_by_byte(text in text(), at in 0usize..40, escaped: bool) {
+            let piece = [&vec![b'"'; at], text.as_slice()].concat();
+            let (part, ending, next) = string_part(&piece, at, escaped);
+            match (reference(&text, escaped), ending) {
+                (Ok(length), Part::Closed { escapes }) => {
+                    prop_assert_eq!((part, next), (&text[..length], at + length + 1));
+                    prop_assert!(escapes || !part.contains(&b'\\'));
+                }
+                (Err(expected), Part::Open { escaped }) => {
+                    prop_assert_eq!((part, next, escaped), (text.as_slice(), piece.len(), expected));
+                }
+                (expected, _) => prop_assert!(false, "not {:?}", expected),
+            }
+        }
+
+        #[test]
+        fn a_string_of_which_the_first_byte_is_known_ends_where_it_does_byte_by_byte(
+            text in text(),
+            known in prop_oneof![Just(b'"'), Just(b'x')],
         ) {
+            let text = [&[known], text.as_slice()].concat();
+            let expected = reference(&text[1..], false);
+            prop_assert_eq!(end(&text), expected.map_or(text.len(), |length| length + 1));
+            if let Err(escaped) = expected {
+                prop_assert_eq!(escapes_next(&text), escaped);
+            }
+        }
+
+        #[test]
+        fn the_first_quote_or_backslash_is_found_wherever_it_is(text in text(), plain in 0usize..80) {
             let text = [&vec![b'x'; plain], text.as_slice()].concat();
             let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
             prop_assert_eq!(quote_or_backslash(&text), expected);
+        }
+    }
+
+    #[test]
+    fn a_run_of_backslashes_of_any_length_escapes_the_quote_behind_it_or_does_not() {
+        for before in 0..70 {
+            for length in 0..140 {
+                let text =
+                    ["x".repeat(before), "\\".repeat(length), "\"y\"".to_owned(), "z".repeat(130)].concat();
+                let (part, ending, _) = string_part(text.as_bytes(), 0, false);
+                assert!(matches!(ending, Part::Closed { .. }), "{length} after {before}");
+                assert_eq!(part.len(), before + length + length % 2 * 2, "{length} after {before}");
+            }
         }
     }
 }

@@ -10,6 +10,8 @@
 //! client writes can make this scanner see another top level than the provider's parser does.
 
 mod skip;
+#[cfg(test)]
+mod tests;
 
 use super::nesting::Nesting;
 use super::quote::{Part, string_part};
