@@ -13,8 +13,10 @@ static SHAPE: Shape<()> = Shape::document(&[Shape::value("skipped", ())]);
 const BEFORE: &str = r#"{"skipped":"#;
 
 /// The kind of the value, and where it stands.
+type Found = Option<(String, Range<u64>)>;
+
 #[derive(Default)]
-struct Seen(Option<(String, Range<u64>)>);
+struct Seen(Found);
 
 impl Sink<()> for Seen {
     fn value(&mut self, (): (), value: Value<'_>, span: Range<u64>) {
@@ -22,7 +24,7 @@ impl Sink<()> for Seen {
     }
 }
 
-fn scan(text: &[u8], piece: usize) -> (Result<(), SyntaxError>, Option<(String, Range<u64>)>) {
+fn scan(text: &[u8], piece: usize) -> (Result<(), SyntaxError>, Found) {
     let (mut scanner, mut seen) = (Scanner::new(&SHAPE), Seen::default());
     let fed = text.chunks(piece).try_for_each(|piece| scanner.feed(piece, &mut seen));
     (fed.and_then(|()| scanner.finish(&mut seen)), seen.0)
