@@ -32,7 +32,7 @@ impl Label {
         if kept.is_empty() {
             return None;
         }
-        if kept.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        if is_printable(kept) {
             return core::str::from_utf8(kept).ok().map(|text| Self(text.into()));
         }
         let text: String = kept
@@ -84,13 +84,27 @@ pub fn push_json_string(out: &mut String, text: &str) {
 
 /// Whether no byte of a text has to be escaped in JSON.
 fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<{ word::BYTES }>();
     let marks = |bytes: &[u8; word::BYTES]| {
         let bytes = word::read(bytes);
         word::below(bytes, b' ') | word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'))
     };
-    words.iter().all(|bytes| marks(bytes) == 0)
-        && rest.iter().all(|&byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
+    all(text, |bytes| marks(bytes) == 0, |byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
+}
+
+/// Whether every byte may be kept in a label.
+fn is_printable(text: &[u8]) -> bool {
+    let is = |byte: u8| matches!(byte, 0x20..=0x7e);
+    // Without a branch, so that it becomes vector instructions.
+    all(text, |bytes| bytes.iter().fold(true, |all, &byte| all & is(byte)), is)
+}
+
+/// Whether all words of a text are such, the last bytes being looked at twice; or all bytes, if it is no word long.
+#[inline]
+fn all(text: &[u8], words: impl Fn(&[u8; word::BYTES]) -> bool, bytes: impl Fn(u8) -> bool) -> bool {
+    match text.last_chunk() {
+        Some(last) => text.as_chunks().0.iter().all(&words) && words(last),
+        None => text.iter().all(|&byte| bytes(byte)),
+    }
 }
 
 /// Undoes percent-encoding; what is not one is kept as it is.
@@ -125,6 +139,34 @@ mod tests {
         assert_eq!(Label::from_bytes(b"a\xffb\nc").unwrap().as_str(), "a?b?c");
         assert_eq!(Label::from_bytes(&[b'x'; 500]).unwrap().as_str().len(), LABEL_BYTES);
         assert_eq!(Label::from_bytes(b" \t "), None);
+    }
+
+    #[test]
+    fn a_byte_that_is_not_printable_is_replaced_wherever_it_stands() {
+        for length in 1..40 {
+            for at in 0..length {
+                for byte in [0x00, 0x1f, 0x7f, 0x80, 0xff] {
+                    let mut bytes = vec![b'~'; length];
+                    bytes[at] = byte;
+                    let expected = ["~".repeat(at), "?".to_owned(), "~".repeat(length - at - 1)].concat();
+                    assert_eq!(Label::from_bytes(&bytes).unwrap().as_str(), expected, "{byte} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_in_json_is_wherever_it_stands() {
+        for length in 1..40 {
+            for at in 0..length {
+                for character in ["\"", "\\", "\u{0}", "\u{1f}", "\n"] {
+                    let text = ["x".repeat(at), character.to_owned(), "é".repeat(length - at - 1)].concat();
+                    let mut out = String::new();
+                    push_json_string(&mut out, &text);
+                    assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+                }
+            }
+        }
     }
 
     proptest! {

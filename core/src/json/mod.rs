@@ -7,6 +7,7 @@
 //! Does not check what it skips beyond brackets and strings: that is the provider's business. What it
 //! reports is nevertheless what every JSON parser would see.
 
+mod block;
 mod found;
 mod nesting;
 mod quote;

@@ -9,6 +9,10 @@
 //! Containers without interest are skipped by counting brackets, their kinds checked, so that no text a
 //! client writes can make this scanner see another top level than the provider's parser does.
 
+mod skip;
+#[cfg(test)]
+mod tests;
+
 use super::nesting::Nesting;
 use super::quote::{Part, string_part};
 use super::token::{TOKEN_BYTES, Token};
@@ -218,54 +222,6 @@ impl<S: Copy> Scanner<S> {
         }
         self.state = State::After;
         Ok(at + 1)
-    }
-
-    /// Goes through a container without interest: to its end, or that of the piece. Strings that end in the piece
-    /// are passed here too, so that the state changes as seldom as can be.
-    fn skip(
-        &mut self,
-        piece: &[u8],
-        mut at: usize,
-        floor: usize,
-        sink: &mut impl Sink<S>,
-    ) -> Result<usize, SyntaxError> {
-        while let Some(&byte) = piece.get(at) {
-            match byte {
-                b'"' => {
-                    self.skipped_empty = false;
-                    at = self.skip_text(piece, at + 1, floor, false);
-                    continue;
-                }
-                b'{' | b'[' => {
-                    self.skipped_empty = false;
-                    self.nesting.open(byte == b'{')?;
-                }
-                b'}' | b']' => {
-                    self.close_bracket(byte, at)?;
-                    if self.nesting.depth() < floor {
-                        self.state = State::After;
-                        if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
-                            let end = self.base + at as u64 + 1;
-                            sink.value(slot, container(byte, self.skipped_empty), self.start..end);
-                        }
-                        return Ok(at + 1);
-                    }
-                }
-                _ if is_space(byte) => {}
-                _ => self.skipped_empty = false,
-            }
-            at += 1;
-        }
-        Ok(at)
-    }
-
-    fn skip_text(&mut self, piece: &[u8], at: usize, floor: usize, escaped: bool) -> usize {
-        let (_, ending, next) = string_part(piece, at, escaped);
-        self.state = match ending {
-            Part::Closed { .. } => State::Skip { floor },
-            Part::Open { escaped } => State::SkipText { floor, escaped },
-        };
-        next
     }
 
     fn key(&mut self, piece: &[u8], at: usize, escaped: bool) -> usize {

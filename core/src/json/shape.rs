@@ -11,31 +11,33 @@ pub struct Shape<S: 'static> {
     pub(super) name: &'static str,
     pub(super) slot: Option<S>,
     pub(super) inside: &'static [Self],
+    /// The marks of the names inside.
+    marks: u64,
 }
 
 impl<S: Copy> Shape<S> {
     /// The document itself.
     #[must_use]
     pub const fn document(inside: &'static [Self]) -> Self {
-        Self { name: "", slot: None, inside }
+        Self { name: "", slot: None, inside, marks: Self::marks(inside) }
     }
 
     /// A value that is reported as `slot`.
     #[must_use]
     pub const fn value(name: &'static str, slot: S) -> Self {
-        Self { name, slot: Some(slot), inside: &[] }
+        Self { name, slot: Some(slot), inside: &[], marks: 0 }
     }
 
     /// A container of which only values inside are reported.
     #[must_use]
     pub const fn inside(name: &'static str, inside: &'static [Self]) -> Self {
-        Self { name, slot: None, inside }
+        Self { name, slot: None, inside, marks: Self::marks(inside) }
     }
 
     /// A container that is reported as `slot` when it ends, after the values inside.
     #[must_use]
     pub const fn both(name: &'static str, slot: S, inside: &'static [Self]) -> Self {
-        Self { name, slot: Some(slot), inside }
+        Self { name, slot: Some(slot), inside, marks: Self::marks(inside) }
     }
 
     /// Everything inside that is reported: where it stands, like `choices[].delta.content`, and as what.
@@ -61,11 +63,29 @@ impl<S: Copy> Shape<S> {
     }
 
     pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
-        // Most keys are none of these: length and first byte tell without a comparison.
+        // Most keys are none of these, and most of the others are told by length and first byte.
+        if self.marks & mark(name) == 0 {
+            return None;
+        }
         let first = name.first();
         self.inside.iter().find(|shape| {
             let known = shape.name.as_bytes();
             known.len() == name.len() && known.first() == first && known == name
         })
     }
+
+    const fn marks(mut shapes: &[Self]) -> u64 {
+        let mut marks = 0;
+        while let [shape, rest @ ..] = shapes {
+            marks |= mark(shape.name.as_bytes());
+            shapes = rest;
+        }
+        marks
+    }
+}
+
+/// One of 64 bits, which names that are as long and begin alike have in common.
+const fn mark(name: &[u8]) -> u64 {
+    let [first, ..] = name else { return 1 };
+    1 << ((*first as usize + 5 * name.len()) % 64)
 }
