@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{Account, AtLimit, Budget, Mode, Running, WhenFull};
+use crate::config::{Account, AtLimit, Budget, Key, Mode, Running, WhenFull};
 use crate::ledger::{Amounts, Ledger, Measure, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
@@ -117,6 +117,16 @@ pub fn admit<S: Store>(
             Err(refusal)
         }
     }
+}
+
+/// The budget of the caller that has no room for any request, as far as that is known without a look at the store. Of
+/// several the one that has none for the longest.
+pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, key: &Key, now: Millis) -> Option<Refusal> {
+    let short = |account: &Rc<Account>| {
+        let short = ledger.is_short(account, Amounts::REQUEST, now)?;
+        Some(Refusal::Short(Rc::clone(account), short))
+    };
+    key.accounts.iter().flatten().filter_map(short).max_by_key(|refusal| refusal.lasts(now))
 }
 
 /// Whether the budget lets pass whom it has no slot for.

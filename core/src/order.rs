@@ -12,7 +12,7 @@
 
 use std::rc::Rc;
 
-use crate::admission::{Hold, Noticed, Refusal, Wanted, admit};
+use crate::admission::{self, Hold, Noticed, Refusal, Wanted, admit};
 use crate::ask::{Ask, CompletionMember};
 use crate::attribution::Attribution;
 use crate::config::{Account, Config, Dimension, Key, Mode, Provider, Unpriced};
@@ -230,15 +230,25 @@ impl Order<'_> {
     }
 
     fn denial(&self, refusal: Refusal) -> Denial {
-        let (account, lack) = match refusal {
-            Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
-            Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),
-            Refusal::Short(account, _) => (account, Lack::Room),
-            Refusal::NoSlot(account) => (account, Lack::Slot),
-            Refusal::Store(error) => return Denial::Store(error),
-        };
-        Denial::budget(self.config, account, lack, self.now)
+        denial(self.config, refusal, self.now)
     }
+}
+
+/// Why `key` would be refused whatever it asks for, as far as that is known without a look at the store: somebody who
+/// does not stop is refused without reading what for.
+pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now: Millis) -> Option<Denial> {
+    admission::used_up(ledger, key, now).map(|refusal| denial(config, refusal, now))
+}
+
+fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
+    let (account, lack) = match refusal {
+        Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
+        Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),
+        Refusal::Short(account, _) => (account, Lack::Room),
+        Refusal::NoSlot(account) => (account, Lack::Slot),
+        Refusal::Store(error) => return Denial::Store(error),
+    };
+    Denial::budget(config, account, lack, now)
 }
 
 /// What was taken for an offer.

@@ -18,7 +18,7 @@ use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
 use farebox_core::identity::identify;
 use farebox_core::keyring::Keyring;
-use farebox_core::order::Order;
+use farebox_core::order::{self, Order};
 use farebox_core::place::{Place, dialect_of};
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
@@ -96,6 +96,9 @@ impl Gateway {
                 }
                 if bodiless {
                     return Err(Denial::Body(farebox_core::ask::AskError::Empty));
+                }
+                if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now) {
+                    return Err(denial);
                 }
                 if let Some(mode) = &config.headers_only {
                     let ask = Ask::unread(&served, &head, mode.model_header.as_deref())?;

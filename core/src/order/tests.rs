@@ -1,18 +1,20 @@
 //! What becomes of requests when budgets are full, low, strict, or counted by what requests say.
 
 mod slots;
+mod used_up;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::config::testing::{self, NOW};
 use crate::dialect::Served;
-use crate::ledger::MemoryStore;
+use crate::ledger::{Leases, MemoryStore};
 
 /// A gateway with counters, and what it has been asked.
 struct Gateway {
     config: Config,
     store: MemoryStore,
+    leases: Leases,
     recent: Recent,
     now: Millis,
     draw: u64,
@@ -31,11 +33,12 @@ impl Gateway {
             json["models"]["cheap"] = json!([{"provider": "one", "model": "c-0"}]);
             change(json);
         });
-        Self { config, store: MemoryStore::default(), recent: Recent::default(), now: NOW, draw: 0 }
+        let (store, leases, recent) = (MemoryStore::default(), Leases::default(), Recent::default());
+        Self { config, store, leases, recent, now: NOW, draw: 0 }
     }
 
     fn ledger(&self) -> Ledger<'_, MemoryStore> {
-        Ledger::new(&self.store, self.config.hold.epoch_ms)
+        Ledger::new(&self.store, self.config.hold.epoch_ms).with_leases(&self.leases)
     }
 
     fn ask(&self, key: &str, headers: &[(&str, &str)], body: &Value) -> Result<Admission, Denial> {
@@ -348,7 +351,7 @@ fn the_target_that_is_drawn_is_the_one_that_is_tried_and_paid_for_also_after_a_d
                 admission.target.model,
             ));
         }
-        gateway.store = MemoryStore::default();
+        (gateway.store, gateway.leases) = Default::default();
     }
     let expected =
         [("cheap", true, "c-1"), ("cheap", false, "c-2"), ("small", true, "s-1"), ("small", false, "s-2")];
