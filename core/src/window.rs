@@ -55,15 +55,21 @@ impl Millis {
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         let moment = self.utc();
-        format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-            moment.year(),
-            u8::from(moment.month()),
-            moment.day(),
-            moment.hour(),
-            moment.minute(),
-            moment.second()
-        )
+        let parts = [
+            (4, moment.year().unsigned_abs(), '-'),
+            (2, u8::from(moment.month()).into(), '-'),
+            (2, moment.day().into(), 'T'),
+            (2, moment.hour().into(), ':'),
+            (2, moment.minute().into(), ':'),
+            (2, moment.second().into(), 'Z'),
+        ];
+        let mut text = String::with_capacity("2026-11-22T00:00:00Z".len());
+        for (digits, number, end) in parts {
+            let digit = |place| char::from_digit(number / 10_u32.pow(place) % 10, 10);
+            text.extend((0..digits).rev().filter_map(digit));
+            text.push(end);
+        }
+        text
     }
 
     fn utc(self) -> UtcDateTime {

@@ -43,11 +43,11 @@ impl Denial {
 fn budget_message(account: &Account, lack: Lack, resets_at: Option<Millis>) -> String {
     let name = &account.budget.name;
     let reset = || match resets_at {
-        Some(moment) => format!("It resets at {}.", moment.to_rfc3339()),
+        Some(moment) => ["It resets at ", &moment.to_rfc3339(), "."].concat(),
         None => "It does not reset.".to_owned(),
     };
     match lack {
-        Lack::Room => format!("Budget '{name}' has no room for this request. {}", reset()),
+        Lack::Room => ["Budget '", name, "' has no room for this request. ", &reset()].concat(),
         Lack::Turn => {
             format!("Budget '{name}' allows no more requests at one time. Try again when one has ended.")
         }
