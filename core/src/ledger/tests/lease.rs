@@ -15,7 +15,7 @@ const NOW: Millis = Millis(0);
 
 /// A store that says how often it was asked, and answers as long as it may.
 #[derive(Default)]
-struct Counted(MemoryStore, Cell<u32>, Cell<bool>);
+pub(super) struct Counted(MemoryStore, Cell<u32>, pub(super) Cell<bool>);
 
 impl Store for Counted {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
@@ -30,7 +30,7 @@ impl Store for Counted {
 }
 
 /// What somebody else sees of the counter.
-fn others_see<S: Store>(store: &S, account: &Account, now: Millis) -> (Amounts, Amounts) {
+pub(super) fn others_see<S: Store>(store: &S, account: &Account, now: Millis) -> (Amounts, Amounts) {
     let counter = Ledger::new(store, EPOCH_MS).read(account, now).unwrap();
     (counter.spent(), counter.held())
 }
