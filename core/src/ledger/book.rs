@@ -173,7 +173,8 @@ impl<'a, S: Store> Ledger<'a, S> {
     }
 
     fn write(&self, account: &Account, now: Millis) -> Result<(), StoreError> {
-        self.leases.map_or(Ok(()), |leases| leases.write(self, account, now))
+        let leases = self.leases.filter(|_| account.tag.is_none());
+        leases.map_or(Ok(()), |leases| leases.write(self, account, now))
     }
 
     /// The counter of `account` as the store has it.

@@ -60,9 +60,24 @@ impl Config {
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
     Configure(Config),
-    Hold { id: u64, record: usize, amounts: Amounts },
-    Grow { id: u64, amounts: Amounts, forced: bool },
-    Settle { id: u64, charge: Amounts },
+    Hold {
+        id: u64,
+        record: usize,
+        amounts: Amounts,
+    },
+    Grow {
+        id: u64,
+        amounts: Amounts,
+        forced: bool,
+    },
+    Settle {
+        id: u64,
+        charge: Amounts,
+    },
+    /// End without a charge, and do not come again if that fails.
+    Release {
+        id: u64,
+    },
     Tick,
 }
 
@@ -190,6 +205,11 @@ impl State {
                     return Outcome::Failed;
                 }
                 holds.remove(&id);
+                Outcome::Done
+            }
+            Order::Release { id } => {
+                let (account, amounts, epoch, epoch_ms) = holds.remove(&id).unwrap();
+                let _ = ledger(epoch_ms).settle(&account, amounts, epoch, Amounts::default(), now);
                 Outcome::Done
             }
             Order::Tick if leases.tick(&ledger(*epoch_ms), now).is_ok() => Outcome::Done,

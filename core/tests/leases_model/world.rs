@@ -239,6 +239,10 @@ impl World {
         }
         let id = chance.pick(&own);
         let request = &requests[&id];
+        // What is not part of a lease and cannot be released is forgotten with its epoch.
+        if request.leased && chance.one_in(6) {
+            return Order::Release { id };
+        }
         if chance.one_in(5) {
             let more = Amounts { requests: 0, ..amounts(*style, chance) };
             let forced = !style.strict && chance.one_in(2);
@@ -318,7 +322,9 @@ impl World {
             (record.window, record.spent) = (window, Amounts::default());
             self.seen.turned += 1;
             let spec = match order {
-                Order::Grow { id, .. } | Order::Settle { id, .. } => Some(self.requests[id].spec),
+                Order::Grow { id, .. } | Order::Settle { id, .. } | Order::Release { id } => {
+                    Some(self.requests[id].spec)
+                }
                 _ => asked,
             };
             assert_eq!(
@@ -378,6 +384,12 @@ impl World {
                 } else if leased {
                     let view = &mut record.views[at];
                     view.owed = view.owed.plus(charge);
+                }
+            }
+            (&Order::Release { id }, _) => {
+                let Request { record, spec, .. } = self.requests.remove(&id).unwrap();
+                if op.put {
+                    self.records[record].wrote(at, spec.limits);
                 }
             }
             (_, Outcome::Failed) => assert!(self.style.fails, "failed though the store answered"),

@@ -116,3 +116,60 @@ fn what_cannot_be_released_is_given_back_by_the_next_tick() {
     leases.tick(&ledger, NOW).unwrap();
     assert_eq!(others_see(&store, &account, NOW).1, Amounts::default());
 }
+
+#[test]
+fn a_lease_that_was_forgotten_lets_nobody_in() {
+    let (store, leases, account) =
+        (MemoryStore::default(), Leases::default(), account(token_limit(1_000_000)));
+    let ledger = Ledger::new(&store, EPOCH_MS).with_leases(&leases);
+    held(ledger.hold(&account, tokens(8), NOW)).unwrap();
+    held(ledger.hold(&account, tokens(8), NOW)).unwrap();
+    // No tick came for so long that the store has nothing of it any more.
+    let late = Millis(3 * EPOCH_MS);
+    assert_eq!(others_see(&store, &account, late).1, Amounts::default());
+    held(ledger.hold(&account, tokens(8), late)).unwrap();
+    assert!(tokens(24).within(others_see(&store, &account, late).1));
+}
+
+#[test]
+fn a_clock_that_steps_back_over_an_epoch_takes_nothing_from_others() {
+    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(1_000)));
+    let ledger = Ledger::new(&store, EPOCH_MS).with_leases(&leases);
+    let others = Ledger::new(&store, EPOCH_MS);
+    let (before, after) = (Millis(EPOCH_MS - 1), Millis(EPOCH_MS));
+    let epoch = held(ledger.hold(&account, tokens(8), after)).unwrap();
+    held(others.hold(&account, tokens(30), before)).unwrap();
+    let second = held(ledger.hold(&account, tokens(8), before)).unwrap();
+    ledger.settle(&account, tokens(8), epoch, tokens(5), before).unwrap();
+    leases.tick(&ledger, before).unwrap();
+    ledger.settle(&account, tokens(8), second, tokens(5), after).unwrap();
+    assert_eq!(others_see(&store, &account, after), (tokens(5).plus(tokens(5)), tokens(30)));
+}
+
+#[test]
+fn charges_that_are_owed_when_a_window_ends_count_in_the_next() {
+    let (store, leases) = (MemoryStore::default(), Leases::default());
+    let account = in_window(Window::Minute, token_limit(100));
+    let ledger = Ledger::new(&store, 60 * EPOCH_MS).with_leases(&leases);
+    held(ledger.hold(&account, tokens(8), NOW)).unwrap();
+    let epoch = held(ledger.hold(&account, tokens(50), NOW)).unwrap();
+    ledger.settle(&account, tokens(50), epoch, tokens(40), NOW).unwrap();
+    let next = Millis(60_000);
+    leases.tick(&ledger, next).unwrap();
+    assert_eq!(others_see(&store, &account, next), (tokens(40), tokens(8)));
+}
+
+#[test]
+fn epochs_of_another_length_lose_no_charge_and_leave_nothing_held() {
+    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(1_000)));
+    let long = Ledger::new(&store, 60 * EPOCH_MS).with_leases(&leases);
+    let short = Ledger::new(&store, EPOCH_MS).with_leases(&leases);
+    let now = Millis(90 * EPOCH_MS);
+    let first = held(long.hold(&account, tokens(8), now)).unwrap();
+    let second = held(short.hold(&account, tokens(8), now)).unwrap();
+    leases.tick(&short, now).unwrap();
+    assert_eq!(others_see(&store, &account, now).1, tokens(8).plus(tokens(8)));
+    long.settle(&account, tokens(8), first, tokens(5), now).unwrap();
+    short.settle(&account, tokens(8), second, tokens(5), now).unwrap();
+    assert_eq!(others_see(&store, &account, now), (tokens(5).plus(tokens(5)), Amounts::default()));
+}
