@@ -37,6 +37,11 @@ fn case(seed: u64, style: Style, workers: usize, steps: u64) -> Seen {
             let ms = world.chance.from(0, 4_000);
             world.pass(ms);
         }
+        if style.epochs && world.chance.one_in(40) {
+            // A machine that sleeps: holds are forgotten, charges are not.
+            let ms = world.chance.from(0, 4 * EPOCH_MS);
+            world.now = world.now.plus(ms);
+        }
         if style.pushes && world.chance.one_in(60) {
             world.push();
         }

@@ -17,7 +17,7 @@ pub(crate) struct Style {
     pub(crate) dies: bool,
     /// Configurations are pushed.
     pub(crate) pushes: bool,
-    /// ... with epochs of another length.
+    /// ... with epochs of another length, and epochs pass without a tick.
     pub(crate) epochs: bool,
     /// Windows end, and clocks differ.
     pub(crate) turns: bool,

@@ -153,7 +153,8 @@ impl Store for Remote {
 struct State {
     accounts: Vec<Rc<Account>>,
     epoch_ms: u64,
-    leases: Leases,
+    /// By record: those of several would be ticked in an order that no seed decides.
+    leases: [Leases; RECORDS.len()],
     /// By request: of which account it holds what, since which epoch of which length.
     holds: HashMap<u64, (Rc<Account>, Amounts, u64, u64)>,
 }
@@ -174,14 +175,17 @@ pub(crate) fn run(orders: &Receiver<(Order, Millis)>, say: Sender<Said>, hear: R
 impl State {
     fn obey(&mut self, order: Order, store: &Remote, now: Millis) -> Outcome {
         let Self { accounts, epoch_ms, leases, holds } = self;
-        let ledger = |epoch_ms| Ledger::new(store, epoch_ms).with_leases(leases);
+        let ledger = |account: &Account, epoch_ms| {
+            let record = RECORDS.iter().position(|record| *record == &*account.record).unwrap();
+            Ledger::new(store, epoch_ms).with_leases(&leases[record])
+        };
         match order {
             Order::Configure(config) => {
                 (*accounts, *epoch_ms) = (config.accounts(), config.epoch_ms);
                 Outcome::Done
             }
             Order::Hold { id, record, amounts } => {
-                let (account, ledger) = (&accounts[record], ledger(*epoch_ms));
+                let (account, ledger) = (&accounts[record], ledger(&accounts[record], *epoch_ms));
                 if ledger.is_short(account, amounts, now).is_some() {
                     return Outcome::Short;
                 }
@@ -193,7 +197,8 @@ impl State {
             }
             Order::Grow { id, amounts, forced } => {
                 let (account, before, epoch, epoch_ms) = holds.get_mut(&id).unwrap();
-                let room = ledger(*epoch_ms).regrow(account, (*before, *epoch), amounts, forced, now);
+                let room =
+                    ledger(account, *epoch_ms).regrow(account, (*before, *epoch), amounts, forced, now);
                 if let Ok(Room::Held { epoch: moved, .. }) = room {
                     (*before, *epoch) = (amounts, moved);
                 }
@@ -201,7 +206,7 @@ impl State {
             }
             Order::Settle { id, charge } => {
                 let (account, amounts, epoch, epoch_ms) = &holds[&id];
-                if ledger(*epoch_ms).settle(account, *amounts, *epoch, charge, now).is_err() {
+                if ledger(account, *epoch_ms).settle(account, *amounts, *epoch, charge, now).is_err() {
                     return Outcome::Failed;
                 }
                 holds.remove(&id);
@@ -209,11 +214,18 @@ impl State {
             }
             Order::Release { id } => {
                 let (account, amounts, epoch, epoch_ms) = holds.remove(&id).unwrap();
-                let _ = ledger(epoch_ms).settle(&account, amounts, epoch, Amounts::default(), now);
+                let _ = ledger(&account, epoch_ms).settle(&account, amounts, epoch, Amounts::default(), now);
                 Outcome::Done
             }
-            Order::Tick if leases.tick(&ledger(*epoch_ms), now).is_ok() => Outcome::Done,
-            Order::Tick => Outcome::Failed,
+            Order::Tick => {
+                let ticked: Vec<bool> = leases
+                    .iter()
+                    .map(|leases| {
+                        leases.tick(&Ledger::new(store, *epoch_ms).with_leases(leases), now).is_ok()
+                    })
+                    .collect();
+                if ticked.contains(&false) { Outcome::Failed } else { Outcome::Done }
+            }
         }
     }
 }
