@@ -41,6 +41,8 @@ pub(crate) struct World {
     requests: BTreeMap<u64, Request>,
     pub(crate) seen: Seen,
     next_id: u64,
+    /// All clocks agree for now.
+    agreed: bool,
 }
 
 /// A worker as the scheduler sees it.
@@ -96,6 +98,7 @@ impl World {
             requests: BTreeMap::new(),
             seen: Seen::default(),
             next_id: 0,
+            agreed: false,
             chance,
         }
     }
@@ -154,6 +157,8 @@ impl World {
 
     /// After a tick of all, others see exactly what is, and who fits is let in.
     pub(crate) fn check_after_ticks(&mut self) {
+        (0..self.workers.len()).for_each(|at| self.finish(at));
+        self.agreed = true;
         self.tick_all();
         let record = self.chance.index(RECORDS.len());
         self.check_exactly();
@@ -165,6 +170,7 @@ impl World {
         let before = self.requests.len();
         self.next_id += 1;
         self.obey(at, Order::Hold { id: self.next_id, record, amounts });
+        self.agreed = false;
         if spec.mode != Mode::Check {
             let is_in = self.requests.len() > before;
             assert_eq!(
@@ -253,7 +259,11 @@ impl World {
 
     fn start(&mut self, at: usize, order: Order) {
         // Clocks of workers may be read a little earlier or later.
-        let back = if self.style.turns && self.chance.one_in(4) { self.chance.from(0, 2_000) } else { 0 };
+        let back = if self.style.turns && !self.agreed && self.chance.one_in(4) {
+            self.chance.from(0, 2_000)
+        } else {
+            0
+        };
         let now = Millis(self.now.0 - back);
         let worker = &mut self.workers[at];
         match &order {
