@@ -21,6 +21,7 @@ mod plan;
 mod record;
 #[path = "../budgets_model/shared.rs"]
 mod shared;
+mod verdict;
 mod worker;
 mod world;
 
