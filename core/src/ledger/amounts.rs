@@ -47,6 +47,12 @@ impl Amounts {
         }
     }
 
+    /// Whether they are not more than `room` in any measure.
+    #[must_use]
+    pub fn within(self, room: Self) -> bool {
+        self.minus(room) == Self::default()
+    }
+
     /// So many times as much, measure by measure; saturates.
     #[must_use]
     pub fn times(self, factor: u64) -> Self {
@@ -161,17 +167,6 @@ impl Limits {
             limit.is_some_and(|limit| used > limit).then_some(measure)
         };
         self.measures(used, running).into_iter().find_map(over)
-    }
-
-    /// Whether `amounts` are not more than `room` in any measure that is limited. Requests that run do not count.
-    #[must_use]
-    pub fn within(&self, amounts: Amounts, room: Amounts) -> bool {
-        let Self { usd, tokens, input_tokens, output_tokens, requests, concurrent: _ } = self;
-        (usd.is_none() || amounts.usd <= room.usd)
-            && (tokens.is_none() || amounts.tokens() <= room.tokens())
-            && (input_tokens.is_none() || amounts.input <= room.input)
-            && (output_tokens.is_none() || amounts.output <= room.output)
-            && (requests.is_none() || amounts.requests <= room.requests)
     }
 
     /// How much of the limit that is nearest is used, in percent, rounded down; 100 for a limit of nothing.

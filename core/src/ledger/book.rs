@@ -78,7 +78,11 @@ impl<'a, S: Store> Ledger<'a, S> {
     pub fn hold(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Room, StoreError> {
         match self.leases_for(account) {
             Some(leases) => leases.hold(self, account, amounts, now),
-            None => self.regrow(account, (Amounts::default(), 0), amounts, false, now),
+            None => {
+                // Another configuration may have a lease of it.
+                self.write(account, now)?;
+                self.regrow(account, (Amounts::default(), 0), amounts, false, now)
+            }
         }
     }
 
@@ -164,10 +168,13 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// # Errors
     /// [`StoreError`] if the store does not answer or holds something else.
     pub fn read(&self, account: &Account, now: Millis) -> Result<Counter, StoreError> {
-        if let Some(leases) = self.leases {
-            leases.write(self, account, now)?;
-        }
+        self.write(account, now)?;
         self.stored(account, now)
+    }
+
+    fn write(&self, account: &Account, now: Millis) -> Result<(), StoreError> {
+        let leases = self.leases.filter(|_| account.tag.is_none());
+        leases.map_or(Ok(()), |leases| leases.write(self, account, now))
     }
 
     /// The counter of `account` as the store has it.

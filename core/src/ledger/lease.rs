@@ -11,15 +11,21 @@
 //! ## tick    => what is owed is written, what is not needed is given back
 //! ```
 //!
-//! What makes it safe: the store always holds at least what the requests of this worker hold or owe, so others can
-//! only find too little room, never too much. They find too little for one tick at most, and what was taken without
-//! need is below a thousandth of a limit of which half is left. When the last request of a worker has ended, nothing
-//! is leased and nothing is owed. A worker that dies takes along what it owed: the charges of one tick.
+//! What makes it safe: the store always holds at least what the requests of this worker hold or owe, in every measure,
+//! so others can only find too little room, never too much, whichever measures their configuration limits. They find
+//! too little for one tick at most: what was taken without need, which is below a thousandth of a limit of which half
+//! is left, and what requests held that have ended. When the last request of a worker has ended, nothing is leased and
+//! nothing is owed. A worker that dies takes along what it owed: the charges of one tick.
+//!
+//! Nobody is let in from a lease unless all that was spent and held was within the limits at the last write, the very
+//! limits that hold for who asks: others' charges or answers that grow may have passed them, or a push lowered them.
+//! Charges count in the window in which they are written.
 //!
 //! Budgets that limit how many requests run, or that only check, are not leased: others would count wrong. Nor are
 //! subjects that callers name, which seldom overlap.
 
 use core::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use hashbrown::HashMap;
 
@@ -45,10 +51,13 @@ pub struct Leases {
 /// What it has of one counter.
 #[derive(Debug)]
 struct Lease {
+    /// Of the configuration that was last asked for room: another may have another window.
     account: Account,
     /// What the store holds for it, in which epoch.
     reserved: Amounts,
     epoch: u64,
+    /// The limits at the last write, if all that was spent and held was within them.
+    kept: Option<Limits>,
     /// The requests that run, and what they hold of it.
     running: u64,
     open: Amounts,
@@ -77,6 +86,7 @@ impl Leases {
         now: Millis,
     ) -> Result<Room, StoreError> {
         self.with(account, |lease| {
+            lease.is_of(account);
             let room = lease.take(ledger, account, (Amounts::default(), amounts), false, now)?;
             match room {
                 Room::Held { .. } => lease.running += 1,
@@ -150,7 +160,10 @@ impl Leases {
         now: Millis,
     ) -> Result<(), StoreError> {
         match self.leases.borrow_mut().get_mut(&account.record) {
-            Some(lease) => lease.tidy(ledger, now),
+            Some(lease) => {
+                lease.is_of(account);
+                lease.tidy(ledger, now)
+            }
             None => Ok(()),
         }
     }
@@ -188,12 +201,20 @@ impl Lease {
             account: account.clone(),
             reserved: Amounts::default(),
             epoch: 0,
+            kept: None,
             running: 0,
             open: Amounts::default(),
             owed: Amounts::default(),
             percent: 0,
             seen: None,
             wanted: true,
+        }
+    }
+
+    /// The budget is as `account` has it from now on.
+    fn is_of(&mut self, account: &Account) {
+        if !Rc::ptr_eq(&self.account.budget, &account.budget) {
+            self.account = account.clone();
         }
     }
 
@@ -210,7 +231,8 @@ impl Lease {
         let Account { budget, limits, .. } = account;
         let (unchanged, others) = (self.open, self.open.minus(before));
         let open = others.plus(amounts);
-        if self.has(ledger, limits, open.plus(self.owed), now) {
+        let may = forced || self.kept.as_ref() == Some(limits);
+        if may && self.has(ledger, open.plus(self.owed), now) {
             self.open = open;
             return Ok(Room::Held { epoch: LEASED, percent: self.percent, short: None });
         }
@@ -237,7 +259,8 @@ impl Lease {
         Ok(room)
     }
 
-    /// Ends a hold of `amounts` and charges `charge`. Changes nothing if that cannot be written.
+    /// Ends a hold of `amounts` and charges `charge`. Changes nothing if that cannot be written; but who is charged
+    /// nothing does not come again, so that is left to the next tick.
     fn give<S: Store>(
         &mut self,
         ledger: &Ledger<'_, S>,
@@ -249,9 +272,9 @@ impl Lease {
         let (running, open) = (self.running.saturating_sub(1), self.open.minus(amounts));
         let owed = self.owed;
         self.owed = owed.plus(charge);
-        if running == 0 || !self.has(ledger, &account.limits, open.plus(self.owed), now) {
+        if running == 0 || !self.has(ledger, open.plus(self.owed), now) {
             let written = self.put(ledger, account, now, |_| (open, ()));
-            if written.is_err() {
+            if written.is_err() && charge != Amounts::default() {
                 self.owed = owed;
                 return written;
             }
@@ -270,12 +293,9 @@ impl Lease {
         self.put(ledger, &account, now, |_| (open, ()))
     }
 
-    /// Whether `amounts` find room in what is reserved, in every measure that is limited.
-    fn has<S>(&self, ledger: &Ledger<'_, S>, limits: &Limits, amounts: Amounts, now: Millis) -> bool
-    where
-        S: Store,
-    {
-        self.epoch == ledger.epoch(now) && limits.within(amounts, self.reserved)
+    /// Whether `amounts` find room in what is reserved.
+    fn has<S: Store>(&self, ledger: &Ledger<'_, S>, amounts: Amounts, now: Millis) -> bool {
+        self.epoch == ledger.epoch(now) && amounts.within(self.reserved)
     }
 
     /// What `account` lacks for `amounts`, if what was spent of it when it was last seen leaves no room: that does not
@@ -312,6 +332,7 @@ impl Lease {
         // Only the slots of a record may have no place.
         let (counter, reserved, epoch, outcome) = written.ok_or(StoreError::Unreadable)?;
         (self.seen, self.reserved, self.epoch) = (Some(counter), reserved, epoch);
+        self.kept = account.limits.exceeded(counter.used(), 0).is_none().then_some(account.limits);
         self.owed = Amounts::default();
         Ok(outcome)
     }

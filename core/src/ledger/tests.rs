@@ -12,6 +12,7 @@ use crate::window::{Calendar, Millis, Window};
 
 mod claims;
 mod lease;
+mod lease_in_change;
 mod rules;
 mod slots;
 

@@ -15,7 +15,7 @@ const NOW: Millis = Millis(0);
 
 /// A store that says how often it was asked, and answers as long as it may.
 #[derive(Default)]
-struct Counted(MemoryStore, Cell<u32>, Cell<bool>);
+pub(super) struct Counted(MemoryStore, Cell<u32>, pub(super) Cell<bool>);
 
 impl Store for Counted {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
@@ -30,7 +30,7 @@ impl Store for Counted {
 }
 
 /// What somebody else sees of the counter.
-fn others_see<S: Store>(store: &S, account: &Account, now: Millis) -> (Amounts, Amounts) {
+pub(super) fn others_see<S: Store>(store: &S, account: &Account, now: Millis) -> (Amounts, Amounts) {
     let counter = Ledger::new(store, EPOCH_MS).read(account, now).unwrap();
     (counter.spent(), counter.held())
 }
@@ -71,6 +71,19 @@ fn others_find_at_most_a_thousandth_of_a_limit_less_than_there_is_and_for_one_ti
     assert_eq!(others_see(&store, &account, NOW).1.tokens(), 4 + 10);
     leases.tick(&ledger, NOW).unwrap();
     assert_eq!(others_see(&store, &account, NOW).1.tokens(), 4);
+}
+
+#[test]
+fn what_a_request_held_that_has_ended_is_kept_from_others_for_one_tick_at_most() {
+    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(100)));
+    let (ledger, others) =
+        (Ledger::new(&store, EPOCH_MS).with_leases(&leases), Ledger::new(&store, EPOCH_MS));
+    held(ledger.hold(&account, tokens(10), NOW)).unwrap();
+    let epoch = held(ledger.hold(&account, tokens(80), NOW)).unwrap();
+    ledger.settle(&account, tokens(80), epoch, tokens(5), NOW).unwrap();
+    assert!(held(others.hold(&account, tokens(85), NOW)).is_none());
+    leases.tick(&ledger, NOW).unwrap();
+    assert!(held(others.hold(&account, tokens(85), NOW)).is_some());
 }
 
 #[test]
