@@ -169,6 +169,12 @@ impl Limits {
         self.measures(used, running).into_iter().find_map(over)
     }
 
+    /// Whether no more than half of any limit is used. Requests that run do not count.
+    #[must_use]
+    pub fn are_far(&self, used: Amounts) -> bool {
+        self.measures(used, 0).into_iter().all(|(_, used, limit)| limit.is_none_or(|limit| used <= limit / 2))
+    }
+
     /// How much of the limit that is nearest is used, in percent, rounded down; 100 for a limit of nothing.
     /// Requests that run do not count: they end.
     #[must_use]

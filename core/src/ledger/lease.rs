@@ -12,13 +12,13 @@
 //! ```
 //!
 //! What makes it safe: the store always holds at least what the requests of this worker hold or owe, in every measure,
-//! so others can only find too little room, never too much, whichever measures their configuration limits. They find
-//! too little for one tick at most: what was taken without need, which is below a thousandth of a limit of which half
-//! is left, and what requests held that have ended. When the last request of a worker has ended, nothing is leased and
-//! nothing is owed. A worker that dies takes along what it owed: the charges of one tick.
+//! so others can only find too little room, never too much, whichever measures their configuration limits. And all this
+//! is done only as long as no more than half of any limit is used: beyond that every hold and every settlement is a
+//! write, so whoever is refused is refused by what is really spent and held. When the last request of a worker
+//! has ended, nothing is leased and nothing is owed. A worker that dies takes along what it owed: the charges of one tick.
 //!
-//! Nobody is let in from a lease unless all that was spent and held was within the limits at the last write, the very
-//! limits that hold for who asks: others' charges or answers that grow may have passed them, or a push lowered them.
+//! What was used is known from the last write, which is not older than a tick, and with it the very limits that hold for
+//! who asks: others' charges or answers that grow may have passed them since, or a push lowered them.
 //! Charges count in the window in which they are written.
 //!
 //! Budgets that limit how many requests run, or that only check, are not leased: others would count wrong. Nor are
@@ -56,8 +56,8 @@ struct Lease {
     /// What the store holds for it, in which epoch.
     reserved: Amounts,
     epoch: u64,
-    /// The limits at the last write, if all that was spent and held was within them.
-    kept: Option<Limits>,
+    /// The limits at the last write, if they were far.
+    far: Option<Limits>,
     /// The requests that run, and what they hold of it.
     running: u64,
     open: Amounts,
@@ -201,7 +201,7 @@ impl Lease {
             account: account.clone(),
             reserved: Amounts::default(),
             epoch: 0,
-            kept: None,
+            far: None,
             running: 0,
             open: Amounts::default(),
             owed: Amounts::default(),
@@ -231,8 +231,7 @@ impl Lease {
         let Account { budget, limits, .. } = account;
         let (unchanged, others) = (self.open, self.open.minus(before));
         let open = others.plus(amounts);
-        let may = forced || self.kept.as_ref() == Some(limits);
-        if may && self.has(ledger, open.plus(self.owed), now) {
+        if self.has(ledger, limits, open.plus(self.owed), now) {
             self.open = open;
             return Ok(Room::Held { epoch: LEASED, percent: self.percent, short: None });
         }
@@ -272,7 +271,7 @@ impl Lease {
         let (running, open) = (self.running.saturating_sub(1), self.open.minus(amounts));
         let owed = self.owed;
         self.owed = owed.plus(charge);
-        if running == 0 || !self.has(ledger, open.plus(self.owed), now) {
+        if running == 0 || !self.has(ledger, &account.limits, open.plus(self.owed), now) {
             let written = self.put(ledger, account, now, |_| (open, ()));
             if written.is_err() && charge != Amounts::default() {
                 self.owed = owed;
@@ -293,9 +292,9 @@ impl Lease {
         self.put(ledger, &account, now, |_| (open, ()))
     }
 
-    /// Whether `amounts` find room in what is reserved.
-    fn has<S: Store>(&self, ledger: &Ledger<'_, S>, amounts: Amounts, now: Millis) -> bool {
-        self.epoch == ledger.epoch(now) && amounts.within(self.reserved)
+    /// Whether `limits` are far, and `amounts` find room in what is reserved.
+    fn has<S: Store>(&self, ledger: &Ledger<'_, S>, limits: &Limits, amounts: Amounts, now: Millis) -> bool {
+        self.far.as_ref() == Some(limits) && self.epoch == ledger.epoch(now) && amounts.within(self.reserved)
     }
 
     /// What `account` lacks for `amounts`, if what was spent of it when it was last seen leaves no room: that does not
@@ -332,7 +331,7 @@ impl Lease {
         // Only the slots of a record may have no place.
         let (counter, reserved, epoch, outcome) = written.ok_or(StoreError::Unreadable)?;
         (self.seen, self.reserved, self.epoch) = (Some(counter), reserved, epoch);
-        self.kept = account.limits.exceeded(counter.used(), 0).is_none().then_some(account.limits);
+        self.far = account.limits.are_far(counter.used()).then_some(account.limits);
         self.owed = Amounts::default();
         Ok(outcome)
     }
@@ -340,11 +339,10 @@ impl Lease {
 
 /// What may be reserved beyond `counter`, which `amounts` are held in already: for requests as large as that.
 fn spare(counter: &Counter, limits: &Limits, amounts: Amounts) -> Amounts {
-    let measures = limits.measures(counter.used(), 0).into_iter().zip(limits.measures(amounts, 0));
-    let requests = measures.filter_map(|((_, used, limit), (_, each, _))| {
-        let limit = limit?;
-        let is_far = used <= limit / 2;
-        if is_far { (limit / SPARE_PART).checked_div(each) } else { Some(0) }
-    });
+    if !limits.are_far(counter.used()) {
+        return Amounts::default();
+    }
+    let each = limits.measures(amounts, 0).into_iter();
+    let requests = each.filter_map(|(_, each, limit)| (limit? / SPARE_PART).checked_div(each));
     amounts.times(requests.min().unwrap_or(SPARE_REQUESTS).min(SPARE_REQUESTS))
 }

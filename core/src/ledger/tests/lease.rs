@@ -74,16 +74,26 @@ fn others_find_at_most_a_thousandth_of_a_limit_less_than_there_is_and_for_one_ti
 }
 
 #[test]
-fn what_a_request_held_that_has_ended_is_kept_from_others_for_one_tick_at_most() {
-    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(100)));
+fn what_a_request_held_that_has_ended_is_kept_from_others_for_one_tick_while_limits_are_far() {
+    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(200)));
     let (ledger, others) =
         (Ledger::new(&store, EPOCH_MS).with_leases(&leases), Ledger::new(&store, EPOCH_MS));
     held(ledger.hold(&account, tokens(10), NOW)).unwrap();
     let epoch = held(ledger.hold(&account, tokens(80), NOW)).unwrap();
     ledger.settle(&account, tokens(80), epoch, tokens(5), NOW).unwrap();
-    assert!(held(others.hold(&account, tokens(85), NOW)).is_none());
+    assert!(held(others.hold(&account, tokens(185), NOW)).is_none());
     leases.tick(&ledger, NOW).unwrap();
-    assert!(held(others.hold(&account, tokens(85), NOW)).is_some());
+    assert!(held(others.hold(&account, tokens(185), NOW)).is_some());
+}
+
+#[test]
+fn once_half_of_a_limit_is_used_others_see_at_once_what_has_ended() {
+    let (store, leases, account) = (MemoryStore::default(), Leases::default(), account(token_limit(100)));
+    let ledger = Ledger::new(&store, EPOCH_MS).with_leases(&leases);
+    held(ledger.hold(&account, tokens(10), NOW)).unwrap();
+    let epoch = held(ledger.hold(&account, tokens(80), NOW)).unwrap();
+    ledger.settle(&account, tokens(80), epoch, tokens(5), NOW).unwrap();
+    assert_eq!(others_see(&store, &account, NOW), (tokens(5), tokens(10)));
 }
 
 #[test]

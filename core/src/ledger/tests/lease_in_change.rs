@@ -149,7 +149,7 @@ fn a_clock_that_steps_back_over_an_epoch_takes_nothing_from_others() {
 #[test]
 fn charges_that_are_owed_when_a_window_ends_count_in_the_next() {
     let (store, leases) = (MemoryStore::default(), Leases::default());
-    let account = in_window(Window::Minute, token_limit(100));
+    let account = in_window(Window::Minute, token_limit(200));
     let ledger = Ledger::new(&store, 60 * EPOCH_MS).with_leases(&leases);
     held(ledger.hold(&account, tokens(8), NOW)).unwrap();
     let epoch = held(ledger.hold(&account, tokens(50), NOW)).unwrap();
