@@ -8,6 +8,7 @@
 //! | `plain+log` | `plain` with an ordinary access log in JSON |
 //! | `empty` | `plain` with a filter that only holds a request until its body is here |
 //! | `farebox-N` | Farebox with N budgets, access log and metrics |
+//! | `farebox-N-each` | the same with budgets that every request writes, as it does beyond half of a limit |
 //! | `farebox-Na` | the same with the filter behind the router too, which failover needs |
 //! | `farebox-…@NAME` | the same from another build (`--wasm NAME=PATH`) |
 //! | anything else | another gateway, from `bench/peers` |
@@ -47,6 +48,8 @@ pub(crate) struct Farebox {
     pub(crate) for_agents: bool,
     /// Whether there is a place for each of very many sessions.
     pub(crate) many_slots: bool,
+    /// Whether the budgets are such as every request writes.
+    pub(crate) each_writes: bool,
     /// Name of the build; `None`: the first, or the workspace's.
     pub(crate) build: Option<String>,
 }
@@ -55,6 +58,11 @@ impl Kind {
     /// Farebox with so many budgets.
     pub(crate) fn farebox(budgets: usize) -> Self {
         Self::Farebox(Farebox { budgets, ..Farebox::default() })
+    }
+
+    /// Farebox with so many budgets that every request writes.
+    pub(crate) fn farebox_each_writes(budgets: usize) -> Self {
+        Self::Farebox(Farebox { budgets, each_writes: true, ..Farebox::default() })
     }
 
     /// Farebox with so many budgets and the filter behind the router too.
@@ -76,11 +84,12 @@ impl fmt::Display for Kind {
             Self::PlainDefault => write!(out, "plain-default"),
             Self::PlainLog => write!(out, "plain+log"),
             Self::Empty => write!(out, "empty"),
-            Self::Farebox(Farebox { budgets, attempts, for_agents, many_slots, build }) => {
+            Self::Farebox(Farebox { budgets, attempts, for_agents, many_slots, each_writes, build }) => {
                 let attempts = if *attempts { "a" } else { "" };
                 let agents = if *for_agents { "-agents" } else { "" };
                 let slots = if *many_slots { "-slots" } else { "" };
-                write!(out, "farebox-{budgets}{attempts}{agents}{slots}")?;
+                let each = if *each_writes { "-each" } else { "" };
+                write!(out, "farebox-{budgets}{attempts}{agents}{slots}{each}")?;
                 build.as_ref().map_or(Ok(()), |build| write!(out, "@{build}"))
             }
             Self::Peer(name) => write!(out, "{name}"),
@@ -109,10 +118,11 @@ fn farebox(text: &str) -> Option<Farebox> {
         None => (text, None),
     };
     let rest = name.strip_prefix("farebox-")?;
+    let (rest, each_writes) = rest.strip_suffix("-each").map_or((rest, false), |rest| (rest, true));
     let (rest, many_slots) = rest.strip_suffix("-slots").map_or((rest, false), |rest| (rest, true));
     let (rest, for_agents) = rest.strip_suffix("-agents").map_or((rest, false), |rest| (rest, true));
     let (rest, attempts) = rest.strip_suffix('a').map_or((rest, false), |rest| (rest, true));
-    Some(Farebox { budgets: rest.parse().ok()?, attempts, for_agents, many_slots, build })
+    Some(Farebox { budgets: rest.parse().ok()?, attempts, for_agents, many_slots, each_writes, build })
 }
 
 #[cfg(test)]
@@ -130,6 +140,7 @@ mod tests {
             "farebox-0",
             "farebox-3a",
             "farebox-6-slots",
+            "farebox-3-each",
             "farebox-3a-agents@new",
             "farebox-6@old-one",
             "some-gateway",

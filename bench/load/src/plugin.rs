@@ -36,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) failover: bool,
     /// Places for sessions.
     pub(crate) slots: u64,
+    /// Whether every request writes its budgets, far from their limits too: what limits how many run is not leased.
+    pub(crate) each_writes: bool,
     /// Whether sessions have few requests: what refuses the last calls of an agent.
     pub(crate) short_sessions: bool,
 }
@@ -83,6 +85,9 @@ fn budgets(wanted: Wanted) -> Value {
             "slots": slots, "when_full": "evict"}),
     ];
     let mut budgets: Vec<Value> = all.into_iter().take(wanted.budgets).collect();
+    for budget in budgets.iter_mut().filter_map(Value::as_object_mut).filter(|_| wanted.each_writes) {
+        budget.insert("limit_concurrent".into(), ENDLESS.into());
+    }
     if wanted.short_sessions {
         let calls = AGENT_CALLS;
         budgets.push(json!({"name": "short", "per": "session", "window": "day", "limit_requests": calls,
@@ -102,7 +107,8 @@ mod tests {
 
     #[test]
     fn failover_adds_a_target_that_fails_and_changes_nothing_else() {
-        let wanted = Wanted { budgets: 3, failover: true, slots: 1024, short_sessions: false };
+        let wanted =
+            Wanted { budgets: 3, failover: true, slots: 1024, each_writes: false, short_sessions: false };
         let upstream = "127.0.0.1:1".parse().unwrap();
         let mut with = plugin(wanted, upstream);
         assert_eq!(with["models"][FAILOVER][0]["provider"], "failing");
@@ -117,7 +123,8 @@ mod tests {
     #[test]
     fn a_configuration_has_as_many_budgets_as_wanted() {
         for budgets in [0, 1, 3, 6] {
-            let wanted = Wanted { budgets, failover: false, slots: 1024, short_sessions: false };
+            let wanted =
+                Wanted { budgets, failover: false, slots: 1024, each_writes: false, short_sessions: false };
             let plugin = plugin(wanted, "127.0.0.1:1".parse().unwrap());
             assert_eq!(plugin["budgets"].as_array().unwrap().len(), budgets);
             assert!(plugin["models"].get(FAILOVER).is_none());

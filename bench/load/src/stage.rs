@@ -132,6 +132,7 @@ impl Stage {
         let wanted = Wanted {
             budgets: farebox.budgets,
             failover: farebox.attempts,
+            each_writes: farebox.each_writes,
             slots: if farebox.many_slots { MANY_SLOTS } else { SLOTS },
             short_sessions: farebox.for_agents,
         };

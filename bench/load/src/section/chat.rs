@@ -18,7 +18,7 @@ pub(crate) const SIZE: usize = 1024;
 /// If a system cannot be started or reached.
 pub(crate) async fn run(bench: &mut Bench) -> Result<(), BenchError> {
     let mut kinds = vec![Kind::Plain, Kind::PlainDefault, Kind::PlainLog, Kind::Empty, Kind::farebox(3)];
-    kinds.push(Kind::farebox_with_attempts(3));
+    kinds.extend([Kind::farebox_each_writes(3), Kind::farebox_with_attempts(3)]);
     if !bench.options.quick {
         kinds.push(Kind::Direct);
         kinds.extend([0, 1, 6].map(Kind::farebox));
