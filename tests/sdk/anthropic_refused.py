@@ -25,4 +25,5 @@ def attempt(model):
     return None
 
 
-print(json.dumps({"budget": attempt("fast"), "model": attempt("nonsense")}))
+# The model first, because who is known to have nothing left is told so whatever comes next.
+print(json.dumps({"model": attempt("nonsense"), "budget": attempt("fast")}))

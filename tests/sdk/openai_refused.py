@@ -29,9 +29,10 @@ def attempt(**request):
 print(
     json.dumps(
         {
+            # First, because who is known to have nothing left is told so whatever comes next.
+            "model": attempt(model="nonsense"),
             "budget": attempt(model="fast"),
             "streamed": attempt(model="fast", stream=True),
-            "model": attempt(model="nonsense"),
         }
     )
 )

@@ -89,9 +89,6 @@ async fn the_anthropic_sdk_gives_up_at_once_on_a_spent_budget() {
         let mut budget = json!({"name": "trams", "window": window});
         budget.as_object_mut().unwrap().extend(limit.as_object().unwrap().clone());
         let gateway = Gateway::new(config::with_budgets(json!([budget]))).await;
-        let client = Client::new(&gateway.envoy, DEMO);
-        assert_eq!(client.chat("fast").await.header("x-should-retry"), Some("false"), "{window}");
-
         let seen = sdk::run("anthropic_refused", &gateway.envoy, DEMO).await;
         let error = &seen["budget"];
         assert_eq!((&error["class"], &error["status"]), (&json!("RateLimitError"), &json!(429)), "{seen}");
@@ -99,6 +96,8 @@ async fn the_anthropic_sdk_gives_up_at_once_on_a_spent_budget() {
         assert!(error["message"].as_str().unwrap().contains("trams") && at_once(error), "{error}");
         assert!(error["request_id"].is_string(), "{error}");
         assert_eq!(seen["model"]["class"], "NotFoundError");
+        let client = Client::new(&gateway.envoy, DEMO);
+        assert_eq!(client.chat("fast").await.header("x-should-retry"), Some("false"), "{window}");
         assert_eq!(gateway.envoy.records(3).await.len(), 3, "one attempt each");
         assert_eq!(gateway.provider.count(), 0);
     }
