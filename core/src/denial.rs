@@ -7,6 +7,7 @@
 //! This list is closed: nothing else is ever said to a client, and nothing here tells amounts, limits,
 //! secrets or another caller's name.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::ask::AskError;
@@ -84,7 +85,7 @@ pub struct Reply {
     /// HTTP status.
     pub status: u16,
     /// Headers, `content-type` among them.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// Body.
     pub body: String,
 }
@@ -192,31 +193,32 @@ impl Denial {
     /// The reply to a caller that speaks `dialect`, at `now`, to the request that Envoy calls `request_id`.
     #[must_use]
     pub fn reply(&self, dialect: Dialect, request_id: &str, now: Millis) -> Reply {
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("x-request-id", request_id.to_owned()),
-            ("request-id", request_id.to_owned()),
-            ("x-farebox-denied", self.reason().to_owned()),
-        ];
+        let mut headers = Vec::with_capacity(8);
+        headers.extend([
+            ("content-type", "application/json".into()),
+            ("x-request-id", request_id.to_owned().into()),
+            ("request-id", request_id.to_owned().into()),
+            ("x-farebox-denied", self.reason().into()),
+        ]);
         if let Self::Method(allowed) = self {
-            headers.push(("allow", (*allowed).to_owned()));
+            headers.push(("allow", (*allowed).into()));
         }
         if let Some(name) = self.budget_name() {
-            headers.push(("x-farebox-budget", name.to_owned()));
+            headers.push(("x-farebox-budget", name.to_owned().into()));
         }
         let wait = self.wait(now);
         if let Some(wait) = wait {
-            headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string()));
+            headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string().into()));
         }
         if !is_worth(wait) {
-            headers.push(("x-should-retry", "false".to_owned()));
+            headers.push(("x-should-retry", "false".into()));
         }
         let body = match dialect {
             Dialect::OpenAi => self.openai_body(now),
             Dialect::Anthropic => self.anthropic_body(request_id),
             Dialect::Gemini => self.gemini_body(),
             Dialect::Bedrock => {
-                headers.push(("x-amzn-errortype", self.bedrock_kind().to_owned()));
+                headers.push(("x-amzn-errortype", self.bedrock_kind().into()));
                 format!("{{\"message\":{}}}", quoted(&self.message()))
             }
             Dialect::Cohere => format!("{{\"message\":{}}}", quoted(&self.message())),
@@ -252,9 +254,12 @@ impl Denial {
             None => self.reason(),
         };
         let param = if matches!(self, Self::Route(_) | Self::Unpriced(_)) { "\"model\"" } else { "null" };
-        let mut body = String::from("{\"error\":{\"message\":");
+        let mut body = String::with_capacity(320);
+        body.push_str("{\"error\":{\"message\":");
         push_json_string(&mut body, &self.message());
-        body.push_str(&format!(",\"type\":\"{kind}\",\"param\":{param},\"code\":\"{code}\""));
+        for part in [",\"type\":\"", kind, "\",\"param\":", param, ",\"code\":\"", code, "\""] {
+            body.push_str(part);
+        }
         if let Self::Budget { account, resets_at, .. } = self {
             body.push_str(",\"budget\":{\"name\":");
             push_json_string(&mut body, &account.budget.name);

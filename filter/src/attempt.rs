@@ -65,7 +65,7 @@ impl Attempt {
         if let Ok(head) = host::headers(Map::Request) {
             let _ = forward::strip_credentials(&head);
         }
-        if host::reply(503, details, &[("content-type", "text/plain".to_owned())], "no answer").is_err() {
+        if host::reply(503, details, &[("content-type", "text/plain".into())], "no answer").is_err() {
             host::close_request();
         }
         Action::Pause

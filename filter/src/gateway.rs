@@ -289,10 +289,8 @@ impl HttpContext for Gateway {
             }
             Ok(Next::Page(body)) => {
                 self.state = State::Replied(None);
-                let headers = vec![
-                    ("content-type", "application/json".to_owned()),
-                    ("cache-control", "no-store".to_owned()),
-                ];
+                let headers =
+                    vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
                 self.reply(&Reply { status: 200, headers, body }, "farebox_page")
             }
             Err(denial) => self.refuse(denial, end_of_stream),

@@ -12,6 +12,7 @@
 use core::fmt;
 use core::ops::Range;
 use core::ptr::{null, null_mut};
+use std::borrow::Cow;
 
 use farebox_core::head::RequestHead;
 use farebox_core::window::Millis;
@@ -227,7 +228,7 @@ pub(crate) fn record(id: u32, value: u64) {
 pub(crate) fn reply(
     status: u16,
     details: &str,
-    headers: &[(&'static str, String)],
+    headers: &[(&'static str, Cow<'static, str>)],
     body: &str,
 ) -> Result<()> {
     let block = write_pairs(headers);
@@ -281,7 +282,7 @@ fn read_pairs(block: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
     Some(pairs)
 }
 
-fn write_pairs(headers: &[(&'static str, String)]) -> Vec<u8> {
+fn write_pairs(headers: &[(&'static str, Cow<'static, str>)]) -> Vec<u8> {
     let size = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
     let mut block = Vec::with_capacity(512);
     block.extend(size(headers.len()));
