@@ -190,7 +190,7 @@ impl Worker {
             let ledger = self.ledger(config);
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
-        if let Err(error) = self.leases.tick(&self.ledger(config), now) {
+        if let Err(error) = self.ledger(config).tick(now) {
             log::error!("a charge could not be written and is kept: {error}");
             self.metrics.count("farebox_unsettled_total", 1);
         }

@@ -21,8 +21,8 @@ use core::fmt;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::book::Content;
 use super::claimed::{Claimed, LASTS_S, RECORD};
+use super::records::Content;
 use super::{Account, Budget, Ledger, Put, Store, StoreError};
 use crate::window::Millis;
 
@@ -98,7 +98,7 @@ impl Claims {
         let claims_all = live.iter().all(|budget| self.claimed.iter().any(|claimed| same(claimed, budget)));
         let due = self.claimed_s.is_none_or(|claimed_s| claimed_s.abs_diff(now_s) >= PERIOD_S);
         if due || !claims_all {
-            let claimed = claim(ledger.store(), live, now_s)?;
+            let claimed = claim(ledger.records().store(), live, now_s)?;
             self.claimed = live.to_vec();
             if due {
                 self.claimed_s = Some(now_s);
@@ -121,7 +121,7 @@ impl Claims {
         let batch = self.queue.split_off(self.queue.len().saturating_sub(BATCH));
         let mut found = Vec::with_capacity(batch.len());
         for (budget, record) in batch {
-            match ledger.content(&record, budget.is_claimed(), now) {
+            match ledger.records().content(&record, budget.is_claimed(), now) {
                 Ok(Content::Usage(version)) => found.push((budget, record, version)),
                 // What is not a counter stays as it is.
                 Ok(Content::Nothing) | Err(StoreError::Unreadable) => self.drop_record(&budget, &record),
@@ -132,11 +132,13 @@ impl Claims {
         if found.is_empty() {
             return Ok(0);
         }
-        let stored = ledger.store().get(RECORD)?;
+        let stored = ledger.records().store().get(RECORD)?;
         let claimed = Claimed::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
         let mut freed = 0;
         for (budget, record, version) in found {
-            if !claimed.counts(&budget, now.0 / 1_000) && ledger.forget(&record, version)? == Put::Stored {
+            if !claimed.counts(&budget, now.0 / 1_000)
+                && ledger.records().forget(&record, version)? == Put::Stored
+            {
                 self.drop_record(&budget, &record);
                 freed += 1;
             }

@@ -29,8 +29,8 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use super::book::{Ledger, Room, Short, lacking};
-use super::{Account, Amounts, AtLimit, Counter, Limits, Mode, Store, StoreError};
+use super::records::Records;
+use super::{Account, Amounts, AtLimit, Counter, Limits, Mode, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
 /// The epoch of a hold that is part of a lease. No epoch begins there.
@@ -77,17 +77,17 @@ impl Leases {
         account.tag.is_none() && account.limits.concurrent.is_none() && account.budget.mode != Mode::Check
     }
 
-    /// As [`Ledger::hold`].
+    /// As [`super::Ledger::hold`].
     pub(super) fn hold<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         amounts: Amounts,
         now: Millis,
     ) -> Result<Room, StoreError> {
         self.with(account, |lease| {
             lease.is_of(account);
-            let room = lease.take(ledger, account, (Amounts::default(), amounts), false, now)?;
+            let room = lease.take(records, account, (Amounts::default(), amounts), false, now)?;
             match room {
                 Room::Held { .. } => lease.running += 1,
                 Room::Short(_) => self.short.set(true),
@@ -97,34 +97,34 @@ impl Leases {
         })
     }
 
-    /// As [`Ledger::regrow`].
+    /// As [`super::Ledger::regrow`].
     pub(super) fn regrow<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         (before, amounts): (Amounts, Amounts),
         forced: bool,
         now: Millis,
     ) -> Result<Room, StoreError> {
-        self.with(account, |lease| lease.take(ledger, account, (before, amounts), forced, now))
+        self.with(account, |lease| lease.take(records, account, (before, amounts), forced, now))
     }
 
-    /// As [`Ledger::settle`].
+    /// As [`super::Ledger::settle`].
     pub(super) fn settle<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         amounts: Amounts,
         charge: Amounts,
         now: Millis,
     ) -> Result<(), StoreError> {
-        self.with(account, |lease| lease.give(ledger, account, amounts, charge, now))
+        self.with(account, |lease| lease.give(records, account, amounts, charge, now))
     }
 
     /// Whether it is known without a look at the store that `account` has no room for `amounts`.
     pub(super) fn is_short<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         amounts: Amounts,
         now: Millis,
@@ -132,22 +132,22 @@ impl Leases {
         if !self.short.get() {
             return None;
         }
-        self.leases.borrow().get(&account.record)?.used_up(ledger, account, amounts, now)
+        self.leases.borrow().get(&account.record)?.used_up(records, account, amounts, now)
     }
 
     /// The counter of `account`, not older than a tick.
     pub(super) fn seen<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         now: Millis,
     ) -> Result<Counter, StoreError> {
         self.with(account, |lease| {
             let mut counter = match lease.seen {
                 Some(seen) => seen,
-                None => *lease.seen.insert(ledger.stored(account, now)?),
+                None => *lease.seen.insert(records.stored(account, now)?),
             };
-            ledger.roll(&mut counter, account, now);
+            records.roll(&mut counter, account, now);
             Ok(counter)
         })
     }
@@ -155,30 +155,26 @@ impl Leases {
     /// Writes what is owed to the counter of `account`, and gives back what is not needed of it.
     pub(super) fn write<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         now: Millis,
     ) -> Result<(), StoreError> {
         match self.leases.borrow_mut().get_mut(&account.record) {
             Some(lease) => {
                 lease.is_of(account);
-                lease.tidy(ledger, now)
+                lease.tidy(records, now)
             }
             None => Ok(()),
         }
     }
 
-    /// Writes what is owed to all counters, and gives back what is not needed of any. To be called at short
-    /// intervals: this is how long others may see the state before.
-    ///
-    /// # Errors
-    /// The first of [`StoreError`]; what could not be written is tried again by the next call.
-    pub fn tick<S: Store>(&self, ledger: &Ledger<'_, S>, now: Millis) -> Result<(), StoreError> {
+    /// As [`super::Ledger::tick`].
+    pub(super) fn tick<S: Store>(&self, records: &Records<'_, S>, now: Millis) -> Result<(), StoreError> {
         self.short.set(false);
         let mut result = Ok(());
         self.leases.borrow_mut().retain(|_, lease| {
             lease.seen = None;
-            let tidied = lease.tidy(ledger, now);
+            let tidied = lease.tidy(records, now);
             let is_needed = lease.running > 0 || core::mem::take(&mut lease.wanted) || tidied.is_err();
             result = result.and(tidied);
             is_needed
@@ -221,7 +217,7 @@ impl Lease {
     /// Makes a hold of `amounts` out of one of `before`.
     fn take<S: Store>(
         &mut self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         (before, amounts): (Amounts, Amounts),
         forced: bool,
@@ -231,21 +227,21 @@ impl Lease {
         let Account { budget, limits, .. } = account;
         let (unchanged, others) = (self.open, self.open.minus(before));
         let open = others.plus(amounts);
-        if self.has(ledger, limits, open.plus(self.owed), now) {
+        if self.has(records, limits, open.plus(self.owed), now) {
             self.open = open;
             return Ok(Room::Held { epoch: LEASED, percent: self.percent, short: None });
         }
         let watches = budget.at_limit == AtLimit::Shadow || forced;
-        if !watches && let Some(short) = self.used_up(ledger, account, amounts, now) {
+        if !watches && let Some(short) = self.used_up(records, account, amounts, now) {
             return Ok(Room::Short(short));
         }
         let overlaps = self.running > 0;
-        let room = self.put(ledger, account, now, |counter| {
+        let room = self.put(records, account, now, |counter| {
             let mut counter = *counter;
             counter.hold(others);
             let short = counter.short(amounts, limits, budget.mode);
             if let Some(measure) = short.filter(|_| !watches) {
-                return (unchanged, Room::Short(lacking(account, &counter, amounts, measure)));
+                return (unchanged, Room::Short(Short::of(account, &counter, amounts, measure)));
             }
             counter.hold(amounts);
             let spare = if overlaps { spare(&counter, limits, amounts) } else { Amounts::default() };
@@ -262,7 +258,7 @@ impl Lease {
     /// nothing does not come again, so that is left to the next tick.
     fn give<S: Store>(
         &mut self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         amounts: Amounts,
         charge: Amounts,
@@ -271,8 +267,8 @@ impl Lease {
         let (running, open) = (self.running.saturating_sub(1), self.open.minus(amounts));
         let owed = self.owed;
         self.owed = owed.plus(charge);
-        if running == 0 || !self.has(ledger, &account.limits, open.plus(self.owed), now) {
-            let written = self.put(ledger, account, now, |_| (open, ()));
+        if running == 0 || !self.has(records, &account.limits, open.plus(self.owed), now) {
+            let written = self.put(records, account, now, |_| (open, ()));
             if written.is_err() && charge != Amounts::default() {
                 self.owed = owed;
                 return written;
@@ -283,45 +279,51 @@ impl Lease {
     }
 
     /// Writes what is owed and gives back what is not needed.
-    fn tidy<S: Store>(&mut self, ledger: &Ledger<'_, S>, now: Millis) -> Result<(), StoreError> {
+    fn tidy<S: Store>(&mut self, records: &Records<'_, S>, now: Millis) -> Result<(), StoreError> {
         let is_tidy = self.owed == Amounts::default() && self.reserved == self.open;
-        if is_tidy && (self.epoch == ledger.epoch(now) || self.running == 0) {
+        if is_tidy && (self.epoch == records.epoch(now) || self.running == 0) {
             return Ok(());
         }
         let (account, open) = (self.account.clone(), self.open);
-        self.put(ledger, &account, now, |_| (open, ()))
+        self.put(records, &account, now, |_| (open, ()))
     }
 
     /// Whether `limits` are far, and `amounts` find room in what is reserved.
-    fn has<S: Store>(&self, ledger: &Ledger<'_, S>, limits: &Limits, amounts: Amounts, now: Millis) -> bool {
-        self.far.as_ref() == Some(limits) && self.epoch == ledger.epoch(now) && amounts.within(self.reserved)
+    fn has<S: Store>(
+        &self,
+        records: &Records<'_, S>,
+        limits: &Limits,
+        amounts: Amounts,
+        now: Millis,
+    ) -> bool {
+        self.far.as_ref() == Some(limits) && self.epoch == records.epoch(now) && amounts.within(self.reserved)
     }
 
     /// What `account` lacks for `amounts`, if what was spent of it when it was last seen leaves no room: that does not
     /// become less before its window ends.
     fn used_up<S: Store>(
         &self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         amounts: Amounts,
         now: Millis,
     ) -> Option<Short> {
         let mut counter = self.seen?;
-        ledger.roll(&mut counter, account, now);
+        records.roll(&mut counter, account, now);
         let measure = counter.without_holds().short(amounts, &account.limits, account.budget.mode)?;
-        Some(lacking(account, &counter, amounts, measure))
+        Some(Short::of(account, &counter, amounts, measure))
     }
 
     /// Writes what is owed, and reserves as much as `rule` says of a counter in which this worker holds nothing.
     fn put<S: Store, T>(
         &mut self,
-        ledger: &Ledger<'_, S>,
+        records: &Records<'_, S>,
         account: &Account,
         now: Millis,
         rule: impl Fn(&Counter) -> (Amounts, T),
     ) -> Result<T, StoreError> {
         let Self { reserved, epoch, owed, .. } = *self;
-        let written = ledger.change(account, now, |counter| {
+        let written = records.change(account, now, |counter| {
             counter.release(reserved, epoch);
             counter.charge(owed);
             let (reserved, outcome) = rule(counter);

@@ -14,6 +14,8 @@ mod claimed;
 mod claims;
 mod counter;
 mod lease;
+mod records;
+mod room;
 mod slots;
 mod store;
 #[cfg(test)]
@@ -21,11 +23,12 @@ mod tests;
 
 pub use account::Account;
 pub use amounts::{Amounts, Limits, Measure};
-pub use book::{Ledger, Room, Short};
+pub use book::Ledger;
 pub use budget::{AtLimit, Budget, Dimension, Downgrade, Mode, Overrides, Running, WhenAbsent, WhenFull};
 pub use claims::Claims;
 pub use counter::Counter;
 pub use lease::Leases;
+pub use room::{Room, Short};
 pub use store::{MemoryStore, Put, Store, StoreError, Version};
 
 /// First byte of a stored record.

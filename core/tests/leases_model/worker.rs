@@ -220,9 +220,7 @@ impl State {
             Order::Tick => {
                 let ticked: Vec<bool> = leases
                     .iter()
-                    .map(|leases| {
-                        leases.tick(&Ledger::new(store, *epoch_ms).with_leases(leases), now).is_ok()
-                    })
+                    .map(|leases| Ledger::new(store, *epoch_ms).with_leases(leases).tick(now).is_ok())
                     .collect();
                 if ticked.contains(&false) { Outcome::Failed } else { Outcome::Done }
             }

@@ -69,7 +69,7 @@ fn others_find_at_most_a_thousandth_of_a_limit_less_than_there_is_and_for_one_ti
         held(ledger.hold(&account, tokens(2), NOW)).unwrap();
     }
     assert_eq!(others_see(&store, &account, NOW).1.tokens(), 4 + 10);
-    leases.tick(&ledger, NOW).unwrap();
+    ledger.tick(NOW).unwrap();
     assert_eq!(others_see(&store, &account, NOW).1.tokens(), 4);
 }
 
@@ -82,7 +82,7 @@ fn what_a_request_held_that_has_ended_is_kept_from_others_for_one_tick_while_lim
     let epoch = held(ledger.hold(&account, tokens(80), NOW)).unwrap();
     ledger.settle(&account, tokens(80), epoch, tokens(5), NOW).unwrap();
     assert!(held(others.hold(&account, tokens(185), NOW)).is_none());
-    leases.tick(&ledger, NOW).unwrap();
+    ledger.tick(NOW).unwrap();
     assert!(held(others.hold(&account, tokens(185), NOW)).is_some());
 }
 
@@ -165,7 +165,7 @@ fn a_charge_that_cannot_be_written_is_not_lost() {
     store.2.set(true);
     ledger.settle(&account, tokens(8), first, tokens(5), NOW).unwrap();
     assert_eq!(ledger.settle(&account, tokens(8), second, tokens(6), NOW), Err(StoreError::Host(9)));
-    assert_eq!(leases.tick(&ledger, NOW), Err(StoreError::Host(9)));
+    assert_eq!(ledger.tick(NOW), Err(StoreError::Host(9)));
     assert_eq!(ledger.hold(&account, tokens(8), NOW), Err(StoreError::Host(9)));
     store.2.set(false);
     ledger.settle(&account, tokens(8), second, tokens(6), NOW).unwrap();
@@ -187,7 +187,7 @@ fn a_request_that_runs_for_many_epochs_keeps_its_hold_while_its_worker_lives() {
     let ledger = Ledger::new(&store, EPOCH_MS).with_leases(&leases);
     let epoch = held(ledger.hold(&account, tokens(60), NOW)).unwrap();
     for step in 1..9 {
-        leases.tick(&ledger, Millis(step * EPOCH_MS)).unwrap();
+        ledger.tick(Millis(step * EPOCH_MS)).unwrap();
     }
     let late = Millis(9 * EPOCH_MS - 1);
     assert_eq!(others_see(&store, &account, late).1, tokens(60));
@@ -268,11 +268,11 @@ proptest! {
                     }
                 }
                 Step::Settle(..) | Step::Grow(..) => {}
-                Step::Tick => workers[worker].tick(ledger, now).unwrap(),
+                Step::Tick => ledger.tick(now).unwrap(),
                 Step::Wait(ms) => {
                     now = now.plus(ms);
-                    for (leases, ledger) in workers.iter().zip(&ledgers) {
-                        leases.tick(ledger, now).unwrap();
+                    for ledger in &ledgers {
+                        ledger.tick(now).unwrap();
                     }
                 }
             }

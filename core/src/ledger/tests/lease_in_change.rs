@@ -42,7 +42,7 @@ fn a_longer_window_is_not_emptied_when_the_one_before_it_would_have_ended() {
     let longer = held(ledger.hold(&after, tokens(60), NOW)).unwrap();
     ledger.settle(&after, tokens(60), longer, tokens(60), NOW).unwrap();
     let later = Millis(90_000);
-    leases.tick(&ledger, later).unwrap();
+    ledger.tick(later).unwrap();
     assert_eq!(others_see(&store, &after, later), (tokens(1).plus(tokens(60)), tokens(1)));
     ledger.settle(&after, tokens(1), new, tokens(1), later).unwrap();
 }
@@ -111,9 +111,9 @@ fn what_cannot_be_released_is_given_back_by_the_next_tick() {
     store.2.set(true);
     // Who was refused by another budget gives back what it has of this one, and does not come again.
     let _ = ledger.settle(&account, tokens(100), epoch, Amounts::default(), NOW);
-    assert!(leases.tick(&ledger, NOW).is_err());
+    assert!(ledger.tick(NOW).is_err());
     store.2.set(false);
-    leases.tick(&ledger, NOW).unwrap();
+    ledger.tick(NOW).unwrap();
     assert_eq!(others_see(&store, &account, NOW).1, Amounts::default());
 }
 
@@ -141,7 +141,7 @@ fn a_clock_that_steps_back_over_an_epoch_takes_nothing_from_others() {
     held(others.hold(&account, tokens(30), before)).unwrap();
     let second = held(ledger.hold(&account, tokens(8), before)).unwrap();
     ledger.settle(&account, tokens(8), epoch, tokens(5), before).unwrap();
-    leases.tick(&ledger, before).unwrap();
+    ledger.tick(before).unwrap();
     ledger.settle(&account, tokens(8), second, tokens(5), after).unwrap();
     assert_eq!(others_see(&store, &account, after), (tokens(5).plus(tokens(5)), tokens(30)));
 }
@@ -155,7 +155,7 @@ fn charges_that_are_owed_when_a_window_ends_count_in_the_next() {
     let epoch = held(ledger.hold(&account, tokens(50), NOW)).unwrap();
     ledger.settle(&account, tokens(50), epoch, tokens(40), NOW).unwrap();
     let next = Millis(60_000);
-    leases.tick(&ledger, next).unwrap();
+    ledger.tick(next).unwrap();
     assert_eq!(others_see(&store, &account, next), (tokens(40), tokens(8)));
 }
 
@@ -167,7 +167,7 @@ fn epochs_of_another_length_lose_no_charge_and_leave_nothing_held() {
     let now = Millis(90 * EPOCH_MS);
     let first = held(long.hold(&account, tokens(8), now)).unwrap();
     let second = held(short.hold(&account, tokens(8), now)).unwrap();
-    leases.tick(&short, now).unwrap();
+    short.tick(now).unwrap();
     assert_eq!(others_see(&store, &account, now).1, tokens(8).plus(tokens(8)));
     long.settle(&account, tokens(8), first, tokens(5), now).unwrap();
     short.settle(&account, tokens(8), second, tokens(5), now).unwrap();

@@ -143,7 +143,7 @@ proptest! {
         store.put(&account.record, &stored, None).unwrap();
         let now = Millis(at);
         let _ = ledger.read(&account, now);
-        let _ = ledger.content(&account.record, true, now);
+        let _ = ledger.records().content(&account.record, true, now);
         if let Ok(Room::Held { epoch, .. }) = ledger.hold(&account, tokens(1), now) {
             let _ = ledger.settle(&account, tokens(1), epoch, tokens(1), now);
         }

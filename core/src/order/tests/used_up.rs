@@ -21,7 +21,7 @@ fn who_was_refused_and_has_nothing_left_is_refused_whatever_comes_next() {
     let denial = gateway.used_up("a").unwrap();
     assert_eq!((denial.budget_name(), denial.status()), (Some("team"), 429));
     assert_eq!(gateway.used_up("b"), None, "another team has its own");
-    gateway.leases.tick(&gateway.ledger(), gateway.now).unwrap();
+    gateway.ledger().tick(gateway.now).unwrap();
     assert_eq!(gateway.used_up("a"), None, "every tick somebody looks again");
     assert_eq!(refused(gateway.chat(10)).0, "team");
     gateway.now = gateway.now.plus(86_400_000);
