@@ -225,3 +225,58 @@ async fn a_model_without_a_price_is_refused_unless_the_operator_allows_it() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_overlaps_far_from_a_limit_is_counted_whole_once_the_last_of_it_has_ended() {
+    let budgets = json!([
+        {"name": "runs", "per": "team", "window": "lifetime", "limit_requests": 1_000_000},
+        {"name": "money", "window": "lifetime", "limit_usd": 1_000_000},
+    ]);
+    let gateway = Gateway::run(Setup::new(&config::with_budgets(budgets)).workers(2)).await;
+    let mut requests = JoinSet::new();
+    for _ in 0..16 {
+        let client = gateway.client.clone();
+        requests.spawn(async move {
+            for _ in 0..40 {
+                assert_eq!(client.chat("fast").await.status, 200);
+            }
+        });
+    }
+    while let Some(done) = requests.join_next().await {
+        done.unwrap();
+    }
+    let records = gateway.envoy.records(640).await;
+    let input: u64 = records.iter().filter_map(|record| record["input_tokens"].as_u64()).sum();
+    assert!(input > 0);
+    for budget in ["runs", "money"] {
+        let usage = gateway.client.usage(budget).await;
+        assert_eq!((&usage["spent"]["requests"], &usage["held"]), (&json!(640), &nothing()), "{budget}");
+        assert_eq!(usage["spent"]["input_tokens"], input, "{budget}");
+    }
+    let metrics = gateway.envoy.metrics().await;
+    assert_eq!(metrics.sum("farebox_requests_total", &[]), 640.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_does_not_stop_is_refused_by_its_headers_and_each_refusal_is_counted() {
+    let gateway = Gateway::new(config::with_budgets(json!([
+        {"name": "runs", "per": "team", "window": "lifetime", "limit_requests": 1},
+    ])))
+    .await;
+    assert_eq!(gateway.client.chat("fast").await.status, 200);
+    for _ in 0..60 {
+        let refused = gateway.client.chat("fast").await;
+        assert_eq!(
+            (refused.status, refused.header("x-farebox-budget"), refused.header("x-should-retry")),
+            (429, Some("runs"), Some("false"))
+        );
+    }
+    let records = gateway.envoy.records(61).await;
+    let refused: Vec<_> = records.iter().filter(|record| record["denied"] == "budget").collect();
+    assert_eq!(refused.len(), 60, "{records:?}");
+    let unread = refused.iter().filter(|record| record["model"].is_null()).count();
+    assert!(unread > 30, "{unread} of 60 were refused by their headers");
+    let metrics = gateway.envoy.metrics().await;
+    assert_eq!(metrics.sum("farebox_denied_total", &[("reason", "budget")]), 60.0);
+    assert_eq!(gateway.provider.count(), 1);
+}
