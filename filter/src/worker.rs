@@ -56,6 +56,8 @@ pub(crate) struct Worker {
     pub(crate) recent: RefCell<Recent>,
     claims: RefCell<Claims>,
     leases: Leases,
+    /// What is owed to counters could not be written at the last tick.
+    behind: Cell<bool>,
     /// The configurations that streams here have or may get.
     live: RefCell<Vec<Weak<Config>>>,
     /// The hash of the configuration of which the budgets were claimed last.
@@ -183,17 +185,14 @@ impl Worker {
         self.closing.borrow_mut().remove(&context);
     }
 
-    /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event, claims budgets, and gives up on streams that
-    /// wait for too long.
+    /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event,
+    /// claims budgets, and gives up on streams that wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
             let ledger = self.ledger(config);
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
-        if let Err(error) = self.ledger(config).tick(now) {
-            log::error!("a charge could not be written and is kept: {error}");
-            self.metrics.count("farebox_unsettled_total", 1);
-        }
+        self.write_owed(config, now);
         self.metrics.tell();
         self.close(now);
         self.claim_all(config, now);
@@ -212,6 +211,18 @@ impl Worker {
             self.give_up(context, waiting, denial, now);
             false
         });
+    }
+
+    /// Writes what is owed to counters. That it cannot be written is said once and not with every tick.
+    fn write_owed(&self, config: &Config, now: Millis) {
+        let written = self.ledger(config).tick(now);
+        let was_behind = self.behind.replace(written.is_err());
+        if let Err(error) = written
+            && !was_behind
+        {
+            log::error!("what requests used could not be written and is kept: {error}");
+            self.metrics.count("farebox_unsettled_total", 1);
+        }
     }
 
     /// Closes streams that got their last event and whose providers have said nothing since.

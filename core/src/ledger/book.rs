@@ -6,7 +6,7 @@
 
 use super::lease::{LEASED, Leases};
 use super::records::Records;
-use super::{Account, Amounts, AtLimit, Counter, Room, Short, Store, StoreError};
+use super::{Account, Amounts, AtLimit, Counter, Mode, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
 /// The counters of a store.
@@ -52,13 +52,14 @@ impl<'a, S: Store> Ledger<'a, S> {
             .filter(|_| account.budget.at_limit != AtLimit::Shadow)
     }
 
-    /// What [`Ledger::hold`] would come to, by what the counter said not longer than a tick ago; nothing is held.
+    /// What [`Ledger::hold`] would come to; nothing is held. By what the counter said not longer than a tick ago, but for
+    /// a strict budget, of which what is left decides how much a request may have.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn ask(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Option<Short>, StoreError> {
         let Account { budget, limits, .. } = account;
-        let counter = match self.leases_for(account) {
+        let counter = match self.leases_for(account).filter(|_| budget.mode != Mode::Strict) {
             Some(leases) => leases.seen(&self.records, account, now)?,
             None => self.records.stored(account, now)?,
         };

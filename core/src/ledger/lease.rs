@@ -300,7 +300,8 @@ impl Lease {
     }
 
     /// What `account` lacks for `amounts`, if what was spent of it when it was last seen leaves no room: that does not
-    /// become less before its window ends.
+    /// become less before its window ends. What was held then may have been given back, so it takes nothing from what is
+    /// left.
     fn used_up<S: Store>(
         &self,
         records: &Records<'_, S>,
@@ -310,8 +311,9 @@ impl Lease {
     ) -> Option<Short> {
         let mut counter = self.seen?;
         records.roll(&mut counter, account, now);
-        let measure = counter.without_holds().short(amounts, &account.limits, account.budget.mode)?;
-        Some(Short::of(account, &counter, amounts, measure))
+        let spent = counter.without_holds();
+        let measure = spent.short(amounts, &account.limits, account.budget.mode)?;
+        Some(Short::of(account, &spent, amounts, measure))
     }
 
     /// Writes what is owed, and reserves as much as `rule` says of a counter in which this worker holds nothing.

@@ -61,3 +61,23 @@ fn who_is_only_watched_or_has_another_model_to_go_to_is_not_refused_by_what_is_k
     assert_eq!(gateway.used_up("a"), None);
     assert!(gateway.ask("a", &[], &json!({"model": "cheap", "max_tokens": 10})).is_ok());
 }
+
+#[test]
+fn a_strict_budget_allows_what_is_left_now_and_not_what_was_left_when_others_still_held_room() {
+    let gateway = Gateway::new(json!([
+        {"name": "day", "window": "day", "limit_usd": "0.01", "mode": "strict"},
+        {"name": "month", "window": "month", "limit_usd": "0.01", "mode": "strict"},
+    ]));
+    let others = Ledger::new(&gateway.store, gateway.config.hold.epoch_ms);
+    let held = Amounts { usd: crate::money::PicoUsd(990 * 10_000_000), output: 990, requests: 1, input: 0 };
+    let accounts: Vec<_> = gateway.config.keys["a"].accounts.iter().flatten().collect();
+    for account in &accounts {
+        assert!(matches!(others.hold(account, held, gateway.now), Ok(crate::ledger::Room::Held { .. })));
+    }
+    assert!(gateway.chat(2_000).is_err(), "others hold nearly all of it");
+    for account in &accounts {
+        let epoch = gateway.now.0 - gateway.now.0 % gateway.config.hold.epoch_ms;
+        others.settle(account, held, epoch, Amounts::default(), gateway.now).unwrap();
+    }
+    assert_eq!(gateway.chat(2_000).unwrap().output_limit, Some(1_000));
+}
