@@ -113,7 +113,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 unit: ## The rules, the adapter, the command line tool and the benchmark, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli and bench)
-	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-counts -p farebox-bench)
+	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-readers -p farebox-counts -p farebox-bench)
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
