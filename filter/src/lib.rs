@@ -16,6 +16,8 @@
     allow(dead_code, reason = "only Envoy's VM enters the filter, and tests do")
 )]
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod allocator;
 mod answer;
 mod attempt;
 mod ending;
@@ -46,8 +48,12 @@ mod entry {
     use proxy_wasm::traits::RootContext;
     use proxy_wasm::types::LogLevel;
 
+    use super::allocator::SizeClasses;
     use super::root::Root;
     use super::worker::Worker;
+
+    #[global_allocator]
+    static MEMORY: SizeClasses<std::alloc::System> = SizeClasses::over(std::alloc::System);
 
     // A VM has one thread, and a root context for every configuration that is pushed to it.
     thread_local! { static WORKER: Rc<Worker> = Rc::default(); }

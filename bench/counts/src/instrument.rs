@@ -19,9 +19,9 @@ use wasmparser::{
 
 use crate::outline::Outline;
 
-/// Functions by which the module gets memory from its allocator. They are libc's, which is compiled before the
-/// filter is, so no call of them is inlined.
-const ALLOCATORS: [&str; 3] = ["malloc", "calloc", "realloc"];
+/// How the name ends of the function by which the module gets new blocks from its allocator
+/// (`filter/src/allocator.rs`). It is never inlined.
+const ALLOCATOR: &str = "GlobalAlloc>::alloc";
 
 /// Exported globals that count for the whole module.
 pub(crate) const INSTRUCTIONS: &str = "counts.instructions";
@@ -58,7 +58,7 @@ pub(crate) struct Instrumented {
 /// The bytes are no module, or its allocator is not known by name.
 pub(crate) fn instrument(module: &[u8], by_function: bool) -> Result<Instrumented, Fault> {
     let Outline { names, imported, parameters, globals } = Outline::read(module)?;
-    let named = |name: &String| ALLOCATORS.contains(&name.as_str());
+    let named = |name: &String| name.ends_with(ALLOCATOR);
     let allocators: Vec<u32> = (0..).zip(&names).filter(|(_, name)| named(name)).map(|(at, _)| at).collect();
     if allocators.is_empty() {
         return Err(Fault::NoAllocator);
@@ -86,11 +86,7 @@ impl std::fmt::Display for Fault {
             Self::Reading(error) => write!(f, "the module cannot be read: {error}"),
             Self::Rewriting(error) => write!(f, "counters cannot be written into the module: {error}"),
             Self::NoAllocator => {
-                write!(
-                    f,
-                    "no function is named {}, so allocations cannot be counted",
-                    ALLOCATORS.join(" or ")
-                )
+                write!(f, "no function is named …{ALLOCATOR}, so allocations cannot be counted")
             }
         }
     }
