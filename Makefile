@@ -181,6 +181,13 @@ e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filt
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests
 
+.PHONY: odd
+odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers through the real Envoy; ODD_SEED=7 for others
+	@$(need_rust)
+	$(call step,sending what nobody thought of)
+	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
+	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet -p farebox-tests no_odd -- --nocapture --include-ignored
+
 ##@ Speed
 
 .PHONY: bench

@@ -22,6 +22,7 @@ pub mod http2;
 pub mod istio;
 pub mod mesh;
 pub mod model;
+pub mod odd;
 pub mod patience;
 pub mod provider;
 pub mod raw;

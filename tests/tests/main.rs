@@ -12,6 +12,7 @@ mod identity;
 mod main_path;
 mod mesh;
 mod modes;
+mod odd;
 mod pushes;
 mod routing;
 mod running;
