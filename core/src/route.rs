@@ -2,7 +2,9 @@
 //!
 //! A name is looked up as an alias, then among the patterns (the longest first), then as
 //! `provider/model`. A key's allow-list is about the name that was asked for; a rule that then sends the
-//! request elsewhere is the operator's decision and needs no permission of the caller.
+//! request elsewhere is the operator's decision and needs no permission of the caller. But a rule that holds for what
+//! a request says of itself (its agent, a header) is one that any caller can make hold: it leads only to models that
+//! the key may use, and to others it is no rule.
 //!
 //! Of targets with a weight one is first, by weight; the others follow in the order in which they were
 //! written. What is only for prompts that are too long for the others is kept apart.
@@ -17,6 +19,7 @@ use crate::config::{After, Config, Credential, Key, Model, Pattern, Provider, Ru
 use crate::dialect::Api;
 use crate::hash;
 use crate::head::RequestHead;
+use crate::text::leaves_its_place;
 
 /// What metrics call a model that was named as `provider/model` and not by the configuration.
 pub const DIRECT: &str = "other";
@@ -109,7 +112,9 @@ pub fn route(
             RouteError::Unknown { model, allowed }
         });
     }
-    let rule = config.rules.iter().find(|rule| applies(rule, key, said, head, ask, asked));
+    let rule = config.rules.iter().find(|rule| {
+        applies(rule, key, said, head, ask, asked) && (!rule.when.is_claim() || may_use(key, &rule.model))
+    });
     let model = rule.map_or(asked, |rule| &*rule.model);
     match known {
         Some(found) if rule.is_none() => destinations(&found, model, api, draw),
@@ -220,6 +225,10 @@ impl Found<'_, '_> {
 }
 
 fn find<'c, 'n>(config: &'c Config, name: &'n str) -> Option<Found<'c, 'n>> {
+    // Some APIs have the name in their path.
+    if leaves_its_place(name) {
+        return None;
+    }
     if let Some(model) = config.aliases.get(name) {
         return Some(Found::Configured(model));
     }
@@ -227,9 +236,11 @@ fn find<'c, 'n>(config: &'c Config, name: &'n str) -> Option<Found<'c, 'n>> {
         return Some(Found::Configured(model));
     }
     let (provider, model) = name.split_once('/')?;
-    // Some APIs have the name in their path, where dots would lead to a path that nobody let through.
-    let names = !matches!(model, "" | "." | "..");
-    config.providers.get(provider).filter(|_| names).map(|provider| Found::Direct(provider, model))
+    config
+        .providers
+        .get(provider)
+        .filter(|_| !model.is_empty())
+        .map(|provider| Found::Direct(provider, model))
 }
 
 fn may_use(key: &Key, model: &str) -> bool {

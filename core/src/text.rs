@@ -126,6 +126,40 @@ pub fn percent_decode(encoded: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// How often percent-encoding may be undone on the way of a name before nobody does it again.
+const DECODED: usize = 4;
+
+/// Whether a name that stands in a path could lead to another path: it has a segment of dots, in any spelling that
+/// somebody on its way may undo, or a byte that ends a path.
+#[must_use]
+pub fn leaves_its_place(name: &str) -> bool {
+    let mut bytes = name.as_bytes().to_vec();
+    for _ in 0..DECODED {
+        let ends_path = |byte: &u8| matches!(byte, b'?' | b'#' | 0x7f | ..b' ');
+        if has_dots(&bytes) || bytes.iter().any(ends_path) || core::str::from_utf8(&bytes).is_err() {
+            return true;
+        }
+        // Nearly every name.
+        if !bytes.contains(&b'%') {
+            return false;
+        }
+        let decoded = percent_decode(&bytes);
+        if decoded == bytes {
+            return false;
+        }
+        bytes = decoded;
+    }
+    true
+}
+
+/// Whether a segment is a dot or two, or would be without what follows a semicolon.
+fn has_dots(name: &[u8]) -> bool {
+    name.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
+        let segment = segment.split(|&byte| byte == b';').next().unwrap_or_default();
+        matches!(segment, b"." | b"..")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +186,38 @@ mod tests {
                     assert_eq!(Label::from_bytes(&bytes).unwrap().as_str(), expected, "{byte} at {at}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_segment_of_dots_leaves_its_place_in_any_spelling() {
+        for name in [
+            ".",
+            "..",
+            "a/..",
+            "../a",
+            "a/./b",
+            "a/%2e%2E/b",
+            "b%2F..%2f..%2fadmin",
+            "%252e%252e/x",
+            r"a\..\b",
+            "a%5c..%5Cb",
+            "..;x=1/b",
+            "a/..%00",
+            "a\u{0}",
+            "a?b",
+            "a%3fb",
+            "a#b",
+            "a\n",
+            "%c0%ae%c0%ae/x",
+            "%25252525252e",
+        ] {
+            assert!(leaves_its_place(name), "{name}");
+        }
+        for name in
+            ["", "gpt-4.1", "a..b", "...", "vendor/model:1", "a/.b", "50%", "%zz", "a b", "claude@2026", "é"]
+        {
+            assert!(!leaves_its_place(name), "{name}");
         }
     }
 

@@ -293,6 +293,14 @@ pub struct When {
     pub prompt_tokens_over: Option<u64>,
 }
 
+impl When {
+    /// Whether it holds for what a request says of itself, which any caller can say.
+    #[must_use]
+    pub fn is_claim(&self) -> bool {
+        self.agent.is_some() || !self.headers.is_empty()
+    }
+}
+
 /// What to do with a request for a model that has no price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpriced {

@@ -63,8 +63,8 @@ fn a_provider_in_the_name_does_not_get_around_the_allow_list() {
 
 #[test]
 fn a_name_that_would_leave_its_place_in_a_path_is_no_model() {
-    let config = testing::config(|_| {});
-    for model in ["one/..", "one/.", "one/"] {
+    let config = testing::config(|json| json["models"]["b*"] = json!([{"provider": "one"}]));
+    for model in ["one/..", "one/.", "one/", "b/../../admin", "b%2F%2e%2e/admin"] {
         assert!(matches!(go(&config, &ask_for(model)), Err(RouteError::Unknown { .. })), "{model}");
     }
 }
@@ -89,6 +89,32 @@ fn a_model_without_any_credential_is_unavailable_and_not_listed() {
     let config = testing::config(|_| {});
     assert_eq!(go(&config, &ask_for("gone")), Err(RouteError::Unavailable { model: "gone".into() }));
     assert_eq!(usable_models(&config, &config.keys["a"]), ["big", "claude", "small"]);
+}
+
+#[test]
+fn a_rule_by_a_claim_leads_only_to_models_that_the_key_may_use() {
+    let config = testing::config(|json| {
+        json["keys"][0]["models"] = json!(["small"]);
+        json["rules"] = json!([
+            {"when": {"agent": "vip-*"}, "model": "big"},
+            {"when": {"headers": {"x-tier": "gold"}, "team": "red"}, "model": "big"},
+            {"when": {"agent": "vip-2"}, "model": "small"},
+            {"when": {"team": "red", "path": "/v1/embeddings"}, "model": "big"},
+        ]);
+    });
+    for headers in
+        [vec![("x-farebox-agent", "vip-1")], vec![("x-tier", "gold")], vec![("x-farebox-agent", "vip-2")]]
+    {
+        let claiming = |key, model| Request { key, headers: headers.clone(), ..ask_for(model) };
+        assert_eq!(go(&config, &claiming("a", "small")).as_deref(), Ok("small ▸ one/s-1"), "{headers:?}");
+    }
+    // A key that may use every model is led there, and so is any by what the operator decides.
+    let free = Request { key: "b", headers: vec![("x-farebox-agent", "vip-1")], ..ask_for("small") };
+    assert_eq!(go(&config, &free).as_deref(), Ok("big ▸ one/b-1"));
+    assert_eq!(
+        go(&config, &Request { path: "/v1/embeddings", ..ask_for("small") }).as_deref(),
+        Ok("big ▸ one/b-1")
+    );
 }
 
 #[test]
