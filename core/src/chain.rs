@@ -248,13 +248,42 @@ pub fn says_too_long(body: &[u8]) -> bool {
     WORDS.iter().any(|words| memchr::memmem::find(&lower, words).is_some())
 }
 
-/// How long a provider asks to be left alone, in milliseconds, by its headers `retry-after-ms` and `retry-after`. A date
-/// is not read: it needs two clocks that agree.
-#[must_use]
-pub fn wait_ms(milliseconds: Option<&[u8]>, seconds: Option<&[u8]>) -> Option<u64> {
-    let number = |bytes: &[u8], places| parse_decimal(core::str::from_utf8(bytes).ok()?.trim(), places).ok();
-    let ms = milliseconds.and_then(|bytes| number(bytes, 0)).or_else(|| number(seconds?, 3))?;
-    Some(ms.min(LONGEST_WAIT_MS))
+/// What the headers of an answer say about when to come back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RetryAfter<'a> {
+    /// `retry-after-ms`.
+    pub milliseconds: Option<&'a [u8]>,
+    /// `retry-after`: seconds, or a date.
+    pub retry_after: Option<&'a [u8]>,
+    /// `date`: what the provider's clock says.
+    pub date: Option<&'a [u8]>,
+}
+
+impl RetryAfter<'_> {
+    /// How long the provider asks to be left alone, in milliseconds; a day at most. A date is counted from the
+    /// provider's own clock if it says what that is, else from `now`. Source: RFC 9110, 10.2.3.
+    #[must_use]
+    pub fn wait_ms(&self, now: Millis) -> Option<u64> {
+        let number = |bytes: &[u8], places| parse_decimal(text(bytes)?, places).ok();
+        let ms = self.milliseconds.and_then(|bytes| number(bytes, 0)).or_else(|| {
+            let retry_after = self.retry_after?;
+            number(retry_after, 3).or_else(|| {
+                let from = self.date.and_then(moment).unwrap_or(now);
+                Some(moment(retry_after)?.since(from))
+            })
+        })?;
+        Some(ms.min(LONGEST_WAIT_MS))
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok().map(str::trim)
+}
+
+/// The moment that a date of HTTP's names.
+fn moment(bytes: &[u8]) -> Option<Millis> {
+    let since = httpdate::parse_http_date(text(bytes)?).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok().map(Millis)
 }
 
 /// The same from the body of Google's refusals: `"retryDelay": "12s"`.
@@ -263,7 +292,8 @@ pub fn wait_in_body(body: &[u8]) -> Option<u64> {
     const NAME: &[u8] = b"\"retryDelay\"";
     let rest = body.get(memchr::memmem::find(body, NAME)? + NAME.len()..)?.trim_ascii_start();
     let rest = rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    wait_ms(None, rest.get(..memchr::memchr(b's', rest)?))
+    let seconds = text(rest.get(..memchr::memchr(b's', rest)?)?)?;
+    Some(parse_decimal(seconds, 3).ok()?.min(LONGEST_WAIT_MS))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use farebox_core::ask::Ask;
-use farebox_core::chain::{Chain, Failure, Leg, says_too_long, wait_in_body, wait_ms};
+use farebox_core::chain::{Chain, Failure, Leg, RetryAfter, says_too_long, wait_in_body};
 use farebox_core::config::Config;
 use farebox_core::dialect::{Endpoint, Served};
 use farebox_core::estimate::Estimate;
@@ -176,7 +176,14 @@ impl Run {
     pub(crate) fn answered(&mut self, complete: bool, worker: &Worker) -> Result<bool, HostError> {
         let head = host::headers(Map::Response)?;
         self.status = head.first(":status").and_then(json::count).unwrap_or(0);
-        let wait_ms = wait_ms(head.first("retry-after-ms"), head.first("retry-after"));
+        // A provider may say so on an answer too, which then is no reason to wait.
+        let refused = !is_success(self.status);
+        let wait_ms = refused.then(|| RetryAfter {
+            milliseconds: head.first("retry-after-ms"),
+            retry_after: head.first("retry-after"),
+            date: head.first("date"),
+        });
+        let wait_ms = wait_ms.and_then(|wait| wait.wait_ms(host::now()));
         let may_be_too_long =
             matches!(self.status, 400 | 413 | 422) && self.chain.stops.iter().any(|stop| stop.long);
         if is_success(self.status) {

@@ -198,12 +198,24 @@ fn every_provider_s_words_for_a_prompt_that_is_too_long_are_known() {
 
 #[test]
 fn a_wait_is_read_from_headers_and_from_the_body_of_google() {
-    assert_eq!(wait_ms(None, Some(b"7")), Some(7_000));
-    assert_eq!(wait_ms(None, Some(b" 0.5 ")), Some(500));
-    assert_eq!(wait_ms(Some(b"120"), Some(b"7")), Some(120));
-    assert_eq!(wait_ms(Some(b"soon"), Some(b"7")), Some(7_000));
-    assert_eq!(wait_ms(None, Some(b"Sat, 21 Nov 2026 12:00:00 GMT")), None);
-    assert_eq!(wait_ms(None, Some(b"99999999")), Some(LONGEST_WAIT_MS));
+    let wait = |milliseconds: Option<&'static str>, retry_after: &'static str, date: Option<&'static str>| {
+        let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
+        let (milliseconds, date) = (bytes(milliseconds), bytes(date));
+        RetryAfter { milliseconds, retry_after: Some(retry_after.as_bytes()), date }.wait_ms(NOW)
+    };
+    assert_eq!(wait(None, "7", None), Some(7_000));
+    assert_eq!(wait(None, " 0.5 ", None), Some(500));
+    assert_eq!(wait(Some("120"), "7", None), Some(120));
+    assert_eq!(wait(Some("soon"), "7", None), Some(7_000));
+    assert_eq!(wait(None, "99999999", None), Some(LONGEST_WAIT_MS));
+    // A date is counted from the clock of who wrote it.
+    assert_eq!(wait(None, "Sat, 21 Nov 2026 12:00:30 GMT", None), Some(30_000));
+    let theirs = Some("Sat, 21 Nov 2026 11:59:00 GMT");
+    assert_eq!(wait(None, "Saturday, 21-Nov-26 12:00:00 GMT", theirs), Some(60_000));
+    assert_eq!(wait(None, "Sat Nov 21 11:59:30 2026", theirs), Some(30_000));
+    assert_eq!(wait(None, "Fri, 20 Nov 2026 12:00:00 GMT", None), Some(0));
+    assert_eq!(wait(None, "Sat, 21 Nov 2099 12:00:00 GMT", None), Some(LONGEST_WAIT_MS));
+    assert_eq!(wait(None, "tomorrow", theirs), None);
     assert_eq!(wait_in_body(br#"{"error":{"details":[{"retryDelay": "7s"}]}}"#), Some(7_000));
     assert_eq!(wait_in_body(br#"{"retryDelay":"1.5s"}"#), Some(1_500));
     for body in ["", r#""retryDelay""#, r#""retryDelay":7"#, r#""retryDelay":"7"#, r#""retryDelay":"xs""#] {
@@ -244,7 +256,8 @@ proptest! {
     #[test]
     fn any_bytes_are_a_chain_a_leg_and_a_wait_or_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
         let _ = (Chain::read(&bytes), Leg::read(&bytes), wait_in_body(&bytes), says_too_long(&bytes));
-        let _ = wait_ms(Some(&bytes), Some(&bytes));
+        let bytes = Some(bytes.as_slice());
+        let _ = RetryAfter { milliseconds: bytes, retry_after: bytes, date: bytes }.wait_ms(NOW);
     }
 
     #[test]
