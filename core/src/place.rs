@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::denial::Denial;
 use crate::dialect::{Api, Dialect, Endpoint, Served};
 use crate::head::RequestHead;
+use crate::text::percent_decode;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Place {
     Endpoint(Served),
     /// `/v1/models`: the models that this key may use.
     Models,
+    /// `/v1/models/{id}`: that model, if this key may use it.
+    Model(String),
     /// `/farebox/usage`: what this key's budgets stand at.
     Usage,
     /// `/farebox/health`: whether the filter runs. Needs no key.
@@ -32,11 +35,14 @@ impl Place {
             b"/v1/models" => Self::Models,
             b"/farebox/usage" => Self::Usage,
             b"/farebox/health" => Self::Health,
-            path => Self::Endpoint(served(config, path).ok_or(Denial::UnknownEndpoint)?),
+            path => match served(config, path) {
+                Some(served) => Self::Endpoint(served),
+                None => Self::Model(model(path).ok_or(Denial::UnknownEndpoint)?),
+            },
         };
         let allowed = match place {
             Self::Endpoint(_) => "POST",
-            Self::Models | Self::Usage | Self::Health => "GET, HEAD",
+            Self::Models | Self::Model(_) | Self::Usage | Self::Health => "GET, HEAD",
         };
         let method = head.first(":method").unwrap_or_default();
         if allowed.split(", ").any(|allowed| allowed.as_bytes() == method) {
@@ -55,6 +61,12 @@ pub fn dialect_of(path: &[u8]) -> Dialect {
         None if path.starts_with(b"/v1/messages") => Dialect::Anthropic,
         None => Dialect::OpenAi,
     }
+}
+
+/// The model that a path asks about: its name may be percent-encoded, slashes too.
+fn model(path: &[u8]) -> Option<String> {
+    let name = path.strip_prefix(b"/v1/models/").filter(|name| !name.is_empty())?;
+    String::from_utf8(percent_decode(name)).ok()
 }
 
 /// The endpoint at `path`, which has no query; built-in or of the configuration.
@@ -86,7 +98,10 @@ mod tests {
         assert_eq!(find("POST", "/v1/chat/completions?x=1"), served(Endpoint::ChatCompletions));
         assert_eq!(find("POST", "/v1/tokenize"), served(Endpoint::Configured));
         assert_eq!(find("HEAD", "/farebox/usage"), Ok(Place::Usage));
-        for path in ["/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/tokenize/x", "*"] {
+        assert_eq!(find("GET", "/v1/models/vendor%2Fm"), Ok(Place::Model("vendor/m".into())));
+        for path in
+            ["/", "/v1/models/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/tokenize/x", "*"]
+        {
             assert_eq!(find("POST", path), Err(Denial::UnknownEndpoint), "{path}");
         }
     }
@@ -95,6 +110,7 @@ mod tests {
     fn a_wrong_method_is_answered_with_the_right_ones() {
         assert_eq!(find("GET", "/v1/chat/completions"), Err(Denial::Method("POST")));
         assert_eq!(find("GET", "/v1beta/models/m:generateContent"), Err(Denial::Method("POST")));
+        assert_eq!(find("DELETE", "/v1/models/ft:m"), Err(Denial::Method("GET, HEAD")));
         assert_eq!(find("DELETE", "/v1/models"), Err(Denial::Method("GET, HEAD")));
     }
 }

@@ -105,12 +105,7 @@ pub fn route(
     let asked = ask.model.as_deref().or(config.default_model.as_deref()).ok_or(RouteError::NoModel)?;
     let known = find(config, asked);
     if !may_use(key, asked) {
-        let (model, allowed) = (asked.to_owned(), allowed_names(config, key));
-        return Err(if known.is_some() {
-            RouteError::NotAllowed { model, allowed }
-        } else {
-            RouteError::Unknown { model, allowed }
-        });
+        return Err(not_allowed(config, key, asked, known.is_some()));
     }
     let rule = config.rules.iter().find(|rule| {
         applies(rule, key, said, head, ask, asked) && (!rule.when.is_claim() || may_use(key, &rule.model))
@@ -120,6 +115,22 @@ pub fn route(
         Some(found) if rule.is_none() => destinations(&found, model, api, draw),
         _ => route_to(config, key, model, api, draw),
     }
+}
+
+/// Whether `key` may ask for `model`, and there is one of this name.
+///
+/// # Errors
+/// [`RouteError`].
+pub fn may_ask_for(config: &Config, key: &Key, model: &str) -> Result<(), RouteError> {
+    match find(config, model) {
+        Some(_) if may_use(key, model) => Ok(()),
+        found => Err(not_allowed(config, key, model, found.is_some())),
+    }
+}
+
+fn not_allowed(config: &Config, key: &Key, model: &str, known: bool) -> RouteError {
+    let (model, allowed) = (model.to_owned(), allowed_names(config, key));
+    if known { RouteError::NotAllowed { model, allowed } } else { RouteError::Unknown { model, allowed } }
 }
 
 /// Finds where a request goes that is sent to `model`, whatever it asked for and may ask for. `draw` as in

@@ -61,6 +61,8 @@ pub(crate) struct Admitted {
     pub(crate) complete: bool,
     /// Output tokens that are held for.
     held_output: u64,
+    /// Output tokens that the request allows all of its answers together, if it says so.
+    output_bound: Option<u64>,
     pub(crate) cut: Cut,
 }
 
@@ -94,6 +96,7 @@ impl Admitted {
             downgraded_by,
             output_limit,
             endpoint: ask.endpoint,
+            output_bound: output_limit.or(ask.output_limit).map(|limit| limit.saturating_mul(ask.choices)),
             choices: ask.choices,
             tier_asked: ask.service_tier.clone(),
             hides_usage,
@@ -234,7 +237,8 @@ impl Admitted {
         !was_cut && matches!(self.cut, Cut::Done(..))
     }
 
-    /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare.
+    /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare, but no more
+    /// than the request allows.
     fn grow(&mut self, worker: &Worker) {
         let reading = self.meter.reading();
         let seen = reading.output_so_far();
@@ -242,7 +246,11 @@ impl Admitted {
             return;
         }
         let goes_on = reading.text_so_far() > self.held_output;
-        self.held_output = seen.saturating_add(seen / 2);
+        let held_output = growth(seen, reading.reported.total_output(), self.output_bound);
+        if held_output <= self.held_output {
+            return;
+        }
+        self.held_output = held_output;
         let Destination { provider, model } = &self.target;
         let now = host::now();
         let price = self.config.prices.price(provider, model, now);
@@ -276,6 +284,17 @@ impl Admitted {
     }
 }
 
+/// How many times the bound of an answer may have been seen before it is not believed to hold: text is counted by its
+/// bytes, which are a token more or less often.
+const BOUND_FACTOR: u64 = 2;
+
+/// Output tokens to hold for when `seen` were seen of an answer, of which `reported` by its provider. What is seen of a
+/// text is an estimate, so it is no reason to hold more than the request allows, unless it is far above that.
+fn growth(seen: u64, reported: u64, bound: Option<u64>) -> u64 {
+    let bound = bound.filter(|bound| seen <= bound.saturating_mul(BOUND_FACTOR)).unwrap_or(u64::MAX);
+    seen.saturating_add(seen / 2).min(bound).max(reported)
+}
+
 /// Whether a status says that a model answered; a redirect does not.
 pub(crate) fn is_success(status: u64) -> bool {
     (200..300).contains(&status)
@@ -284,4 +303,20 @@ pub(crate) fn is_success(status: u64) -> bool {
 /// Whether the answer comes from a provider. Envoy's own answers pass the filter too.
 pub(crate) fn is_via_upstream() -> bool {
     host::property("response\0code_details").is_ok_and(|details| details == b"via_upstream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::growth;
+
+    #[test]
+    fn a_hold_grows_to_what_the_request_allows_and_beyond_only_with_what_is_far_above_or_reported() {
+        assert_eq!(growth(40, 0, None), 60);
+        assert_eq!(
+            [growth(50, 0, Some(90)), growth(85, 0, Some(90)), growth(170, 0, Some(90))],
+            [75, 90, 90]
+        );
+        assert_eq!([growth(181, 0, Some(90)), growth(100, 100, Some(90))], [271, 100]);
+        assert_eq!(growth(u64::MAX, 0, Some(u64::MAX)), u64::MAX);
+    }
 }

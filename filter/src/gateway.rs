@@ -87,6 +87,7 @@ impl Gateway {
         match place? {
             Place::Health => Ok(Next::Page(pages::HEALTH.into())),
             Place::Models => Ok(Next::Page(pages::models(&config, &key))),
+            Place::Model(name) => Ok(Next::Page(pages::model(&config, &key, &name)?)),
             Place::Usage => {
                 Ok(Next::Page(pages::usage(&self.worker.ledger(&config), &config, &key, &head, now)?))
             }

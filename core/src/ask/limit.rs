@@ -68,6 +68,8 @@ fn limiting(endpoint: Endpoint) -> &'static [Member] {
         | Endpoint::Moderations
         | Endpoint::Rerank
         | Endpoint::CountTokens
+        | Endpoint::CountInput
+        | Endpoint::CompactResponse
         | Endpoint::EmbedContent
         | Endpoint::CountContent
         | Endpoint::CohereEmbed

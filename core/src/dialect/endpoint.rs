@@ -14,6 +14,10 @@ pub enum Endpoint {
     Embeddings,
     /// OpenAI's Responses.
     Responses,
+    /// OpenAI's Responses, made shorter: an answer that stands for a conversation.
+    CompactResponse,
+    /// OpenAI's count of what a response would read, which is free.
+    CountInput,
     /// OpenAI's images, made from a text.
     Images,
     /// OpenAI's images, made from images.
@@ -97,6 +101,8 @@ impl Endpoint {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Responses => "responses",
+            Self::CompactResponse => "responses_compact",
+            Self::CountInput => "responses_input_tokens",
             Self::Images => "images",
             Self::ImageEdits => "image_edits",
             Self::Transcriptions => "transcriptions",
@@ -161,7 +167,12 @@ impl Endpoint {
             | Self::StreamGenerateContent
             | Self::ConverseStream
             | Self::InvokeModelStream => Streams::Always,
-            Self::GenerateContent | Self::Converse | Self::InvokeModel | Self::RawPredict => Streams::Never,
+            Self::CompactResponse
+            | Self::CountInput
+            | Self::GenerateContent
+            | Self::Converse
+            | Self::InvokeModel
+            | Self::RawPredict => Streams::Never,
             Self::OllamaChat | Self::OllamaGenerate => Streams::UnlessDeclined,
             _ => Streams::IfAsked,
         }
@@ -170,7 +181,7 @@ impl Endpoint {
     /// Whether the provider charges for it.
     #[must_use]
     pub fn is_charged(self) -> bool {
-        !matches!(self, Self::CountTokens | Self::CountContent | Self::Moderations)
+        !matches!(self, Self::CountTokens | Self::CountContent | Self::CountInput | Self::Moderations)
     }
 
     /// Whether a complete answer has output tokens.
@@ -203,7 +214,7 @@ impl Endpoint {
             | Self::Embeddings
             | Self::Moderations
             | Self::Configured => &openai::COMPLETION,
-            Self::Responses => &openai::RESPONSE,
+            Self::Responses | Self::CompactResponse | Self::CountInput => &openai::RESPONSE,
             Self::Images | Self::ImageEdits | Self::Transcriptions | Self::Speech => &openai::MEDIA,
             Self::Rerank => &openai::RERANK,
             Self::Messages

@@ -24,6 +24,8 @@ const OPENAI: &[(&str, Endpoint)] = &[
     ("/completions", Endpoint::Completions),
     ("/embeddings", Endpoint::Embeddings),
     ("/responses", Endpoint::Responses),
+    ("/responses/compact", Endpoint::CompactResponse),
+    ("/responses/input_tokens", Endpoint::CountInput),
     ("/images/generations", Endpoint::Images),
     ("/images/edits", Endpoint::ImageEdits),
     ("/audio/transcriptions", Endpoint::Transcriptions),
@@ -31,6 +33,13 @@ const OPENAI: &[(&str, Endpoint)] = &[
     ("/audio/speech", Endpoint::Speech),
     ("/moderations", Endpoint::Moderations),
     ("/rerank", Endpoint::Rerank),
+];
+
+/// What Azure's dated API has without a deployment in the path: the model is in the body.
+const AZURE: &[(&str, Endpoint)] = &[
+    ("/responses", Endpoint::Responses),
+    ("/responses/compact", Endpoint::CompactResponse),
+    ("/responses/input_tokens", Endpoint::CountInput),
 ];
 
 const ANTHROPIC: &[(&str, Endpoint)] =
@@ -101,9 +110,10 @@ fn named(path: &str, before: usize, model: &str, api: Api, endpoint: Endpoint) -
     })
 }
 
-/// `/openai/v1/chat/completions` or `/openai/deployments/<name>/chat/completions`.
+/// `/openai/v1/chat/completions`, `/openai/responses` or `/openai/deployments/<name>/chat/completions`.
 fn azure(path: &str, rest: &str) -> Option<Served> {
-    if let Some(endpoint) = rest.strip_prefix("/v1").and_then(|rest| find(OPENAI, rest)) {
+    let newer = || rest.strip_prefix("/v1").and_then(|rest| find(OPENAI, rest));
+    if let Some(endpoint) = find(AZURE, rest).or_else(newer) {
         return Some(Served { api: Api::Azure, endpoint, model_at: None });
     }
     let deployment = rest.strip_prefix("/deployments/")?;
@@ -154,7 +164,11 @@ mod tests {
         for (path, api, endpoint, model) in [
             ("/v1/chat/completions", Api::OpenAi, Endpoint::ChatCompletions, None),
             ("/v1/audio/transcriptions", Api::OpenAi, Endpoint::Transcriptions, None),
+            ("/v1/responses/compact", Api::OpenAi, Endpoint::CompactResponse, None),
+            ("/v1/responses/input_tokens", Api::OpenAi, Endpoint::CountInput, None),
             ("/openai/v1/responses", Api::Azure, Endpoint::Responses, None),
+            ("/openai/responses", Api::Azure, Endpoint::Responses, None),
+            ("/openai/responses/compact", Api::Azure, Endpoint::CompactResponse, None),
             (
                 "/openai/deployments/my-gpt/chat/completions",
                 Api::Azure,
@@ -212,6 +226,9 @@ mod tests {
             "/openai/deployments//completions",
             "/openai/deployments/m",
             "/openai/files",
+            "/openai/chat/completions",
+            "/v1/responses/resp_1",
+            "/v1/responses/resp_1/cancel",
             "/model//invoke",
             "/model/m/invoke/x",
             "/model/m/async-invoke",

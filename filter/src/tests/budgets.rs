@@ -140,6 +140,31 @@ fn a_budget_that_cuts_ends_a_stream_between_two_events_and_closes_it_soon_after(
 }
 
 #[test]
+fn an_answer_that_fits_by_its_own_limit_is_not_cut_because_its_hold_would_grow_beyond_that() {
+    let vm =
+        with_budgets(json!([{"name": "day", "window": "day", "limit_output_tokens": 140, "running": "cut"}]));
+    let usage = |output: u64| {
+        format!(
+            "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":{output}}}}}\n\n"
+        )
+    };
+    // Short answers, so that little is expected of the next one.
+    for _ in 0..20 {
+        let mut stream = admitted(&vm, r#"{"model":"plain","stream":true,"max_tokens":10}"#);
+        stream.answer(200, EVENTS, false);
+        stream.answer_body(event("word").as_bytes(), false);
+        stream.answer_body([&usage(2), "data: [DONE]\n\n"].concat().as_bytes(), true);
+        stream.log();
+    }
+    let mut stream = admitted(&vm, r#"{"model":"plain","stream":true,"max_tokens":90}"#);
+    stream.answer(200, EVENTS, false);
+    (0..88).for_each(|_| stream.answer_body(event("word").as_bytes(), false));
+    stream.answer_body([&usage(88), "data: [DONE]\n\n"].concat().as_bytes(), true);
+    let record = stream.log();
+    assert_eq!((&record["outcome"], &record["output_tokens"]), (&json!("ok"), &json!(88)));
+}
+
+#[test]
 fn an_answer_that_is_complete_when_the_budget_is_used_up_is_not_cut() {
     let vm =
         with_budgets(json!([{"name": "day", "window": "day", "limit_output_tokens": 20, "running": "cut"}]));
