@@ -64,7 +64,7 @@ const fn form(endpoint: Endpoint) -> Endpoint {
 }
 
 /// Every endpoint that is asked.
-pub const ENDPOINTS: [Endpoint; 27] = [
+pub const ENDPOINTS: [Endpoint; 28] = [
     at("chat", "openai", "/v1/chat/completions", Shape::Chat),
     at("completions", "openai", "/v1/completions", Shape::Chat),
     quiet(at("embeddings", "openai", "/v1/embeddings", Shape::Vectors)),
@@ -96,6 +96,7 @@ pub const ENDPOINTS: [Endpoint; 27] = [
         Shape::Messages,
     ),
     at("converse", "bedrock", "/model/{m}/converse", Shape::Converse),
+    at("converse stream", "bedrock", "/model/{m}/converse-stream", Shape::Converse),
     at("invoke", "bedrock", "/model/{m}/invoke", Shape::Messages),
     at("cohere chat", "cohere", "/v2/chat", Shape::Cohere),
     quiet(at("cohere embed", "cohere", "/v2/embed", Shape::Cohere)),
@@ -124,7 +125,7 @@ impl Endpoint {
             "count" => vec![("messages", content)],
             "completions" | "ollama generate" | "images" => vec![("prompt", json!(text))],
             "gemini" | "gemini stream" | "gemini count" | "vertex" => vec![("contents", parts)],
-            "converse" => {
+            "converse" | "converse stream" => {
                 vec![("messages", json!([{"role": "user", "content": [{"text": text}]}]))]
             }
             "rerank" => vec![("query", json!(text)), ("documents", json!(["a", "b"]))],

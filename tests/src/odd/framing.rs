@@ -13,7 +13,7 @@ pub fn framed(
     odd: bool,
 ) -> (Vec<u8>, Option<&'static str>) {
     let method =
-        if odd && chance(dice, 3) { *pick(dice, &["GET", "PUT", "post", "HEAD", "PATCH"]) } else { "POST" };
+        if odd && chance(dice, 3) { *pick(dice, &["GET", "PUT", "post", "DELETE", "PATCH"]) } else { "POST" };
     let target = match dice.below(100) {
         0 if odd => format!("http://odd-leak.example.net{target}"),
         _ => target.to_owned(),

@@ -81,7 +81,7 @@ fn serve(request: &Request) -> (Served, Reply) {
     let counts = (1 + request.body.len() as u64 / 5, output);
     served.counts = Some(counts);
     let model = served.models[0].clone();
-    let streams = endpoint.name == "gemini stream"
+    let streams = ["gemini stream", "converse stream"].contains(&endpoint.name)
         || (json.as_ref().is_some_and(|json| {
             farebox_readers::json::Lookup::ALL
                 .into_iter()

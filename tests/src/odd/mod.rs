@@ -5,6 +5,8 @@
 //! `FAREBOX_ODD_SEED=7 FAREBOX_ODD_ONLY=1234 cargo test -p farebox-tests odd_requests`. `FAREBOX_ODD_COUNT` says how many
 //! are sent; what was found is listed by kind, with the number of the first cases of each.
 
+pub mod answering;
+pub mod answers;
 pub mod bodies;
 pub mod endpoints;
 pub mod findings;
@@ -15,6 +17,8 @@ pub mod heads;
 pub mod lenient;
 pub mod requests;
 pub mod run;
+pub mod spoil;
+pub mod usages;
 pub mod verdict;
 pub mod wire;
 pub mod world;
@@ -80,7 +84,7 @@ pub fn mark(number: u64) -> String {
 /// The number in a [`mark`] somewhere in these bytes, in whatever encoding.
 #[must_use]
 pub fn marked(bytes: &[u8]) -> Option<u64> {
-    let narrow: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    let narrow: Vec<u8> = bytes.iter().copied().filter(|byte| ![0, 0xff].contains(byte)).collect();
     let at = narrow.windows(5).position(|window| window == b"case-")? + 5;
     let digits: Vec<u8> = narrow[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
     String::from_utf8(digits).ok()?.parse().ok()

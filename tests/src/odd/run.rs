@@ -84,7 +84,7 @@ pub async fn settled(found: &mut Findings, envoy: &Envoy, records: &HashMap<u64,
     let client = Client::new(envoy, BLUE);
     let usage = client.usage("all").await;
     let counted = usage["spent"]["usd"].as_str().and_then(|text| PicoUsd::parse(text).ok());
-    let recorded = records.values().flatten().map(verdict::charged).sum::<u64>();
+    let recorded = records.values().flatten().map(verdict::charged).fold(0, u64::saturating_add);
     if counted != Some(PicoUsd(recorded)) {
         found.add("counters are not what the records say", 0, &format!("{usage} for {recorded}"));
     }

@@ -102,7 +102,7 @@ pub fn config() -> Value {
         "prices": prices,
         "rules": [{"when": {"agent": "vip-*"}, "model": DEAR}],
         "budgets": [
-            {"name": "all", "window": "month", "limit_usd": 9_000_000},
+            {"name": "all", "window": "month", "limit_usd": 9_000_000, "at_limit": "shadow"},
             {"name": "strict", "per": "session", "window": "month", "limit_usd": "0.05", "mode": "strict",
              "slots": 4_096},
         ],
