@@ -102,6 +102,8 @@ fn judge(found: &mut Findings, case: &Case, received: &Received, record: Option<
     let told = format!("charged {charge} as {} {}: {record}", record["usage_source"], record["outcome"]);
     let truth = cost(CHEAP_SENT, case.counts);
     let seen = String::from_utf8_lossy(&received.body).matches(WORD.trim()).count() as u64;
+    // Some answers say their text twice.
+    let seen = seen.min(output);
     let generous = cost(CHEAP_SENT, (input.max(2_000), output.max(PLAUSIBLE)));
     match case.price {
         Price::Exact if charge != truth => {
@@ -115,7 +117,7 @@ fn judge(found: &mut Findings, case: &Case, received: &Received, record: Option<
         Price::AtLeast if charge < truth => {
             wrong("charged less than was reported", &format!("{truth}; {told}"))
         }
-        Price::Seen if charge < cost(CHEAP_SENT, (input.min(10), seen.saturating_sub(1))) => {
+        Price::Seen if charge < cost(CHEAP_SENT, (1, seen.saturating_sub(1))) => {
             wrong("charged less than was seen", &format!("{seen} seen; {told}"));
         }
         Price::Held
