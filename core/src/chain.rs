@@ -5,24 +5,25 @@
 //!
 //! ```text
 //! ## connection failed, reset, too slow, 5xx, 529, an error or nothing before the first token   => next target
-//! ## 401, 403, 429   => another key of the same provider, else the next target
+//! ## the key, its account, its limits   => another key of the same provider, else the next target
+//! ## the model is not there   => next target
 //! ## prompt too long   => the first target that is meant for it
+//! ## an option that was added here is refused   => the same target, without it
 //! ## any other 4xx   => none: the request is at fault
 //! ```
+//!
+//! Whose fault an answer was is decided in `failure.rs`.
 //!
 //! Does not send anything: Envoy's router does, as often as the request says that it may.
 
 use serde_json::{Value, json};
 
 use crate::config::{Config, Provider};
+use crate::failure::Fault;
 use crate::keyring::Keyring;
 use crate::ledger::Store;
-use crate::money::parse_decimal;
 use crate::route::{Destination, Plan};
 use crate::window::Millis;
-
-/// Nothing rests longer because a provider says so, in milliseconds: a day.
-const LONGEST_WAIT_MS: u64 = 86_400_000;
 
 /// Where the attempts of a request may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,12 @@ pub struct Leg {
     pub key: usize,
     /// How many attempts there were before it.
     pub number: u32,
+    /// Keys of this pool that were tried before, a bit each.
+    pub tried: u64,
+    /// Those of them that were refused without a word about why.
+    pub suspects: u64,
+    /// Options that the gateway adds are left out: this target has refused one.
+    pub bare: bool,
 }
 
 /// How an attempt went wrong.
@@ -66,14 +73,28 @@ pub struct Leg {
 pub enum Failure {
     /// No answer: not connected, reset, or too slow.
     NoAnswer,
-    /// The provider is at fault: this status.
-    Status(u64),
-    /// The key is not good: 401 or 403.
-    Unauthorized(u64),
+    /// The provider is broken, or has too much to do.
+    Status,
+    /// The key is not accepted.
+    Key,
+    /// The account has no money, or is closed.
+    Account,
+    /// The account cannot pay for this request.
+    Allowance,
+    /// The key may not do this, or nothing at all.
+    Access,
+    /// The model is not there.
+    Model,
+    /// The request is larger than the key's limits for the model.
+    Size,
     /// The key was used too much; it may be used again after so many milliseconds, if that was said.
     RateLimited(Option<u64>),
     /// The prompt is too long for the model.
     ContextLength,
+    /// An option that the gateway added is not known.
+    Option,
+    /// A plain answer that says it is good and has nothing but an error in it.
+    AnswerError,
     /// An error in a stream, before the first token.
     StreamError,
     /// A stream that ended before the first token.
@@ -81,16 +102,22 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What a status means, for requests that may go elsewhere. `None`: it is the request's own fault, or none.
+    /// What an error with this status means for requests that may go elsewhere. `None`: it is the request's own fault.
     /// `wait_ms`: what the answer says about when to come back.
     #[must_use]
-    pub fn of_status(status: u64, wait_ms: Option<u64>) -> Option<Self> {
-        match status {
-            401 | 403 => Some(Self::Unauthorized(status)),
-            429 => Some(Self::RateLimited(wait_ms)),
-            408 | 500..=599 => Some(Self::Status(status)),
-            _ => None,
-        }
+    pub fn of(fault: Fault, status: u64, wait_ms: Option<u64>) -> Option<Self> {
+        Some(match fault {
+            Fault::Key => Self::Key,
+            Fault::Account => Self::Account,
+            Fault::Allowance => Self::Allowance,
+            Fault::Access => Self::Access,
+            Fault::Model => Self::Model,
+            Fault::Size => Self::Size,
+            Fault::Length => Self::ContextLength,
+            Fault::Load if status == 408 || status >= 500 => Self::Status,
+            Fault::Load => Self::RateLimited(wait_ms),
+            Fault::Request => return None,
+        })
     }
 
     /// The word that records have for it.
@@ -98,10 +125,17 @@ impl Failure {
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoAnswer => "no_answer",
-            Self::Status(_) => "status",
-            Self::Unauthorized(_) => "unauthorized",
+            Self::Status => "status",
+            Self::Key => "unauthorized",
+            Self::Account => "account",
+            Self::Allowance => "allowance",
+            Self::Access => "forbidden",
+            Self::Model => "model_not_found",
+            Self::Size => "request_too_large",
             Self::RateLimited(_) => "rate_limited",
             Self::ContextLength => "context_length",
+            Self::Option => "option_refused",
+            Self::AnswerError => "answer_error",
             Self::StreamError => "stream_error",
             Self::EmptyStream => "empty_stream",
         }
@@ -132,33 +166,45 @@ impl Chain {
         Self { authority: authority.to_owned(), target: target.to_owned(), draw, attempts, stops }
     }
 
-    /// The next attempt's leg after `leg` went wrong; `None` if there is nowhere else to go.
+    /// The next attempt's leg after `leg` went wrong on `endpoint`; `None` if there is nowhere else to go.
     pub fn next<S: Store>(
         &self,
         config: &Config,
         keyring: &Keyring<'_, S>,
+        endpoint: &str,
         leg: Leg,
         failure: Failure,
         now: Millis,
     ) -> Option<Leg> {
         let number = leg.number.checked_add(1).filter(|number| *number < self.attempts)?;
         let at_long = self.stops.get(leg.stop)?.long;
-        let usable = |stop: usize| {
-            let provider = config.providers.get(self.stops.get(stop)?.provider.as_str())?;
-            let key = keyring.choose(provider, self.draw, now)?;
-            Some(Leg { stop, key, number })
+        let usable = |index: usize, tried: u64| {
+            let stop = self.stops.get(index)?;
+            let provider = config.providers.get(stop.provider.as_str())?;
+            let key = keyring.choose(provider, (&stop.model, endpoint), tried, self.draw, now)?;
+            Some(Leg { stop: index, key, number, tried, suspects: 0, bare: false })
         };
         let later = |long: bool| {
             let from = if long && !at_long { 0 } else { leg.stop + 1 };
             (from..self.stops.len())
                 .filter(|&stop| self.stops.get(stop).is_some_and(|other| other.long == long))
-                .find_map(usable)
+                .find_map(|stop| usable(stop, 0))
+        };
+        let another_key = || {
+            let suspect = if failure == Failure::Access { bit(leg.key) } else { 0 };
+            let other = usable(leg.stop, leg.tried | bit(leg.key)).filter(|other| other.key != leg.key)?;
+            Some(Leg { suspects: leg.suspects | suspect, bare: leg.bare, ..other })
         };
         match failure {
             Failure::ContextLength => later(true),
-            Failure::Unauthorized(_) | Failure::RateLimited(_) => {
-                usable(leg.stop).filter(|other| other.key != leg.key).or_else(|| later(at_long))
-            }
+            Failure::Option if leg.bare => None,
+            Failure::Option => Some(Leg { number, bare: true, ..leg }),
+            Failure::Key
+            | Failure::Account
+            | Failure::Allowance
+            | Failure::Access
+            | Failure::RateLimited(_) => another_key().or_else(|| later(at_long)),
+            Failure::Size => another_key().or_else(|| later(at_long)).or_else(|| later(true)),
             // What was too long elsewhere has nowhere to go but to targets that are meant for it.
             _ => later(at_long),
         }
@@ -194,11 +240,28 @@ impl Chain {
     }
 }
 
+/// The place of a key among those that were tried.
+fn bit(key: usize) -> u64 {
+    u32::try_from(key).ok().and_then(|key| 1_u64.checked_shl(key)).unwrap_or(0)
+}
+
 impl Leg {
+    /// The first leg of a chain, with this key.
+    #[must_use]
+    pub fn first(key: usize) -> Self {
+        Self { stop: 0, key, number: 0, tried: 0, suspects: 0, bare: false }
+    }
+
+    /// The keys of its pool that were refused without a word about why, now that this one has got an answer.
+    pub fn found_out(self) -> impl Iterator<Item = usize> {
+        (0..64).filter(move |&key| self.suspects & bit(key) != 0)
+    }
+
     /// The text that the next attempt reads.
     #[must_use]
     pub fn to_text(self) -> String {
-        format!("{} {} {}", self.stop, self.key, self.number)
+        let Self { stop, key, number, tried, suspects, bare } = self;
+        format!("{stop} {key} {number} {tried} {suspects} {}", u8::from(bare))
     }
 
     /// Reads what [`Leg::to_text`] wrote.
@@ -209,6 +272,9 @@ impl Leg {
             stop: parts.next()?.parse().ok()?,
             key: parts.next()?.parse().ok()?,
             number: parts.next()?.parse().ok()?,
+            tried: parts.next()?.parse().ok()?,
+            suspects: parts.next()?.parse().ok()?,
+            bare: parts.next()? == "1",
         };
         parts.next().is_none().then_some(leg)
     }
@@ -229,71 +295,6 @@ fn of_use(stops: &[Stop], config: &Config) -> u32 {
         provider.map_or(1, |provider| provider.keys().len().max(1))
     };
     u32::try_from(stops.iter().map(keys).sum::<usize>()).unwrap_or(u32::MAX)
-}
-
-/// Whether the body of a refusal says that the prompt is too long for the model. There is no common code: these are
-/// the words of OpenAI (`context_length_exceeded`), Anthropic and Bedrock ("prompt is too long", "Input is too
-/// long"), Gemini ("exceeds the maximum number of tokens") and vLLM ("maximum context length").
-#[must_use]
-pub fn says_too_long(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 6] = [
-        b"context_length_exceeded",
-        b"prompt is too long",
-        b"input is too long",
-        b"exceeds the maximum number of tokens",
-        b"maximum context length",
-        b"exceed context limit",
-    ];
-    let lower = body.to_ascii_lowercase();
-    WORDS.iter().any(|words| memchr::memmem::find(&lower, words).is_some())
-}
-
-/// What the headers of an answer say about when to come back.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RetryAfter<'a> {
-    /// `retry-after-ms`.
-    pub milliseconds: Option<&'a [u8]>,
-    /// `retry-after`: seconds, or a date.
-    pub retry_after: Option<&'a [u8]>,
-    /// `date`: what the provider's clock says.
-    pub date: Option<&'a [u8]>,
-}
-
-impl RetryAfter<'_> {
-    /// How long the provider asks to be left alone, in milliseconds; a day at most. A date is counted from the
-    /// provider's own clock if it says what that is, else from `now`. Source: RFC 9110, 10.2.3.
-    #[must_use]
-    pub fn wait_ms(&self, now: Millis) -> Option<u64> {
-        let number = |bytes: &[u8], places| parse_decimal(text(bytes)?, places).ok();
-        let ms = self.milliseconds.and_then(|bytes| number(bytes, 0)).or_else(|| {
-            let retry_after = self.retry_after?;
-            number(retry_after, 3).or_else(|| {
-                let from = self.date.and_then(moment).unwrap_or(now);
-                Some(moment(retry_after)?.since(from))
-            })
-        })?;
-        Some(ms.min(LONGEST_WAIT_MS))
-    }
-}
-
-fn text(bytes: &[u8]) -> Option<&str> {
-    core::str::from_utf8(bytes).ok().map(str::trim)
-}
-
-/// The moment that a date of HTTP's names.
-fn moment(bytes: &[u8]) -> Option<Millis> {
-    let since = httpdate::parse_http_date(text(bytes)?).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(Millis)
-}
-
-/// The same from the body of Google's refusals: `"retryDelay": "12s"`.
-#[must_use]
-pub fn wait_in_body(body: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = b"\"retryDelay\"";
-    let rest = body.get(memchr::memmem::find(body, NAME)? + NAME.len()..)?.trim_ascii_start();
-    let rest = rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    let seconds = text(rest.get(..memchr::memchr(b's', rest)?)?)?;
-    Some(parse_decimal(seconds, 3).ok()?.min(LONGEST_WAIT_MS))
 }
 
 #[cfg(test)]

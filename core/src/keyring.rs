@@ -1,10 +1,11 @@
-//! Decides which key of a provider is used, and which ones rest.
+//! Decides which key of a provider is used, and what rests: a key, a key for one model, or a model at all.
 //!
 //! A key that a provider does not accept, or that it has seen too much of, would fail the next request too. So
-//! it rests for a while, for all workers: when a key rests until is written into the store. Among the others
-//! one is chosen by weight.
+//! it rests for a while, for all workers: until when is written into the store. Most limits are counted by key and model:
+//! what is used up at one model is there at the others. A model that a provider says it does not have rests
+//! whatever the key. Among the keys that do not rest one is chosen by weight.
 //!
-//! Does not know why a key rests, nor whether there is anywhere else to go: with one target alone, a key that rests
+//! Does not know why something rests, nor whether there is anywhere else to go: with one target alone, a key that rests
 //! is tried all the same.
 
 use crate::config::Provider;
@@ -14,8 +15,21 @@ use crate::window::Millis;
 
 /// Compare-and-set attempts before a pause is given up: somebody else wrote one then.
 const TRIES: usize = 16;
-/// Bytes of one key's pause: the hash of its name, and until when, in milliseconds.
+/// Bytes of one pause: the hash of what rests, and until when, in milliseconds.
 const ENTRY: usize = 16;
+/// Most pauses of one provider. Models that callers name could be any number; those that end first make room.
+const ENTRIES: usize = 256;
+
+/// What rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest<'a> {
+    /// The key with this index, whatever it is used for.
+    Key(usize),
+    /// The key with this index, for this model.
+    KeyFor(usize, &'a str),
+    /// This model on this endpoint, whatever the key: on another endpoint it may be there.
+    Model(&'a str, &'a str),
+}
 
 /// The keys of providers, with a store of those that rest.
 #[derive(Clone, Copy, Debug)]
@@ -29,17 +43,34 @@ impl<'a, S: Store> Keyring<'a, S> {
         Self { store }
     }
 
-    /// The index of a key of `provider` that does not rest; `draw` is any number. A provider without a pool has
-    /// one key, which never rests. `None` if all rest.
+    /// The index of a key of `provider` that does not rest for `model` on `endpoint`; `draw` is any number. A provider
+    /// without a pool has one key, which never rests. Keys with a bit in `tried` are as good as none. `None` if all rest,
+    /// or the model does.
     #[must_use]
-    pub fn choose(&self, provider: &Provider, draw: u64, now: Millis) -> Option<usize> {
+    pub fn choose(
+        &self,
+        provider: &Provider,
+        (model, endpoint): (&str, &str),
+        tried: u64,
+        draw: u64,
+        now: Millis,
+    ) -> Option<usize> {
         let keys = provider.keys();
+        let stored = self.store.get(&record(provider)).ok().flatten();
+        let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
+        if !stored.is_empty() && until(stored, Rest::Model(model, endpoint).tag(provider)) > now.0 {
+            return None;
+        }
         if keys.is_empty() {
             return Some(0);
         }
-        let stored = self.store.get(&record(provider)).ok().flatten();
-        let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
-        let awake = |(_, key): &(usize, &crate::config::PoolKey)| until(stored, tag(&key.env)) <= now.0;
+        let awake = |(index, _): &(usize, &crate::config::PoolKey)| {
+            (tried >> (*index).min(63)) & 1 == 0
+                && (stored.is_empty()
+                    || [Rest::Key(*index), Rest::KeyFor(*index, model)]
+                        .iter()
+                        .all(|rest| until(stored, rest.tag(provider)) <= now.0))
+        };
         let weight: u64 = keys.iter().enumerate().filter(awake).map(|(_, key)| u64::from(key.weight)).sum();
         if weight == 0 {
             return None;
@@ -55,19 +86,36 @@ impl<'a, S: Store> Keyring<'a, S> {
         None
     }
 
-    /// Lets a key rest until a moment, if it does not rest for longer already.
+    /// The index of the key of `provider` that is the first to be used for `model` again: for where all rest and
+    /// there is nothing else.
+    #[must_use]
+    pub fn first_awake(&self, provider: &Provider, model: &str) -> usize {
+        let stored = self.store.get(&record(provider)).ok().flatten();
+        let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
+        let ends = |rest: Rest<'_>| until(stored, rest.tag(provider));
+        let keys = 0..provider.keys().len();
+        keys.min_by_key(|&key| ends(Rest::Key(key)).max(ends(Rest::KeyFor(key, model)))).unwrap_or(0)
+    }
+
+    /// Lets something of `provider` rest until a moment, if it does not rest for longer already.
     ///
     /// # Errors
     /// [`StoreError`]; it does not rest then.
     pub fn pause(
         &self,
         provider: &Provider,
-        key: usize,
+        rest: Rest<'_>,
         until_ms: Millis,
         now: Millis,
     ) -> Result<(), StoreError> {
-        let Some(key) = provider.keys().get(key) else { return Ok(()) };
-        let (record, own) = (record(provider), tag(&key.env));
+        let key = match rest {
+            Rest::Key(key) | Rest::KeyFor(key, _) => Some(key),
+            Rest::Model(..) => None,
+        };
+        if key.is_some_and(|key| provider.keys().get(key).is_none()) {
+            return Ok(());
+        }
+        let (record, own) = (record(provider), rest.tag(provider));
         for _ in 0..TRIES {
             let stored = self.store.get(&record)?;
             let (value, version) =
@@ -76,8 +124,14 @@ impl<'a, S: Store> Keyring<'a, S> {
                 return Ok(());
             }
             let others = entries(&value).filter(|(tag, until)| *tag != own && *until > now.0);
-            let mut changed = Vec::with_capacity(value.len() + ENTRY);
-            for (tag, until) in others.chain([(own, until_ms.0)]) {
+            let mut kept: Vec<(u64, u64)> = others.collect();
+            if kept.len() >= ENTRIES {
+                kept.sort_unstable_by_key(|(_, until)| core::cmp::Reverse(*until));
+                kept.truncate(ENTRIES - 1);
+            }
+            kept.push((own, until_ms.0));
+            let mut changed = Vec::with_capacity(kept.len() * ENTRY);
+            for (tag, until) in kept {
                 changed.extend(tag.to_le_bytes());
                 changed.extend(until.to_le_bytes());
             }
@@ -89,12 +143,23 @@ impl<'a, S: Store> Keyring<'a, S> {
     }
 }
 
-fn record(provider: &Provider) -> String {
-    format!("fb/2!rest/{}", provider.name)
+impl Rest<'_> {
+    /// What it is called in the store.
+    fn tag(self, provider: &Provider) -> u64 {
+        /// No name has such a byte in it.
+        const BETWEEN: &[u8] = b"\0";
+        let env = |key: usize| provider.keys().get(key).map_or(&b""[..], |key| key.env.as_bytes());
+        let parts = match self {
+            Self::Key(key) => [env(key), b"", b""],
+            Self::KeyFor(key, model) => [env(key), BETWEEN, model.as_bytes()],
+            Self::Model(model, endpoint) => [BETWEEN, endpoint.as_bytes(), model.as_bytes()],
+        };
+        parts.iter().fold(hash::EMPTY, |hash, part| fnv1a(hash, part))
+    }
 }
 
-fn tag(env: &str) -> u64 {
-    fnv1a(hash::EMPTY, env.as_bytes())
+fn record(provider: &Provider) -> String {
+    format!("fb/2!rest/{}", provider.name)
 }
 
 fn until(stored: &[u8], own: u64) -> u64 {

@@ -35,6 +35,7 @@ pub mod ask;
 pub mod splice;
 pub mod route;
 pub mod keyring;
+pub mod failure;
 pub mod chain;
 pub mod price;
 pub mod recent;

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::admission::{self, Hold, Noticed, Refusal, Wanted, admit};
 use crate::ask::{Ask, CompletionMember};
 use crate::attribution::Attribution;
-use crate::config::{Account, Config, Dimension, Key, Mode, Provider, Unpriced};
+use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{Denial, Lack};
 use crate::dialect::Api;
 use crate::estimate::{Estimate, most};
@@ -49,8 +49,8 @@ pub struct Order<'a> {
     pub body: &'a [u8],
     /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
     pub draw: u64,
-    /// Whether all keys of a provider rest.
-    pub rests: &'a dyn Fn(&Provider) -> bool,
+    /// Whether a place rests, or all keys for it.
+    pub rests: &'a dyn Fn(&Destination) -> bool,
     /// What models have answered lately.
     pub recent: &'a Recent,
     /// When it arrived: the moment of its prices.
@@ -142,7 +142,7 @@ impl Order<'_> {
         }
         // A target of which all keys rest comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
-            && let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(&place.provider))
+            && let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(place))
             && let Some(until_awake) = plan.targets.get_mut(..=awake)
         {
             until_awake.rotate_right(1);

@@ -199,6 +199,19 @@ pub fn is_known(config: &Config, name: &str) -> bool {
     find(config, name).is_some()
 }
 
+/// Whether the operator has named the model of this place; else a caller has.
+#[must_use]
+pub fn is_named(config: &Config, place: &Destination) -> bool {
+    let names = |model: &Rc<Model>, own: Option<&str>| {
+        model.targets.iter().any(|target| {
+            target.provider.name == place.provider.name
+                && target.model.as_deref().or(own).is_some_and(|name| name == place.model)
+        })
+    };
+    config.aliases.values().any(|model| names(model, Some(&model.name)))
+        || config.patterns.iter().any(|(_, model)| names(model, None))
+}
+
 /// What a name means.
 enum Found<'c, 'n> {
     Configured(&'c Rc<Model>),

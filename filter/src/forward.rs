@@ -71,7 +71,10 @@ impl Departure<'_> {
         host::set_header(Map::Request, "accept-encoding", b"identity")?;
         let keyring = Keyring::new(&SharedStore);
         let key = if target.provider.keys().len() > 1 {
-            keyring.choose(&target.provider, self.draw, self.now).unwrap_or(0)
+            let place = (&*target.model, served.endpoint.name());
+            keyring
+                .choose(&target.provider, place, 0, self.draw, self.now)
+                .unwrap_or_else(|| keyring.first_awake(&target.provider, &target.model))
         } else {
             0
         };
@@ -112,7 +115,7 @@ impl Departure<'_> {
             return Ok(false);
         }
         host::set_property(CHAIN, chain.to_text().as_bytes())?;
-        host::set_property(LEG, Leg { stop: 0, key, number: 0 }.to_text().as_bytes())?;
+        host::set_property(LEG, Leg::first(key).to_text().as_bytes())?;
         host::set_header(Map::Request, RETRIES_HEADER, (attempts - 1).to_string().as_bytes())?;
         if let Some(ms) = config.failover.first_token_ms.filter(|_| ask.stream) {
             host::set_header(Map::Request, PER_TRY_HEADER, ms.to_string().as_bytes())?;

@@ -153,7 +153,9 @@ impl Gateway {
             ask,
             body,
             draw,
-            rests: &|provider| keyring.choose(provider, draw, now).is_none(),
+            rests: &|place| {
+                keyring.choose(&place.provider, (&place.model, endpoint.name()), 0, draw, now).is_none()
+            },
             recent: &self.worker.recent.borrow(),
             arrived: self.seen.arrived,
             now,
@@ -345,6 +347,9 @@ impl HttpContext for Gateway {
                 if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
                     return self.mask(denial);
                 }
+                if admitted.is_held(0, end_of_stream) {
+                    return Action::Pause;
+                }
                 // A body that was not read did not say so.
                 self.seen.stream |= admitted.config.headers_only.is_some() && admitted.is_stream();
             }
@@ -360,6 +365,12 @@ impl HttpContext for Gateway {
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
+        if admitted.is_held(size, end_of_stream) {
+            return Action::Pause;
+        }
+        if let Some(denial) = admitted.judge(size) {
+            return self.mask(denial);
+        }
         let piece = if size > 0 {
             host::buffer(Buffer::ResponseBody, 0, size).unwrap_or_default()
         } else {
@@ -375,6 +386,9 @@ impl HttpContext for Gateway {
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         if let State::Admitted(admitted) = &mut self.state {
             admitted.complete = true;
+            if let Some(denial) = admitted.judge(usize::MAX) {
+                return self.mask(denial);
+            }
         }
         Action::Continue
     }

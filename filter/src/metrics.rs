@@ -127,6 +127,11 @@ impl Metrics {
         );
     }
 
+    /// Counts that a provider says that it does not have a model which the configuration names.
+    pub(crate) fn resting_model(&self, provider: &str) {
+        self.count(&["farebox_resting_models_total{provider:", provider, "}"].concat(), 1);
+    }
+
     /// Counts what a budget did.
     pub(crate) fn budget(&self, name: &str, event: &str) {
         self.count(&["farebox_budget_events_total{budget:", name, "}{event:", event, "}"].concat(), 1);

@@ -6,22 +6,24 @@
 //! `x-envoy-ratelimited`, which the router never retries, if none can. What brought no answer at all is retried
 //! without asking; an attempt that finds itself sent where the one before went is a repeat, and ends here.
 
+mod aftermath;
+mod held;
+
 use std::rc::Rc;
 
 use farebox_core::ask::Ask;
-use farebox_core::chain::{Chain, Failure, Leg, RetryAfter, says_too_long, wait_in_body};
+use farebox_core::chain::{Chain, Failure, Leg};
 use farebox_core::config::Config;
 use farebox_core::dialect::{Endpoint, Served};
-use farebox_core::estimate::Estimate;
+use farebox_core::failure::{Fault, wait_in_body};
 use farebox_core::json;
-use farebox_core::keyring::Keyring;
-use farebox_core::meter::{Framing, Meter, Reading};
+use farebox_core::keyring::{Keyring, Rest};
+use farebox_core::meter::Meter;
 use farebox_core::place;
 use farebox_core::route::Destination;
-use farebox_core::settlement::{Bill, Ending};
-use farebox_core::sunk::Sunk;
 use farebox_core::window::Millis;
 
+use self::held::{Held, in_good_clothes};
 use crate::answer::is_success;
 use crate::forward;
 use crate::host::{self, Buffer, HostError, Map};
@@ -60,16 +62,6 @@ pub(crate) struct Run {
     trail: Trail,
     status: u64,
     held: Held,
-}
-
-/// Why the answer's headers are held.
-#[derive(Debug)]
-enum Held {
-    No,
-    /// A stream, until its first token; with the bytes that were read.
-    Stream(Box<Meter>, usize),
-    /// A refusal, until its body has said more.
-    Refusal,
 }
 
 impl Run {
@@ -134,7 +126,8 @@ impl Run {
     /// Names the next attempt's target after this one went wrong. Says whether there is one.
     fn next(&self, failure: Failure, now: Millis) -> Result<bool, HostError> {
         let keyring = Keyring::new(&SharedStore);
-        let next = self.chain.next(&self.config, &keyring, self.leg, failure, now);
+        let endpoint = self.endpoint().map_or("", Endpoint::name);
+        let next = self.chain.next(&self.config, &keyring, endpoint, self.leg, failure, now);
         let destination = next.and_then(|next| next.destination(&self.chain, &self.config));
         let (leg, destination) = match (next, &destination) {
             (Some(leg), Some(destination)) => (leg, destination),
@@ -176,32 +169,15 @@ impl Run {
     pub(crate) fn answered(&mut self, complete: bool, worker: &Worker) -> Result<bool, HostError> {
         let head = host::headers(Map::Response)?;
         self.status = head.first(":status").and_then(json::count).unwrap_or(0);
-        // A provider may say so on an answer too, which then is no reason to wait.
-        let refused = !is_success(self.status);
-        let wait_ms = refused.then(|| RetryAfter {
-            milliseconds: head.first("retry-after-ms"),
-            retry_after: head.first("retry-after"),
-            date: head.first("date"),
-        });
-        let wait_ms = wait_ms.and_then(|wait| wait.wait_ms(host::now()));
-        let may_be_too_long =
-            matches!(self.status, 400 | 413 | 422) && self.chain.stops.iter().any(|stop| stop.long);
-        if is_success(self.status) {
-            let framing = self.served().map_or(Framing::Opaque, |Served { endpoint, .. }| {
-                Framing::of(endpoint, head.first("content-type"), head.first("content-encoding"))
-            });
-            if let Some(endpoint) = self.endpoint().filter(|_| framing.is_stream()) {
-                self.held = Held::Stream(Box::new(Meter::new(endpoint, framing, false)), 0);
-            }
-        } else if may_be_too_long || (self.status == 429 && wait_ms.is_none()) {
-            self.held = Held::Refusal;
-        }
+        self.held = self.hold(&head);
         if !matches!(self.held, Held::No) {
             return if complete { self.answering(0, true, worker) } else { Ok(true) };
         }
-        match Failure::of_status(self.status, wait_ms) {
-            Some(failure) => self.failed(failure, worker)?,
-            None => self.passed()?,
+        match Failure::of(Fault::of_status(self.status), self.status, None) {
+            // A redirect leads where nobody has sent the key.
+            _ if (300..400).contains(&self.status) => self.failed(Failure::Status, worker)?,
+            Some(failure) if self.status >= 400 => self.failed(failure, worker)?,
+            Some(_) | None => self.passed()?,
         }
         Ok(false)
     }
@@ -215,7 +191,7 @@ impl Run {
                 let reading = meter.reading();
                 let begun = reading.output_so_far() > 1 || reading.deltas > 0;
                 let failure = if reading.error && reading.deltas == 0 {
-                    Some(Failure::StreamError)
+                    in_good_clothes(&piece(0, size)?, Failure::StreamError)
                 } else if end && !begun {
                     Some(Failure::EmptyStream)
                 } else if begun || size > HELD_BYTES {
@@ -229,16 +205,38 @@ impl Run {
                 }
                 failure
             }
-            Held::Refusal if !end && size <= HELD_BYTES => {
-                self.held = Held::Refusal;
+            Held::Plain(framing) => {
+                let begin = piece(0, size.min(1))?;
+                // What is no document, and what a provider sends to keep the connection, goes on at once.
+                let may_be_an_error =
+                    matches!(begin.first(), Some(b'{' | b'[' | b'\xef')) && size <= HELD_BYTES;
+                if !end && (size == 0 || may_be_an_error) {
+                    self.held = Held::Plain(framing);
+                    return Ok(true);
+                }
+                let body = if may_be_an_error { piece(0, size)? } else { begin };
+                let failure = if may_be_an_error && Fault::is_all(&body) {
+                    in_good_clothes(&body, Failure::AnswerError)
+                } else {
+                    None
+                };
+                if failure.is_some()
+                    && let Some(endpoint) = self.endpoint()
+                {
+                    let mut meter = Meter::new(endpoint, framing, false);
+                    meter.feed(&body, true);
+                    self.sink(meter.reading())?;
+                }
+                failure
+            }
+            Held::Refusal(kind, wait) if !end && size <= HELD_BYTES => {
+                self.held = Held::Refusal(kind, wait);
                 return Ok(true);
             }
-            Held::Refusal => {
+            Held::Refusal(kind, wait) => {
                 let body = piece(0, size.min(HELD_BYTES))?;
-                match self.status {
-                    429 => Some(Failure::RateLimited(wait_in_body(&body))),
-                    _ => says_too_long(&body).then_some(Failure::ContextLength),
-                }
+                let fault = Fault::of(self.status, kind.as_deref(), &body);
+                Failure::of(fault, self.status, wait.or_else(|| wait_in_body(&body)))
             }
         };
         match failure {
@@ -252,7 +250,7 @@ impl Run {
     pub(crate) fn ended(&mut self, worker: &Worker) -> Result<bool, HostError> {
         let size = match self.held {
             Held::Stream(_, read) => read,
-            Held::No | Held::Refusal => HELD_BYTES,
+            Held::No | Held::Plain(_) | Held::Refusal(..) => HELD_BYTES,
         };
         self.answering(size, true, worker)
     }
@@ -260,22 +258,7 @@ impl Run {
     /// The attempt went wrong: lets its key rest if that is why, names the next one, and has the router send it.
     fn failed(&self, failure: Failure, worker: &Worker) -> Result<(), HostError> {
         let now = host::now();
-        let policy = &self.config.failover;
-        let rest = match failure {
-            Failure::Unauthorized(_) => Some(policy.unauthorized_ms),
-            Failure::RateLimited(wait_ms) => Some(wait_ms.unwrap_or(policy.rate_limited_ms)),
-            _ => None,
-        };
-        if let Some(rest) = rest
-            && let Err(error) = Keyring::new(&SharedStore).pause(
-                &self.destination.provider,
-                self.leg.key,
-                now.plus(rest),
-                now,
-            )
-        {
-            log::error!("a key could not be let rest: {error}");
-        }
+        self.rest(failure, now, worker);
         worker.metrics.attempt(&self.destination.provider.name, failure.reason());
         let trail = self.trail.failed(failure, self.status, now.since(self.began));
         host::set_property(forward::TRAIL, trail.as_bytes())?;
@@ -285,39 +268,18 @@ impl Run {
         // A provider behind an Envoy of its own may say so too.
         host::remove_header(Map::Response, NOT_RETRIED.as_bytes())?;
         match failure {
-            Failure::ContextLength | Failure::StreamError | Failure::EmptyStream => {
-                host::set_header(Map::Response, ":status", RETRIED)
-            }
-            _ => Ok(()),
+            Failure::Status | Failure::RateLimited(_) if self.status == 429 || self.status >= 500 => Ok(()),
+            _ => host::set_header(Map::Response, ":status", RETRIED),
         }
-    }
-
-    /// Writes down what a stream that failed says that it used.
-    fn sink(&self, reading: &Reading) -> Result<(), HostError> {
-        let Some(endpoint) = self.endpoint() else { return Ok(()) };
-        let served = reading.model.as_ref().map(|model| model.as_str());
-        let Destination { provider, model } = &self.destination;
-        let prices = &self.config.prices;
-        let price = prices.price_of_answer(provider, model, served, self.began);
-        let bill = Bill {
-            estimate: &Estimate::default(),
-            reading,
-            price: price.as_deref(),
-            step_price: &|model| prices.price(provider, model, self.began),
-            tier_asked: None,
-            policy: self.config.on_disconnect,
-            generates: endpoint.generates(),
-            charged: endpoint.is_charged(),
-        };
-        let before = Sunk::read(&state(forward::SUNK)?.unwrap_or_default());
-        let sunk = before.and(&bill.charge(Ending::Refused));
-        if sunk == before {
-            return Ok(());
-        }
-        host::set_property(forward::SUNK, sunk.to_text().as_bytes())
     }
 
     fn passed(&self) -> Result<(), HostError> {
+        // What another key has got an answer to was not the request's fault.
+        if self.leg.suspects != 0 && is_success(self.status) {
+            let now = host::now();
+            let until = now.plus(self.config.failover.unauthorized_ms);
+            self.leg.found_out().for_each(|key| self.pause(Rest::Key(key), until, now));
+        }
         let trail = self.trail.passed(self.status, host::now().since(self.began));
         host::set_property(forward::TRAIL, trail.as_bytes())
     }

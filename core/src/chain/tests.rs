@@ -8,6 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::config::testing::NOW;
 use crate::identity::digest;
+use crate::keyring::Rest;
 use crate::ledger::MemoryStore;
 
 /// The providers `a`, `b` and `c` (no keys) and `pool` (three keys), all of OpenAI's dialect.
@@ -49,18 +50,20 @@ fn chain(config: &Config, stops: &[&str], draw: u64) -> Chain {
 fn visited(config: &Config, chain: &Chain, failures: &[Failure]) -> Vec<String> {
     let store = MemoryStore::default();
     let keyring = Keyring::new(&store);
-    let mut leg = Leg { stop: 0, key: 0, number: 0 };
+    let mut leg = Leg::first(0);
     let name = |leg: Leg| chain.stops[leg.stop].provider.clone();
     let mut visited = vec![name(leg)];
     for failure in failures {
-        let Some(next) = chain.next(config, &keyring, leg, *failure, NOW) else { break };
+        let Some(next) = chain.next(config, &keyring, CHAT, leg, *failure, NOW) else { break };
         leg = next;
         visited.push(name(leg));
     }
     visited
 }
 
-const DOWN: Failure = Failure::Status(529);
+const DOWN: Failure = Failure::Status;
+const CHAT: &str = "chat_completions";
+const PLACE: (&str, &str) = ("m-pool", CHAT);
 
 #[test]
 fn targets_are_tried_in_their_order_and_each_once() {
@@ -71,7 +74,7 @@ fn targets_are_tried_in_their_order_and_each_once() {
         DOWN,
         Failure::StreamError,
         Failure::EmptyStream,
-        Failure::Unauthorized(401),
+        Failure::Key,
         Failure::RateLimited(None),
     ] {
         assert_eq!(visited(&config, &chain, &[failure; 5]), ["a", "b", "c"], "{failure:?}");
@@ -116,19 +119,19 @@ fn after_a_key_that_is_refused_another_one_of_its_provider_is_tried_and_then_the
     let store = MemoryStore::default();
     let keyring = Keyring::new(&store);
     let pool = &config.providers["pool"];
-    let mut leg = Leg { stop: 0, key: keyring.choose(pool, 7, NOW).unwrap(), number: 0 };
+    let mut leg = Leg::first(keyring.choose(pool, PLACE, 0, 7, NOW).unwrap());
     let mut keys = vec![leg.key];
-    for failure in [Failure::Unauthorized(401), Failure::RateLimited(Some(500))] {
-        keyring.pause(pool, leg.key, NOW.plus(1_000), NOW).unwrap();
-        leg = chain.next(&config, &keyring, leg, failure, NOW).unwrap();
+    for failure in [Failure::Key, Failure::RateLimited(Some(500))] {
+        keyring.pause(pool, Rest::Key(leg.key), NOW.plus(1_000), NOW).unwrap();
+        leg = chain.next(&config, &keyring, CHAT, leg, failure, NOW).unwrap();
         assert_eq!(leg.stop, 0);
         keys.push(leg.key);
     }
     keys.sort_unstable();
     assert_eq!(keys, [0, 1, 2]);
-    keyring.pause(pool, leg.key, NOW.plus(1_000), NOW).unwrap();
-    let next = chain.next(&config, &keyring, leg, Failure::Unauthorized(403), NOW).unwrap();
-    assert_eq!(next, Leg { stop: 1, key: 0, number: 3 });
+    keyring.pause(pool, Rest::Key(leg.key), NOW.plus(1_000), NOW).unwrap();
+    let next = chain.next(&config, &keyring, CHAT, leg, Failure::Account, NOW).unwrap();
+    assert_eq!(next, Leg { stop: 1, number: 3, ..Leg::first(0) });
 }
 
 #[test]
@@ -144,11 +147,11 @@ fn a_target_of_which_all_keys_rest_is_passed_over() {
     let store = MemoryStore::default();
     let keyring = Keyring::new(&store);
     for key in 0..3 {
-        keyring.pause(&config.providers["pool"], key, NOW.plus(60_000), NOW).unwrap();
+        keyring.pause(&config.providers["pool"], Rest::Key(key), NOW.plus(60_000), NOW).unwrap();
     }
-    let first = Leg { stop: 0, key: 0, number: 0 };
-    assert_eq!(chain.next(&config, &keyring, first, DOWN, NOW).unwrap().stop, 2);
-    assert_eq!(chain.next(&config, &keyring, first, DOWN, NOW.plus(60_000)).unwrap().stop, 1);
+    let first = Leg::first(0);
+    assert_eq!(chain.next(&config, &keyring, CHAT, first, DOWN, NOW).unwrap().stop, 2);
+    assert_eq!(chain.next(&config, &keyring, CHAT, first, DOWN, NOW.plus(60_000)).unwrap().stop, 1);
 }
 
 #[test]
@@ -157,77 +160,74 @@ fn a_provider_that_is_configured_no_longer_is_passed_over() {
     let mut chain = chain(&config, &["a", "b", "c"], 0);
     chain.stops[1].provider = "gone".into();
     assert_eq!(visited(&config, &chain, &[DOWN; 5]), ["a", "c"]);
-    assert!(Leg { stop: 1, key: 0, number: 1 }.destination(&chain, &config).is_none());
+    assert!(Leg { stop: 1, number: 1, ..Leg::first(0) }.destination(&chain, &config).is_none());
 }
 
 #[test]
-fn statuses_mean_what_the_table_says() {
-    for (status, reason) in [
-        (401, Some("unauthorized")),
-        (403, Some("unauthorized")),
-        (408, Some("status")),
-        (429, Some("rate_limited")),
-        (500, Some("status")),
-        (503, Some("status")),
-        (529, Some("status")),
-        (200, None),
-        (302, None),
-        (400, None),
-        (404, None),
-        (413, None),
-        (422, None),
-        (600, None),
-    ] {
-        assert_eq!(Failure::of_status(status, None).map(Failure::reason), reason, "{status}");
+fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_the_others() {
+    let config = config(5);
+    let chain = chain(&config, &["pool", "a"], 7);
+    let store = MemoryStore::default();
+    let keyring = Keyring::new(&store);
+    for failure in [Failure::Access, Failure::Allowance, Failure::Size] {
+        let mut leg = Leg::first(1);
+        let mut keys = vec![leg.key];
+        for _ in 0..2 {
+            leg = chain.next(&config, &keyring, CHAT, leg, failure, NOW).unwrap();
+            keys.push(leg.key);
+        }
+        let suspects: Vec<usize> = leg.found_out().collect();
+        let others: Vec<usize> = (0..3).filter(|key| *key != leg.key).collect();
+        assert_eq!(suspects, if failure == Failure::Access { others } else { vec![] }, "{failure:?}");
+        keys.sort_unstable();
+        assert_eq!(keys, [0, 1, 2], "{failure:?}");
+        let next = chain.next(&config, &keyring, CHAT, leg, failure, NOW).unwrap();
+        assert_eq!(next, Leg { stop: 1, number: 3, ..Leg::first(0) }, "{failure:?}");
     }
 }
 
 #[test]
-fn every_provider_s_words_for_a_prompt_that_is_too_long_are_known() {
-    for body in [
-        r#"{"error":{"message":"…","code":"context_length_exceeded"}}"#,
-        r#"{"error":{"message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
-        r#"{"message":"Input is too long for requested model."}"#,
-        r#"{"error":{"message":"The input token count (1048577) exceeds the maximum number of tokens allowed"}}"#,
-        r#"{"message":"This model's maximum context length is 8192 tokens."}"#,
-    ] {
-        assert!(says_too_long(body.as_bytes()), "{body}");
-    }
-    assert!(!says_too_long(br#"{"error":{"message":"max_tokens is too large"}}"#));
+fn a_model_that_rests_is_passed_over_on_its_endpoint_whatever_the_key() {
+    let config = config(5);
+    let chain = chain(&config, &["a", "b", "c"], 0);
+    let store = MemoryStore::default();
+    let keyring = Keyring::new(&store);
+    let rest = Rest::Model("m-b", CHAT);
+    keyring.pause(&config.providers["b"], rest, NOW.plus(60_000), NOW).unwrap();
+    let next =
+        |endpoint, now| chain.next(&config, &keyring, endpoint, Leg::first(0), Failure::Model, now).unwrap();
+    assert_eq!(next(CHAT, NOW).stop, 2);
+    assert_eq!(next("embeddings", NOW).stop, 1);
+    assert_eq!(next(CHAT, NOW.plus(60_000)).stop, 1);
 }
 
 #[test]
-fn a_wait_is_read_from_headers_and_from_the_body_of_google() {
-    let wait = |milliseconds: Option<&'static str>, retry_after: &'static str, date: Option<&'static str>| {
-        let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
-        let (milliseconds, date) = (bytes(milliseconds), bytes(date));
-        RetryAfter { milliseconds, retry_after: Some(retry_after.as_bytes()), date }.wait_ms(NOW)
-    };
-    assert_eq!(wait(None, "7", None), Some(7_000));
-    assert_eq!(wait(None, " 0.5 ", None), Some(500));
-    assert_eq!(wait(Some("120"), "7", None), Some(120));
-    assert_eq!(wait(Some("soon"), "7", None), Some(7_000));
-    assert_eq!(wait(None, "99999999", None), Some(LONGEST_WAIT_MS));
-    // A date is counted from the clock of who wrote it.
-    assert_eq!(wait(None, "Sat, 21 Nov 2026 12:00:30 GMT", None), Some(30_000));
-    let theirs = Some("Sat, 21 Nov 2026 11:59:00 GMT");
-    assert_eq!(wait(None, "Saturday, 21-Nov-26 12:00:00 GMT", theirs), Some(60_000));
-    assert_eq!(wait(None, "Sat Nov 21 11:59:30 2026", theirs), Some(30_000));
-    assert_eq!(wait(None, "Fri, 20 Nov 2026 12:00:00 GMT", None), Some(0));
-    assert_eq!(wait(None, "Sat, 21 Nov 2099 12:00:00 GMT", None), Some(LONGEST_WAIT_MS));
-    assert_eq!(wait(None, "tomorrow", theirs), None);
-    assert_eq!(wait_in_body(br#"{"error":{"details":[{"retryDelay": "7s"}]}}"#), Some(7_000));
-    assert_eq!(wait_in_body(br#"{"retryDelay":"1.5s"}"#), Some(1_500));
-    for body in ["", r#""retryDelay""#, r#""retryDelay":7"#, r#""retryDelay":"7"#, r#""retryDelay":"xs""#] {
-        assert_eq!(wait_in_body(body.as_bytes()), None, "{body}");
-    }
+fn a_request_that_is_too_large_for_a_limit_may_go_to_a_target_for_long_prompts() {
+    let config = config(5);
+    let chain = chain(&config, &["a", "b", "+c"], 0);
+    assert_eq!(visited(&config, &chain, &[Failure::Size; 5]), ["a", "b", "c"]);
+}
+
+#[test]
+fn an_option_that_is_refused_is_left_out_at_the_same_target_once() {
+    let config = config(5);
+    let chain = chain(&config, &["pool", "b"], 0);
+    let store = MemoryStore::default();
+    let keyring = Keyring::new(&store);
+    let next = |leg| chain.next(&config, &keyring, CHAT, leg, Failure::Option, NOW);
+    let bare = next(Leg::first(1)).unwrap();
+    assert_eq!(bare, Leg { number: 1, bare: true, ..Leg::first(1) });
+    assert_eq!(next(bare), None);
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![
         Just(Failure::NoAnswer),
-        (500u64..600).prop_map(Failure::Status),
-        Just(Failure::Unauthorized(401)),
+        Just(Failure::Status),
+        Just(Failure::Access),
+        Just(Failure::Model),
+        Just(Failure::AnswerError),
+        Just(Failure::Key),
         prop::option::of(any::<u64>()).prop_map(Failure::RateLimited),
         Just(Failure::ContextLength),
         Just(Failure::StreamError),
@@ -248,16 +248,14 @@ proptest! {
     }
 
     #[test]
-    fn a_leg_is_read_as_it_was_written(stop: usize, key: usize, number: u32) {
-        let leg = Leg { stop, key, number };
+    fn a_leg_is_read_as_it_was_written(stop: usize, key: usize, number: u32, draw: u64) {
+        let leg = Leg { stop, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1 };
         prop_assert_eq!(Leg::read(leg.to_text().as_bytes()), Some(leg));
     }
 
     #[test]
-    fn any_bytes_are_a_chain_a_leg_and_a_wait_or_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-        let _ = (Chain::read(&bytes), Leg::read(&bytes), wait_in_body(&bytes), says_too_long(&bytes));
-        let bytes = Some(bytes.as_slice());
-        let _ = RetryAfter { milliseconds: bytes, retry_after: bytes, date: bytes }.wait_ms(NOW);
+    fn any_bytes_are_a_chain_and_a_leg_or_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        let _ = (Chain::read(&bytes), Leg::read(&bytes));
     }
 
     #[test]
@@ -268,8 +266,8 @@ proptest! {
         let config = config(5);
         let chain = chain(&config, &["a", "pool", "b", "+c"], draw);
         let store = MemoryStore::default();
-        let leg = Leg { stop, key, number };
-        if let Some(next) = chain.next(&config, &Keyring::new(&store), leg, failure, NOW) {
+        let leg = Leg { stop, number, ..Leg::first(key) };
+        if let Some(next) = chain.next(&config, &Keyring::new(&store), CHAT, leg, failure, NOW) {
             prop_assert!(next.stop < chain.stops.len());
             let keys = config.providers[chain.stops[next.stop].provider.as_str()].keys().len();
             prop_assert!(next.key < keys.max(1));
@@ -291,14 +289,14 @@ proptest! {
         let chain = chain(&config, &stops, draw);
         let store = MemoryStore::default();
         let keyring = Keyring::new(&store);
-        let mut leg = Leg { stop: 0, key: 0, number: 0 };
+        let mut leg = Leg::first(0);
         let mut seen = vec![(leg.stop, leg.key)];
         for failure in failures {
-            if matches!(failure, Failure::Unauthorized(_) | Failure::RateLimited(_)) {
+            if matches!(failure, Failure::Key | Failure::RateLimited(_)) {
                 let provider = leg.destination(&chain, &config).unwrap().provider;
-                keyring.pause(&provider, leg.key, NOW.plus(1), NOW).unwrap();
+                keyring.pause(&provider, Rest::Key(leg.key), NOW.plus(1), NOW).unwrap();
             }
-            let Some(next) = chain.next(&config, &keyring, leg, failure, NOW) else { break };
+            let Some(next) = chain.next(&config, &keyring, CHAT, leg, failure, NOW) else { break };
             prop_assert!(!seen.contains(&(next.stop, next.key)), "{:?} {:?}", seen, next);
             let same = chain.stops[next.stop].provider == "pool" && next.stop == leg.stop;
             prop_assert!(same || seen.iter().all(|(stop, _)| *stop != next.stop));

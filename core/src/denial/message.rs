@@ -30,7 +30,7 @@ impl Denial {
             Self::Query(message) => message.clone(),
             Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
             Self::ProviderRefused => {
-                "The provider did not accept the gateway's credential. This is for the gateway's operator to mend.".into()
+                "The provider refused the gateway's own account or key, not yours. This is for the gateway's operator to mend.".into()
             }
             Self::Store(_) => "Budgets cannot be checked right now.".into(),
             Self::HostUnsupported => {

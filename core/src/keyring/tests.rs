@@ -31,6 +31,8 @@ fn config(weights: &[u64]) -> Config {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
+const PLACE: (&str, &str) = ("m", "chat_completions");
+
 fn draws(count: u64) -> impl Iterator<Item = u64> {
     (0..count).map(|number| fnv1a(EMPTY, &number.to_le_bytes()))
 }
@@ -38,7 +40,9 @@ fn draws(count: u64) -> impl Iterator<Item = u64> {
 /// How often each of two keys is chosen.
 fn chosen<S: Store>(keyring: &Keyring<'_, S>, provider: &Provider, now: Millis) -> [usize; 2] {
     let mut chosen = [0; 2];
-    draws(1_000).filter_map(|draw| keyring.choose(provider, draw, now)).for_each(|key| chosen[key] += 1);
+    draws(1_000)
+        .filter_map(|draw| keyring.choose(provider, PLACE, 0, draw, now))
+        .for_each(|key| chosen[key] += 1);
     chosen
 }
 
@@ -56,12 +60,69 @@ fn a_key_that_rests_is_not_chosen_until_its_time_is_over() {
     let config = config(&[3, 1]);
     let store = MemoryStore::default();
     let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
-    keyring.pause(pool, 0, NOW.plus(7_000), NOW).unwrap();
+    keyring.pause(pool, Rest::Key(0), NOW.plus(7_000), NOW).unwrap();
     assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
     assert_eq!(chosen(&keyring, pool, NOW.plus(6_999)), [0, 1_000]);
     assert!(chosen(&keyring, pool, NOW.plus(7_000))[0] > 0);
-    keyring.pause(pool, 1, NOW.plus(1), NOW).unwrap();
-    assert_eq!(keyring.choose(pool, 0, NOW), None);
+    keyring.pause(pool, Rest::Key(1), NOW.plus(1), NOW).unwrap();
+    assert_eq!(keyring.choose(pool, PLACE, 0, 0, NOW), None);
+}
+
+#[test]
+fn a_key_that_rests_for_one_model_is_there_for_the_others() {
+    let config = config(&[1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, Rest::KeyFor(0, "m"), NOW.plus(7_000), NOW).unwrap();
+    let choose = |model| keyring.choose(pool, (model, "chat_completions"), 0, 0, NOW);
+    assert_eq!((choose("m"), choose("n"), choose("")), (None, Some(0), Some(0)));
+}
+
+#[test]
+fn a_model_rests_on_its_endpoint_for_all_keys_and_without_any() {
+    let config = testing::config(|_| {});
+    let store = MemoryStore::default();
+    let (keyring, one) = (Keyring::new(&store), &config.providers["one"]);
+    keyring.pause(one, Rest::Model("m", "embeddings"), NOW.plus(7_000), NOW).unwrap();
+    let choose = |model, endpoint| keyring.choose(one, (model, endpoint), 0, 0, NOW);
+    assert_eq!(choose("m", "embeddings"), None);
+    assert_eq!((choose("m", "chat_completions"), choose("n", "embeddings")), (Some(0), Some(0)));
+}
+
+#[test]
+fn where_all_keys_rest_the_one_that_is_back_first_is_found() {
+    let config = config(&[1, 1, 1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, Rest::Key(0), NOW.plus(300_000), NOW).unwrap();
+    keyring.pause(pool, Rest::KeyFor(1, "m"), NOW.plus(5_000), NOW).unwrap();
+    keyring.pause(pool, Rest::Key(2), NOW.plus(6_000), NOW).unwrap();
+    assert_eq!(keyring.choose(pool, PLACE, 0, 0, NOW), None);
+    assert_eq!(keyring.first_awake(pool, "m"), 1);
+}
+
+#[test]
+fn keys_that_were_tried_are_not_chosen() {
+    let config = config(&[1, 1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    for draw in draws(50) {
+        assert_eq!(keyring.choose(pool, PLACE, 0b01, draw, NOW), Some(1));
+    }
+    assert_eq!(keyring.choose(pool, PLACE, 0b11, 0, NOW), None);
+}
+
+#[test]
+fn models_of_any_number_take_no_more_room_than_there_is() {
+    let config = config(&[1]);
+    let store = MemoryStore::default();
+    let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
+    keyring.pause(pool, Rest::Key(0), NOW.plus(300_000), NOW).unwrap();
+    for number in 0..1_000 {
+        keyring.pause(pool, Rest::KeyFor(0, &number.to_string()), NOW.plus(1_000 + number), NOW).unwrap();
+    }
+    assert_eq!(store.get(&record(pool)).unwrap().unwrap().0.len(), ENTRIES * ENTRY);
+    assert_eq!(keyring.choose(pool, PLACE, 0, 0, NOW), None, "what rests longest is kept");
 }
 
 #[test]
@@ -69,8 +130,8 @@ fn a_shorter_pause_does_not_end_a_longer_one() {
     let config = config(&[1, 1]);
     let store = MemoryStore::default();
     let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
-    keyring.pause(pool, 0, NOW.plus(300_000), NOW).unwrap();
-    keyring.pause(pool, 0, NOW.plus(10_000), NOW).unwrap();
+    keyring.pause(pool, Rest::Key(0), NOW.plus(300_000), NOW).unwrap();
+    keyring.pause(pool, Rest::Key(0), NOW.plus(10_000), NOW).unwrap();
     assert_eq!(chosen(&keyring, pool, NOW.plus(20_000)), [0, 1_000]);
 }
 
@@ -79,8 +140,8 @@ fn a_provider_without_keys_always_has_one_to_use_and_nothing_to_let_rest() {
     let config = testing::config(|_| {});
     let store = MemoryStore::default();
     let (keyring, one) = (Keyring::new(&store), &config.providers["one"]);
-    assert_eq!(keyring.pause(one, 0, NOW.plus(1_000), NOW), Ok(()));
-    assert_eq!(keyring.choose(one, 5, NOW), Some(0));
+    assert_eq!(keyring.pause(one, Rest::Key(0), NOW.plus(1_000), NOW), Ok(()));
+    assert_eq!(keyring.choose(one, PLACE, 0, 5, NOW), Some(0));
 }
 
 #[test]
@@ -88,8 +149,8 @@ fn pauses_that_are_over_take_no_room() {
     let config = config(&[1, 1]);
     let store = MemoryStore::default();
     let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
-    keyring.pause(pool, 0, NOW.plus(10), NOW).unwrap();
-    keyring.pause(pool, 1, NOW.plus(2_000), NOW.plus(1_000)).unwrap();
+    keyring.pause(pool, Rest::Key(0), NOW.plus(10), NOW).unwrap();
+    keyring.pause(pool, Rest::Key(1), NOW.plus(2_000), NOW.plus(1_000)).unwrap();
     assert_eq!(store.get(&record(pool)).unwrap().unwrap().0.len(), ENTRY);
 }
 
@@ -118,10 +179,10 @@ fn a_pause_is_written_though_others_write_at_the_same_time_and_given_up_when_the
     let pool = &config.providers["pool"];
     let store = Contested(MemoryStore::default(), core::cell::Cell::new(TRIES - 1));
     let keyring = Keyring::new(&store);
-    assert_eq!(keyring.pause(pool, 0, NOW.plus(1_000), NOW), Ok(()));
+    assert_eq!(keyring.pause(pool, Rest::Key(0), NOW.plus(1_000), NOW), Ok(()));
     assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
     store.1.set(usize::MAX);
-    assert_eq!(keyring.pause(pool, 1, NOW.plus(1_000), NOW), Err(StoreError::Contended));
+    assert_eq!(keyring.pause(pool, Rest::Key(1), NOW.plus(1_000), NOW), Err(StoreError::Contended));
     assert_eq!(chosen(&keyring, pool, NOW), [0, 1_000]);
 }
 
@@ -136,13 +197,13 @@ proptest! {
         let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
         let mut until = vec![0; weights.len()];
         for (key, ms) in pauses {
-            keyring.pause(pool, key, NOW.plus(ms), NOW).unwrap();
+            keyring.pause(pool, Rest::Key(key), NOW.plus(ms), NOW).unwrap();
             if let Some(until) = until.get_mut(key) {
                 *until = ms.max(*until);
             }
         }
         let awake = |key: usize| until[key] <= later;
-        let chosen = keyring.choose(pool, draw, NOW.plus(later));
+        let chosen = keyring.choose(pool, PLACE, 0, draw, NOW.plus(later));
         prop_assert_eq!(chosen.is_some(), (0..weights.len()).any(awake));
         prop_assert!(chosen.is_none_or(awake));
     }
@@ -153,8 +214,8 @@ proptest! {
         let store = MemoryStore::default();
         let (keyring, pool) = (Keyring::new(&store), &config.providers["pool"]);
         store.put(&record(pool), &bytes, None).unwrap();
-        let _ = keyring.choose(pool, draw, NOW);
-        prop_assert_eq!(keyring.pause(pool, 0, NOW.plus(1), NOW), Ok(()));
-        prop_assert!(keyring.choose(pool, draw, NOW).is_none_or(|key| (1..3).contains(&key)));
+        let _ = keyring.choose(pool, PLACE, 0, draw, NOW);
+        prop_assert_eq!(keyring.pause(pool, Rest::Key(0), NOW.plus(1), NOW), Ok(()));
+        prop_assert!(keyring.choose(pool, PLACE, 0, draw, NOW).is_none_or(|key| (1..3).contains(&key)));
     }
 }

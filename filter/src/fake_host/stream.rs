@@ -41,6 +41,8 @@ pub(crate) struct Stream {
     buffered: Vec<u8>,
     sent: Option<Sent>,
     response: Option<Response>,
+    /// An answer that the filter holds: its status, and what of its body is here.
+    answer_held: Option<(u32, Vec<u8>)>,
     replies: usize,
 }
 
@@ -54,6 +56,7 @@ impl Stream {
             buffered: Vec::new(),
             sent: None,
             response: None,
+            answer_held: None,
             replies: 0,
         }
     }
@@ -158,6 +161,8 @@ impl Stream {
         let action = self.response_headers(status, headers, end);
         if action == Action::Continue {
             self.begin(status, end, false);
+        } else {
+            self.answer_held = Some((status, vec![]));
         }
         self.deliver();
         action
@@ -165,7 +170,7 @@ impl Stream {
 
     /// A piece of a provider's body arrives.
     pub(crate) fn answer_body(&mut self, piece: &[u8], end: bool) {
-        let piece = self.response_body(piece, end);
+        let Some(piece) = self.response_body(piece, end) else { return self.deliver() };
         if let Some(response) = self.response.as_mut().filter(|response| !response.local) {
             response.body.extend(piece);
             response.ended |= end;
@@ -175,7 +180,16 @@ impl Stream {
 
     /// A provider's trailers arrive.
     pub(crate) fn answer_trailers(&mut self) {
-        self.call(|_| {}, |context| context.on_http_response_trailers(1));
+        let body = self.answer_held.as_ref().map(|(_, body)| body.clone());
+        let action =
+            self.call(|state| state.response_body = body, |context| context.on_http_response_trailers(1));
+        if action == Action::Continue
+            && let Some((status, body)) = self.answer_held.take()
+        {
+            self.begin(status, true, false);
+            self.response.as_mut().unwrap().body = body;
+        }
+        self.deliver();
         if let Some(response) = &mut self.response {
             response.ended = true;
         }
@@ -249,10 +263,32 @@ impl Stream {
         action
     }
 
-    fn response_body(&mut self, piece: &[u8], end: bool) -> Vec<u8> {
-        let prepare = |state: &mut StreamState| state.response_body = Some(piece.to_vec());
-        self.call(prepare, |context| context.on_http_response_body(piece.len(), end));
-        with(|host| host.streams.entry(self.id).or_default().response_body.take()).unwrap_or_default()
+    /// What goes on of a piece, and what was held before it; `None` if it is held.
+    fn response_body(&mut self, piece: &[u8], end: bool) -> Option<Vec<u8>> {
+        let mut whole = self.answer_held.take();
+        let body = match &mut whole {
+            Some((_, body)) => {
+                body.extend_from_slice(piece);
+                body.clone()
+            }
+            None => piece.to_vec(),
+        };
+        let size = body.len();
+        let prepare = |state: &mut StreamState| {
+            // What is held can be changed until it goes on.
+            state.response.access = if whole.is_some() { Access::Write } else { Access::None };
+            state.response_body = Some(body);
+        };
+        let action = self.call(prepare, |context| context.on_http_response_body(size, end));
+        self.call(|state| state.response.access = Access::None, |_| {});
+        if whole.is_some() && action == Action::Pause {
+            self.answer_held = whole;
+            return None;
+        }
+        if let Some((status, _)) = whole {
+            self.begin(status, end, false);
+        }
+        with(|host| host.streams.entry(self.id).or_default().response_body.take())
     }
 
     fn set_property(&mut self, path: &str, value: &[u8]) {
@@ -296,7 +332,7 @@ impl Stream {
             } else {
                 self.response_headers(status, headers, body.is_empty());
                 self.begin(status, true, true);
-                self.response_body(&body, true)
+                self.response_body(&body, true).unwrap_or_default()
             };
             if let Some(response) = &mut self.response {
                 response.body = body;

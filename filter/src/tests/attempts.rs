@@ -128,7 +128,8 @@ fn the_first_attempt_goes_on_as_the_gateway_addressed_it_and_the_second_with_an_
         second.request(&setting.body(), trailers);
         assert_eq!(second.sent().unwrap().cluster.as_deref(), Some("second-cluster"));
         assert_meant(&second);
-        assert_eq!(second.answer(200, JSON, false), Action::Continue);
+        assert_eq!(second.answer(200, JSON, false), Action::Pause, "it may be nothing but an error");
+        assert_eq!(second.answer_body(b"{\"choices\":[]}", true), Action::Continue);
         let attempts = setting.attempts();
         assert_eq!((&attempts[0]["reason"], &attempts[1]["reason"]), (&json!("status"), &json!("ok")));
     }
@@ -308,7 +309,9 @@ fn an_answer_about_which_nothing_can_be_found_out_is_passed_on_and_not_held_agai
 #[test]
 fn a_key_that_is_refused_rests_for_the_gateway_too() {
     let setting = Setting::new(ASKED);
-    setting.sent().answer(401, JSON, false);
+    let mut attempt = setting.sent();
+    attempt.answer(401, JSON, false);
+    attempt.answer_body(br#"{"error":{"message":"no","code":"invalid_api_key"}}"#, true);
     let stream = admitted(&setting.gateway, ASKED);
     assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("second-cluster"));
     assert_eq!(counter("farebox_failed_attempts_total{provider:paid}{reason:unauthorized}"), Some(1));

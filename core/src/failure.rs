@@ -1,0 +1,116 @@
+//! Decides whose fault a provider's error was: the key's, the account's, the model's, the load's or the request's own.
+//!
+//! The status alone does not say. A 403 may be a key that was revoked, a file that belongs to somebody else, or a
+//! prompt that a filter did not like; a 429 may be too many requests, an account without money, or one request that
+//! is larger than the model's limit. What is done follows from it, so that no caller's mistake lets the others' keys
+//! rest, and no caller reads about the operator's account:
+//!
+//! | fault | rests | goes on to | the caller gets, if nothing is left |
+//! |---|---|---|---|
+//! | key, account | the key | another key, the next target | 502 `provider_refused` |
+//! | allowance: more than is left on the account | nothing | another key, the next target | 502 `provider_refused` |
+//! | access: refused, nobody says why | the key, if another key gets an answer to the same request | another key, the next target | 502 `provider_refused` |
+//! | model: not there, or not for this account | that model at this provider | the next target | what the provider said |
+//! | size: more than the limits of this key and model take at once | nothing | another key, the next target | what the provider said |
+//! | length: more than the model can read | nothing | the next target for long prompts | what the provider said |
+//! | load | the key for this model (429) | another key (429), the next target | what the provider said |
+//! | request | nothing | nothing | what the provider said |
+//!
+//! What is not in the table is judged by its status, and never lets a key rest: 401, 403, 407 and 498 are access, 402 is the account's,
+//! 408, 429 and 5xx are load, and everything else is the request's own.
+
+mod said;
+mod table;
+mod too_long;
+mod wait;
+
+pub use wait::{Waits, wait_in_body};
+
+use said::Said;
+
+/// Whose fault an error was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The key is not accepted.
+    Key,
+    /// The account behind the key has no money, is closed, or is at a limit that it has set itself.
+    Account,
+    /// The account cannot pay for this request, but may for others.
+    Allowance,
+    /// The key may not do this; it is not said whether it may do anything at all.
+    Access,
+    /// The model is not there, or not for this account.
+    Model,
+    /// The request is more at once than the limits of the key and the model take.
+    Size,
+    /// The prompt is longer than the model can read.
+    Length,
+    /// The provider has too much to do, or is broken.
+    Load,
+    /// The request itself.
+    Request,
+}
+
+impl Fault {
+    /// Whose fault the answer with this `status` is. `kind`: its header `x-amzn-errortype`.
+    #[must_use]
+    pub fn of(status: u64, kind: Option<&[u8]>, body: &[u8]) -> Self {
+        let said = Said::read(kind, body);
+        if matches!(status, 400 | 413 | 422 | 429 | 500) && too_long::says(&said) {
+            return Self::Length;
+        }
+        let by_status = Self::of_status(status);
+        if status >= 500 { by_status } else { table::find(status, &said).unwrap_or(by_status) }
+    }
+
+    /// The same of an answer with a status of success that is an error and nothing else.
+    #[must_use]
+    pub fn of_body(body: &[u8]) -> Self {
+        let says = |line: &&[u8]| memchr::memmem::find(line, b"rror\"").is_some();
+        let is_plain = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+        let line = body.split(|&byte| byte == b'\n').find(says).filter(|_| !is_plain);
+        let said = Said::read(None, line.unwrap_or(body));
+        if too_long::says(&said) {
+            return Self::Length;
+        }
+        // What it would have had as its status.
+        let status = said.number.filter(|number| (400..600).contains(number));
+        let other = status.map_or(Self::Load, Self::of_status);
+        if status.is_some_and(|status| status >= 500) {
+            return other;
+        }
+        table::find(status.unwrap_or(400), &said).unwrap_or(other)
+    }
+
+    /// Whether a plain answer, which says that it is good, is an error and nothing else: it has a member that says so,
+    /// and none that has something of an answer.
+    #[must_use]
+    pub fn is_all(body: &[u8]) -> bool {
+        said::is_only_error(body)
+    }
+
+    /// What a status says, as long as nothing else does.
+    #[must_use]
+    pub fn of_status(status: u64) -> Self {
+        match status {
+            401 | 403 | 407 | 498 => Self::Access,
+            402 => Self::Account,
+            408 | 429 | 500.. => Self::Load,
+            _ => Self::Request,
+        }
+    }
+
+    /// Whether the error is between the operator and the provider, so that its words are not for callers.
+    #[must_use]
+    pub fn is_ours(self, status: u64) -> bool {
+        match self {
+            Self::Key | Self::Account | Self::Allowance | Self::Access => true,
+            // Some say it with the names of the account and its projects.
+            Self::Model => matches!(status, 401..=403),
+            Self::Size | Self::Length | Self::Load | Self::Request => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Decides what a failed attempt leaves behind: what rests, and what it has cost.
+
+use farebox_core::chain::Failure;
+use farebox_core::dialect::Endpoint;
+use farebox_core::estimate::Estimate;
+use farebox_core::keyring::{Keyring, Rest};
+use farebox_core::meter::Reading;
+use farebox_core::route::{Destination, is_named};
+use farebox_core::settlement::{Bill, Ending};
+use farebox_core::sunk::Sunk;
+use farebox_core::window::Millis;
+
+use super::{Run, state};
+use crate::forward;
+use crate::host::{self, HostError};
+use crate::shared_store::SharedStore;
+use crate::worker::Worker;
+
+impl Run {
+    /// Lets rest what the failure is about.
+    pub(super) fn rest(&self, failure: Failure, now: Millis, worker: &Worker) {
+        let policy = &self.config.failover;
+        let Destination { provider, model } = &self.destination;
+        let endpoint = self.endpoint().map_or("", Endpoint::name);
+        let (rest, ms) = match failure {
+            Failure::Key | Failure::Account => (Rest::Key(self.leg.key), policy.unauthorized_ms),
+            Failure::RateLimited(wait_ms) => {
+                (Rest::KeyFor(self.leg.key, model), wait_ms.unwrap_or(policy.rate_limited_ms))
+            }
+            // A name that a caller has made up must not fill the store.
+            Failure::Model if is_named(&self.config, &self.destination) => {
+                worker.metrics.resting_model(&provider.name);
+                (Rest::Model(model, endpoint), policy.unauthorized_ms)
+            }
+            _ => return,
+        };
+        self.pause(rest, now.plus(ms), now);
+    }
+
+    pub(super) fn pause(&self, rest: Rest<'_>, until: Millis, now: Millis) {
+        if let Err(error) = Keyring::new(&SharedStore).pause(&self.destination.provider, rest, until, now) {
+            log::error!("{rest:?} could not be let rest: {error}");
+        }
+    }
+
+    /// Writes down what a stream that failed says that it used.
+    pub(super) fn sink(&self, reading: &Reading) -> Result<(), HostError> {
+        let Some(endpoint) = self.endpoint() else { return Ok(()) };
+        let served = reading.model.as_ref().map(|model| model.as_str());
+        let Destination { provider, model } = &self.destination;
+        let prices = &self.config.prices;
+        let price = prices.price_of_answer(provider, model, served, self.began);
+        let bill = Bill {
+            estimate: &Estimate::default(),
+            reading,
+            price: price.as_deref(),
+            step_price: &|model| prices.price(provider, model, self.began),
+            tier_asked: None,
+            policy: self.config.on_disconnect,
+            generates: endpoint.generates(),
+            charged: endpoint.is_charged(),
+        };
+        let before = Sunk::read(&state(forward::SUNK)?.unwrap_or_default());
+        let sunk = before.and(&bill.charge(Ending::Refused));
+        if sunk == before {
+            return Ok(());
+        }
+        host::set_property(forward::SUNK, sunk.to_text().as_bytes())
+    }
+}
