@@ -81,8 +81,8 @@ pub enum Failure {
     Account,
     /// The account cannot pay for this request.
     Allowance,
-    /// The key may not do this, or nothing at all.
-    Access,
+    /// The key may not do this, or nothing at all: 401, 403 or the like.
+    Access(u64),
     /// The model is not there.
     Model,
     /// The request is larger than the key's limits for the model.
@@ -110,7 +110,7 @@ impl Failure {
             Fault::Key => Self::Key,
             Fault::Account => Self::Account,
             Fault::Allowance => Self::Allowance,
-            Fault::Access => Self::Access,
+            Fault::Access => Self::Access(status),
             Fault::Model => Self::Model,
             Fault::Size => Self::Size,
             Fault::Length => Self::ContextLength,
@@ -126,10 +126,10 @@ impl Failure {
         match self {
             Self::NoAnswer => "no_answer",
             Self::Status => "status",
-            Self::Key => "unauthorized",
+            Self::Key | Self::Access(401) => "unauthorized",
             Self::Account => "account",
             Self::Allowance => "allowance",
-            Self::Access => "forbidden",
+            Self::Access(_) => "forbidden",
             Self::Model => "model_not_found",
             Self::Size => "request_too_large",
             Self::RateLimited(_) => "rate_limited",
@@ -191,7 +191,7 @@ impl Chain {
                 .find_map(|stop| usable(stop, 0))
         };
         let another_key = || {
-            let suspect = if failure == Failure::Access { bit(leg.key) } else { 0 };
+            let suspect = if matches!(failure, Failure::Access(_)) { bit(leg.key) } else { 0 };
             let other = usable(leg.stop, leg.tried | bit(leg.key)).filter(|other| other.key != leg.key)?;
             Some(Leg { suspects: leg.suspects | suspect, bare: leg.bare, ..other })
         };
@@ -202,7 +202,7 @@ impl Chain {
             Failure::Key
             | Failure::Account
             | Failure::Allowance
-            | Failure::Access
+            | Failure::Access(_)
             | Failure::RateLimited(_) => another_key().or_else(|| later(at_long)),
             Failure::Size => another_key().or_else(|| later(at_long)).or_else(|| later(true)),
             // What was too long elsewhere has nowhere to go but to targets that are meant for it.

@@ -280,6 +280,10 @@ impl Run {
             let until = now.plus(self.config.failover.unauthorized_ms);
             self.leg.found_out().for_each(|key| self.pause(Rest::Key(key), until, now));
         }
+        // The router goes by the status, which here does not say enough.
+        if self.status >= 400 {
+            host::set_header(Map::Response, NOT_RETRIED, b"true")?;
+        }
         let trail = self.trail.passed(self.status, host::now().since(self.began));
         host::set_property(forward::TRAIL, trail.as_bytes())
     }

@@ -4,6 +4,7 @@
 
 mod addressing;
 mod endings;
+mod faults;
 mod money;
 mod numbers;
 mod pools;
@@ -175,7 +176,7 @@ async fn status_401_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_403_goes_on() {
-    status_goes_on(403, "unauthorized").await;
+    status_goes_on(403, "forbidden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

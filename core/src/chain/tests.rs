@@ -169,7 +169,7 @@ fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_t
     let chain = chain(&config, &["pool", "a"], 7);
     let store = MemoryStore::default();
     let keyring = Keyring::new(&store);
-    for failure in [Failure::Access, Failure::Allowance, Failure::Size] {
+    for failure in [Failure::Access(403), Failure::Allowance, Failure::Size] {
         let mut leg = Leg::first(1);
         let mut keys = vec![leg.key];
         for _ in 0..2 {
@@ -178,7 +178,7 @@ fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_t
         }
         let suspects: Vec<usize> = leg.found_out().collect();
         let others: Vec<usize> = (0..3).filter(|key| *key != leg.key).collect();
-        assert_eq!(suspects, if failure == Failure::Access { others } else { vec![] }, "{failure:?}");
+        assert_eq!(suspects, if failure == Failure::Access(403) { others } else { vec![] }, "{failure:?}");
         keys.sort_unstable();
         assert_eq!(keys, [0, 1, 2], "{failure:?}");
         let next = chain.next(&config, &keyring, CHAT, leg, failure, NOW).unwrap();
@@ -224,7 +224,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![
         Just(Failure::NoAnswer),
         Just(Failure::Status),
-        Just(Failure::Access),
+        Just(Failure::Access(401)),
         Just(Failure::Model),
         Just(Failure::AnswerError),
         Just(Failure::Key),
