@@ -21,7 +21,7 @@ pub fn places(path: &str) -> &'static [&'static [&'static str]] {
     match path {
         path if path.ends_with("/chat/completions") || path.ends_with("/completions") => LLAMA,
         path if path.ends_with("/responses") => {
-            &[&["n_predict"], &["max_completion_tokens"], &["max_tokens"], &["max_output_tokens"]]
+            &[&["n_predict"], &["max_completion_tokens"], &["max_output_tokens"], &["max_tokens"]]
         }
         path if path.starts_with("/api/") => &[&["options", "num_predict"]],
         path if path.contains("enerateContent") => &[&["generationConfig", "maxOutputTokens"]],
@@ -98,7 +98,9 @@ mod tests {
         assert_eq!(worst_of(chat, r#"{"max_tokens":5,"n_predict":500}"#), Most::Tokens(500));
         assert_eq!(worst_of(chat, r#"{"max_tokens":5,"max_completion_tokens":50}"#), Most::Tokens(50));
         assert_eq!(worst_of(chat, r#"{"max_tokens":-1}"#), Most::Unlimited);
-        assert_eq!(worst_of("/v1/responses", r#"{"max_output_tokens":3,"max_tokens":9}"#), Most::Tokens(9));
+        let responses = "/v1/responses";
+        assert_eq!(worst_of(responses, r#"{"max_output_tokens":3,"max_tokens":9}"#), Most::Tokens(3));
+        assert_eq!(worst_of(responses, r#"{"max_output_tokens":3,"n_predict":9}"#), Most::Tokens(9));
     }
 
     #[test]

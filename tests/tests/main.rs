@@ -17,6 +17,7 @@ mod pushes;
 mod routing;
 mod running;
 mod sdks;
+mod small_model;
 mod storms;
 mod streaming;
 mod subjects;

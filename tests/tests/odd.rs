@@ -2,16 +2,43 @@
 
 use farebox_tests::odd::{Plan, answering, run};
 
-#[ignore = "finds what is being mended"]
+/// Kinds of findings that are known and still open, by how they begin and what they have in them. A line goes
+/// with what mends it; none may be added for something that was right before.
+const OPEN_REQUESTS: &[(&str, &str)] = &[
+    ("a model that the key may not use", ""),
+    ("another model than was charged", ""),
+    ("charged less than was served", ""),
+    ("charged more than was served", ""),
+    ("a strict budget was overspent", ""),
+    ("arrived: a header that stays here", ""),
+    ("arrived: a query that stays here", ""),
+    ("arrived: a caller's key", ""),
+    ("arrived: a path that no endpoint has", ""),
+];
+
+/// The same for answers.
+const OPEN_ANSWERS: &[(&str, &str)] = &[
+    ("a header reached the caller", ""),
+    ("a redirection reached the caller", ""),
+    ("charged", "compression that nobody asked for"),
+    ("charged", "a byte order mark"),
+    ("charged", "another content type"),
+    ("charged", "the report in a choice"),
+    ("charged", "zeros after the report"),
+    ("charged", "an absurd report"),
+    ("charged", "a reset"),
+    ("charged", "an early end"),
+    ("counters are not what the records say", ""),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_odd_request_gets_in_spends_or_is_charged_through_a_form_that_nobody_thought_of() {
     let plan = Plan::from_environment(1_500);
-    run::requests(plan).await.none(plan.seed);
+    run::requests(plan).await.none_but(plan.seed, OPEN_REQUESTS);
 }
 
-#[ignore = "finds what is being mended"]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_odd_answer_is_free_or_too_dear_or_reaches_its_caller_changed() {
     let plan = Plan::from_environment(1_500);
-    answering::answers(plan).await.none(plan.seed);
+    answering::answers(plan).await.none_but(plan.seed, OPEN_ANSWERS);
 }

@@ -161,7 +161,7 @@ fn trespasses(request: &Request, endpoint: Option<&'static Endpoint>) -> Vec<Str
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let host = request.header("host").join(",");
     let Some(home) = HOMES.iter().find(|home| home.host == host) else {
-        return vec![format!("the host {host}")];
+        return vec![format!("another host: {host}")];
     };
     if endpoint.is_none() {
         found.push("a path that no endpoint has".to_owned());
@@ -175,7 +175,7 @@ fn trespasses(request: &Request, endpoint: Option<&'static Endpoint>) -> Vec<Str
             _ => false,
         };
         if !good {
-            found.push(format!("the query {name}"));
+            found.push(format!("a query that stays here: {name}"));
         }
     }
     let mut credentials = 0;
@@ -184,29 +184,29 @@ fn trespasses(request: &Request, endpoint: Option<&'static Endpoint>) -> Vec<Str
         if *name == home.header {
             credentials += 1;
             if value != format!("{}{}", home.scheme, home.secret()) {
-                found.push(format!("another credential in {name}"));
+                found.push(format!("another credential: {name}"));
             }
         } else if ["authorization", "x-api-key", "api-key", "x-goog-api-key"].contains(&name.as_str()) {
-            found.push(format!("a second credential in {name}"));
+            found.push(format!("a second credential: {name}"));
         }
         if value.contains("fb_red") || value.contains("fb_blue") {
-            found.push(format!("a caller's key in {name}"));
+            found.push(format!("a caller's key: {name}"));
         }
         if value.contains(LEAK) || value.contains("sk-odd") {
-            found.push(format!("the header {name}"));
+            found.push(format!("a header that stays here: {name}"));
         }
         if name.starts_with("x-farebox") {
-            found.push(format!("our own header {name}"));
+            found.push(format!("our own header: {name}"));
         }
         if name == "accept-encoding" && value != "identity" {
             found.push("accept-encoding".to_owned());
         }
     }
     if credentials != 1 {
-        found.push(format!("{credentials} credentials"));
+        found.push(format!("not one credential: {credentials}"));
     }
     if request.path.contains("fb_red") || request.path.contains("fb_blue") {
-        found.push("a caller's key in the path".to_owned());
+        found.push("a caller's key: in the path".to_owned());
     }
     found
 }

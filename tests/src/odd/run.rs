@@ -1,13 +1,15 @@
 //! Sends odd requests over kept connections, several at a time, and judges them once all have been recorded.
 
+use super::endpoints::ENDPOINTS;
 use super::findings::Findings;
 use super::lenient::{self, Tally};
 use super::requests::Case;
 use super::verdict;
 use super::wire::{Received, Wire};
 use super::world::{self, BLUE};
-use super::{Plan, marked};
+use super::{Plan, bodies, framing, marked};
 use crate::client::Client;
+use crate::dice::Dice;
 use crate::envoy::Envoy;
 use crate::patience::until;
 use crate::provider::Provider;
@@ -91,9 +93,22 @@ pub async fn settled(found: &mut Findings, envoy: &Envoy, records: &HashMap<u64,
     if usage["held"]["usd"] != "0.00" {
         found.add("something is still held", 0, &usage.to_string());
     }
-    let answer = client.chat(world::CHEAP).await;
-    if answer.status != 200 {
-        found.add("a good request is not answered", 0, &format!("{answer:?}"));
+    // Whatever was sent and answered, nobody else's request suffers for it.
+    let mut wire = Wire::new(envoy.address());
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.form) {
+        let body = bodies::written(&endpoint.members(world::CHEAP, "Where to?"));
+        let headers = [
+            ("host", "gateway".to_owned()),
+            ("authorization", format!("Bearer {BLUE}")),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        let path = endpoint.path_for(world::CHEAP);
+        let (bytes, _) = framing::framed(&mut Dice::new(0), &path, &headers, body.as_bytes(), false);
+        let received = wire.ask(&bytes, None).await;
+        if received.status != 200 {
+            found.add("a good request is not answered", 0, &format!("{}: {received:?}", endpoint.name));
+        }
     }
     let failures = envoy.stat(r"^wasm\..*(failed|crashed|vm_failed).*").await;
     if failures > 0 {

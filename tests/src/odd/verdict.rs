@@ -55,7 +55,8 @@ pub fn judge(
     }
     for served in served {
         for trespass in &served.trespasses {
-            wrong(&format!("arrived: {trespass}"), String::new());
+            let (kind, name) = trespass.split_once(": ").unwrap_or((trespass, ""));
+            wrong(&format!("arrived: {kind}"), name.to_owned());
         }
     }
     let answered: Vec<_> = served.iter().filter(|served| served.counts.is_some()).collect();

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Received {
     /// As in 200; zero if no answer came.
     pub status: u16,
-    /// In order, names in lower case.
+    /// In order, names in lower case; trailers too.
     pub headers: Vec<(String, String)>,
     /// The body, of which the framing is undone.
     pub body: Vec<u8>,
@@ -149,7 +149,12 @@ impl Wire {
                         return Some(End::Whole);
                     }
                     match self.unread.windows(2).position(|two| two == b"\r\n") {
-                        Some(end) => drop(self.unread.drain(..end + 2)),
+                        Some(end) => {
+                            let line: Vec<u8> = self.unread.drain(..end + 2).collect();
+                            let line = String::from_utf8_lossy(&line).into_owned();
+                            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+                            received.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+                        }
                         None => self.more().await?,
                     }
                 }
