@@ -9,6 +9,7 @@
 
 use crate::ask::Ask;
 use crate::config::HoldPolicy;
+use crate::dialect::Endpoint;
 use crate::ledger::Amounts;
 use crate::money::PicoUsd;
 use crate::price::{Price, ServiceTier};
@@ -40,7 +41,13 @@ impl Estimate {
             (None, _) => expected,
         };
         let output = if ask.endpoint.generates() { each.saturating_mul(ask.choices) } else { 0 };
-        Self::new(Tokens { input: ask.input_tokens, output, ..Tokens::default() }, price, policy.ceiling)
+        // Of a form with a sound in it nearly all is the sound.
+        let (input, input_audio) = if ask.endpoint == Endpoint::Transcriptions {
+            (0, ask.input_tokens)
+        } else {
+            (ask.input_tokens, 0)
+        };
+        Self::new(Tokens { input, input_audio, output, ..Tokens::default() }, price, policy.ceiling)
     }
 
     /// What is used when there is so much output: seen and not expected, so that no ceiling holds for it.

@@ -42,7 +42,12 @@ const END_MARKER: &[u8] = b"[DONE]";
 /// Reads one answer.
 #[derive(Clone, Debug)]
 pub struct Meter {
+    endpoint: Endpoint,
     framing: Framing,
+    /// The answer's first bytes, until they tell how it is framed. `None`: that is known.
+    start: Option<Vec<u8>>,
+    /// Bytes that came and were not read.
+    unread: u64,
     events: sse::Splitter,
     messages: eventstream::Splitter,
     document: Document,
@@ -60,11 +65,15 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Reads an answer of `endpoint`. `hide_usage_chunk`: the client did not ask for it.
+    /// Reads an answer of `endpoint`, which says that it is framed like this; what it is its first bytes tell.
+    /// `hide_usage_chunk`: the client did not ask for it.
     #[must_use]
     pub fn new(endpoint: Endpoint, framing: Framing, hide_usage_chunk: bool) -> Self {
         Self {
+            endpoint,
             framing,
+            start: Some(Vec::new()),
+            unread: 0,
             events: sse::Splitter::default(),
             messages: eventstream::Splitter::default(),
             document: Document {
@@ -75,7 +84,7 @@ impl Meter {
             intact: Reading::default(),
             chunk: Vec::new(),
             template: Template::default(),
-            hides: hide_usage_chunk && framing == Framing::Events,
+            hides: hide_usage_chunk,
             outgoing: Outgoing::default(),
             boundary: None,
             done: false,
@@ -89,6 +98,18 @@ impl Meter {
             Framing::Messages | Framing::Chunks => &self.intact,
             _ => &self.document.reading,
         }
+    }
+
+    /// How the answer is framed, as far as that is known.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Bytes of the answer that were not read, because nobody knows how.
+    #[must_use]
+    pub fn unread_bytes(&self) -> u64 {
+        self.unread
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -117,10 +138,46 @@ impl Meter {
     /// Reads the next piece. `last`: the answer ends with it.
     pub fn feed(&mut self, piece: &[u8], last: bool) -> Passed {
         self.boundary = None;
+        let Some(mut start) = self.start.take() else { return self.feed_framed(piece, last) };
+        let before = start.len();
+        // Nearly always the first piece tells.
+        let whole = if before == 0 {
+            piece
+        } else {
+            start.extend_from_slice(piece);
+            &start
+        };
+        match self.framing.sniff(self.endpoint, whole) {
+            Some(framing) => self.framing = framing,
+            None if last => {}
+            None => {
+                self.start = Some(if before == 0 { piece.to_vec() } else { start });
+                // Whether a chunk has to be hidden is not known yet either.
+                return if self.hides { Passed::Replaced(Vec::new()) } else { Passed::Unchanged };
+            }
+        }
+        let hid = self.hides;
+        self.hides &= self.framing == Framing::Events;
+        let passed = self.feed_framed(whole, last);
+        if before == 0 {
+            return passed;
+        }
+        match passed {
+            // What was kept back goes out with the piece that tells.
+            Passed::Unchanged if hid => Passed::Replaced(whole.to_vec()),
+            Passed::Unchanged => {
+                self.boundary = self.boundary.and_then(|boundary| boundary.checked_sub(before));
+                Passed::Unchanged
+            }
+            replaced @ Passed::Replaced(_) => replaced,
+        }
+    }
+
+    fn feed_framed(&mut self, piece: &[u8], last: bool) -> Passed {
         match self.framing {
-            Framing::Opaque => {}
+            Framing::Opaque => self.unread = self.unread.saturating_add(piece.len() as u64),
             Framing::Json => {
-                self.document.feed(piece);
+                self.documents(piece);
                 if last {
                     self.document.end();
                 }
@@ -130,6 +187,19 @@ impl Meter {
             Framing::Messages | Framing::Chunks => self.messages(piece),
         }
         Passed::Unchanged
+    }
+
+    /// Reads one document, or several that follow each other.
+    fn documents(&mut self, piece: &[u8]) {
+        let document = &mut self.document;
+        let mut rest = piece;
+        if document.event.prefix.is_empty() {
+            rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+        }
+        while let Some(next) = document.feed_one(rest) {
+            document.end();
+            rest = rest.get(next..).unwrap_or_default();
+        }
     }
 
     /// Ends the answer here, if an event ends in this piece: what to pass on in place of the piece, with
@@ -272,14 +342,24 @@ struct Document {
 }
 
 impl Document {
+    /// Reads on. Another document behind this one cannot be read.
     fn feed(&mut self, data: &[u8]) {
+        self.event.failed |= self.feed_one(data).is_some();
+    }
+
+    /// Reads on. Returns where in `data` another document begins, if this one is complete before that.
+    fn feed_one(&mut self, data: &[u8]) -> Option<usize> {
         let Self { scanner, event, reading } = self;
         if !event.prefix.is_full() {
             event.prefix.extend(data);
         }
-        if !event.failed {
-            event.failed = scanner.feed(data, &mut Collect { reading, event }).is_err();
+        if event.failed {
+            return None;
         }
+        let error = scanner.feed(data, &mut Collect { reading, event }).err()?;
+        let next = scanner.next_document(error);
+        event.failed = next.is_none();
+        next
     }
 
     /// Ends the current document and returns what it said. Nothing at all, and the end marker, are none.
@@ -289,7 +369,7 @@ impl Document {
         if !ended.prefix.is_empty() && !ended.prefix.is(END_MARKER) {
             let mut sink = Collect { reading, event: &mut ended };
             let complete = !sink.event.failed && scanner.finish(&mut sink).is_ok();
-            sink.end();
+            sink.end(complete);
             reading.unreadable += u64::from(!complete);
             ended.failed = !complete;
         }

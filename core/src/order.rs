@@ -148,7 +148,7 @@ impl Order<'_> {
             until_awake.rotate_right(1);
         }
         let Some(target) = plan.targets.first().cloned() else { return Err(Denial::Unpriced(plan.model)) };
-        let recent = self.recent.expected(&plan.label);
+        let recent = self.recent.lately(&self.key.team, &plan.label).map(|lately| lately.expected());
         let prices: Vec<_> = plan.targets.iter().chain(&plan.long).map(price).collect();
         // Whichever target answers in the end, there is enough held for it.
         let estimates = prices.iter().map(|price| Estimate::of(ask, price.as_deref(), &config.hold, recent));

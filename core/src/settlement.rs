@@ -3,23 +3,30 @@
 //! | ending | charge |
 //! |---|---|
 //! | answered, usage reported | what the provider reported |
-//! | answered without usage | an estimate from the text that was seen |
-//! | client gone | by policy: what was seen, what was held, or the input alone |
-//! | answer cut by the provider or a budget | what was seen |
+//! | answered without usage, text seen | an estimate from the text |
+//! | answered, and nothing could be read of it | what was held, or what the team's answers of this model were lately |
+//! | a report that cannot be true | the same |
+//! | client gone | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
+//! | a provider that was given up on | what such an answer usually has, or what was held |
+//! | answer cut by the provider or a budget | what was seen and what cannot be seen |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
 //!
-//! Every charge says where its numbers come from. A number the provider reported always beats a guess.
+//! Every charge says where its numbers come from. A number the provider reported always beats a guess, if it can be true.
+//! What cannot be seen is reasoning: no provider streams all of it, and it comes before the text, so who has seen text has
+//! had it.
 //!
 //! Does not write counters: `Hold::settle` does.
 
 use std::rc::Rc;
 
 use crate::config::OnDisconnect;
+use crate::dialect::{Count, Endpoint};
 use crate::estimate::Estimate;
 use crate::ledger::Amounts;
 use crate::meter::Reading;
 use crate::money::PicoUsd;
 use crate::price::{Price, ServiceTier};
+use crate::recent::Lately;
 use crate::tokens::{Tokens, Usage};
 
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
@@ -34,6 +41,8 @@ pub enum Ending {
     ClientGone,
     /// The provider or the way to it broke in the middle of an answer.
     Cut,
+    /// The provider worked until it was given up on, and nothing of its answer came.
+    GivenUp,
     /// A budget was used up and ended the answer.
     CutOff,
     /// The provider answered with an error.
@@ -50,6 +59,7 @@ impl Ending {
             Self::Answered => "ok",
             Self::ClientGone => "client_disconnect",
             Self::Cut => "upstream_reset",
+            Self::GivenUp => "upstream_timeout",
             Self::CutOff => "budget_cut",
             Self::Refused => "upstream_error",
             Self::NotAnswered => "not_answered",
@@ -66,13 +76,18 @@ pub enum UsageSource {
     ProviderPartial,
     /// Nobody said; it is estimated.
     Estimated,
+    /// Something was answered that could not be read.
+    Unread,
+    /// The provider said what cannot be true.
+    Implausible,
     /// There is nothing to charge.
     None,
 }
 
 impl UsageSource {
     /// Every source, for metrics.
-    pub const ALL: [Self; 4] = [Self::Provider, Self::ProviderPartial, Self::Estimated, Self::None];
+    pub const ALL: [Self; 6] =
+        [Self::Provider, Self::ProviderPartial, Self::Estimated, Self::Unread, Self::Implausible, Self::None];
 
     /// What the record and metrics call it.
     #[must_use]
@@ -81,6 +96,8 @@ impl UsageSource {
             Self::Provider => "provider",
             Self::ProviderPartial => "provider_partial",
             Self::Estimated => "estimated",
+            Self::Unread => "unread",
+            Self::Implausible => "implausible",
             Self::None => "none",
         }
     }
@@ -108,6 +125,8 @@ pub enum Basis {
     TextBytes,
     /// What was held.
     Hold,
+    /// What the answers of the model to the team were lately.
+    Recent,
     /// The prompt alone: no output came, or the policy asks for this.
     Input,
 }
@@ -120,6 +139,7 @@ impl Basis {
             Self::Deltas => "deltas",
             Self::TextBytes => "text_bytes",
             Self::Hold => "hold",
+            Self::Recent => "recent",
             Self::Input => "input",
         }
     }
@@ -159,11 +179,24 @@ pub struct Bill<'a> {
     pub tier_asked: Option<&'a str>,
     /// What to do when the client leaves.
     pub policy: OnDisconnect,
-    /// Whether a complete answer has output tokens.
-    pub generates: bool,
-    /// Whether the provider charges for the endpoint at all.
-    pub charged: bool,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// Whether the answer came, or was to come, as a stream.
+    pub streamed: bool,
+    /// Bytes of the answer that nobody could read.
+    pub unread_bytes: u64,
+    /// What the model's answers to the team have been like lately, as many as were asked for.
+    pub lately: Option<Lately>,
+    /// Output tokens that the request allows all of its answers together, if it says so.
+    pub output_bound: Option<u64>,
+    /// Most tokens, in or out, that a report can have and be true.
+    pub plausible_tokens: u64,
 }
+
+/// How many times what the request allows may be reported and be true: some providers do not count reasoning there.
+const BOUND_FACTOR: u64 = 16;
+/// Output tokens that are plausible whatever the request allows.
+const ALWAYS_PLAUSIBLE: u64 = 100_000;
 
 impl Bill<'_> {
     /// The charge for a request that ended like this.
@@ -172,38 +205,98 @@ impl Bill<'_> {
         let Used { tokens, source, basis } = self.used(ending);
         let usd = self.price.map(|price| match (source, basis) {
             (UsageSource::None, _) => PicoUsd::ZERO,
-            (_, Some(Basis::Hold)) => self.estimate.amounts.usd,
+            (_, Some(Basis::Hold)) => self.estimate.amounts.usd.max(self.cost(price, &self.least())),
             (UsageSource::Provider, _) if self.steps().is_some() => self.cost_of_steps(price),
-            _ => price.cost(&Usage { tokens, ..self.reading.reported.usage() }, self.tier()),
+            _ => self.cost(price, &tokens),
         });
         Charge { tokens, usd, source, basis }
+    }
+
+    fn cost(&self, price: &Price, tokens: &Tokens) -> PicoUsd {
+        price.cost(&Usage { tokens: *tokens, ..self.reading.reported.usage() }, self.tier())
     }
 
     fn used(&self, ending: Ending) -> Used {
         let reported = &self.reading.reported;
         let nothing = Used { tokens: Tokens::default(), source: UsageSource::None, basis: None };
-        if !self.charged {
+        if !self.endpoint.is_charged() {
             return nothing;
         }
+        if self.is_implausible() {
+            return self.held(UsageSource::Implausible);
+        }
         let has_output = reported.has_output() && !self.lags(ending);
-        if reported.has_input() && (has_output || !self.generates) {
-            let tokens = self.steps().unwrap_or_else(|| reported.tokens());
+        let complete = reported.has_input() && (has_output || !self.endpoint.generates());
+        if let Some(tokens) = self.steps().filter(|steps| complete || steps.total() > 0) {
             return Used { tokens, source: UsageSource::Provider, basis: None };
+        }
+        if complete {
+            return Used { tokens: self.tokens(), source: UsageSource::Provider, basis: None };
         }
         let any = reported.has_input() || reported.has_output();
         if !any && matches!(ending, Ending::Refused | Ending::NotAnswered) {
             return nothing;
         }
-        let mut tokens = reported.tokens();
+        if !any && self.is_unread(ending) {
+            return self.held(UsageSource::Unread);
+        }
+        let mut tokens = self.tokens();
         let mut basis = Basis::Input;
         if !reported.has_input() {
-            tokens.input = self.estimate.tokens.input;
+            (tokens.input, tokens.input_audio) =
+                (self.estimate.tokens.input, self.estimate.tokens.input_audio);
         }
-        if !has_output && self.generates {
+        if !has_output && self.endpoint.generates() {
             (tokens.output, basis) = self.estimated_output(ending);
         }
         let source = if any { UsageSource::ProviderPartial } else { UsageSource::Estimated };
         Used { tokens, source, basis: Some(basis) }
+    }
+
+    /// What was held, and no less than was seen or is usual.
+    fn held(&self, source: UsageSource) -> Used {
+        let least = self.least();
+        let mut tokens = self.estimate.tokens;
+        tokens.input = tokens.input.max(least.input);
+        tokens.output = tokens.output.max(least.output);
+        Used { tokens, source, basis: Some(Basis::Hold) }
+    }
+
+    /// What was certainly used of an answer that could not be read: the input as it was estimated, and of the output what
+    /// was seen or is usual.
+    fn least(&self) -> Tokens {
+        if !self.endpoint.generates() {
+            return Tokens { output: 0, ..self.estimate.tokens };
+        }
+        // What is not read of a transcript is a text in another form than JSON.
+        let text = if self.endpoint == Endpoint::Transcriptions { self.unread_bytes } else { 0 };
+        let usual = self.lately.map_or(0, |lately| lately.output);
+        let output = self.seen_output().0.max(text.div_ceil(BYTES_PER_TOKEN)).max(usual);
+        Tokens { output, ..self.estimate.tokens }
+    }
+
+    /// Whether the provider worked, and nothing of what it answered says how much.
+    fn is_unread(&self, ending: Ending) -> bool {
+        self.unread_bytes > 0 || (ending == Ending::Answered && self.reading.deltas == 0)
+    }
+
+    /// Whether what was reported cannot be true.
+    fn is_implausible(&self) -> bool {
+        let whole = self.reading.reported.tokens();
+        let tokens = self.steps().unwrap_or(whole);
+        let output = tokens.total_output();
+        let most = self.output_bound.map_or(u64::MAX, |bound| bound.saturating_mul(BOUND_FACTOR));
+        tokens.total_input().max(output) > self.plausible_tokens || output > most.max(ALWAYS_PLAUSIBLE)
+    }
+
+    /// What was reported, in buckets. What an endpoint makes that makes pictures is pictures, unless it says otherwise.
+    fn tokens(&self) -> Tokens {
+        let reported = &self.reading.reported;
+        let mut tokens = reported.tokens();
+        if self.endpoint.makes_images() && reported.get(Count::OutputImage).is_none() {
+            tokens.output_image = tokens.output_image.saturating_add(core::mem::take(&mut tokens.output));
+        }
+        tokens
     }
 
     /// Whether the answer broke off while a running total had not counted any of the text that was seen.
@@ -224,13 +317,51 @@ impl Bill<'_> {
 
     /// Output tokens that nobody reported, and what they are guessed from.
     fn estimated_output(&self, ending: Ending) -> (u64, Basis) {
-        let by_bytes = self.reading.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        let seen = self.seen_output();
         match (ending, self.policy) {
-            (Ending::ClientGone, OnDisconnect::BillHold) => (self.estimate.tokens.output, Basis::Hold),
             (Ending::ClientGone, OnDisconnect::BillInputOnly) => (0, Basis::Input),
-            _ if self.reading.deltas == 0 => (0, Basis::Input),
-            _ if self.reading.deltas >= by_bytes => (self.reading.deltas, Basis::Deltas),
+            (Ending::ClientGone, OnDisconnect::BillHold) => {
+                most(seen, (self.estimate.tokens.output, Basis::Hold))
+            }
+            (Ending::ClientGone, OnDisconnect::BillExpected) => most(seen, self.usual()),
+            // A plain answer is made to its end before any of it is seen, and what has come to its end was paid for.
+            (Ending::ClientGone, OnDisconnect::BillSeen) if !self.streamed || self.reading.finished => {
+                most(self.with_reasoning(seen), self.usual())
+            }
+            (Ending::GivenUp, _) => most(seen, self.usual()),
+            (Ending::ClientGone | Ending::Cut | Ending::CutOff, _) => self.with_reasoning(seen),
+            _ => seen,
+        }
+    }
+
+    /// Output tokens of which the text was seen.
+    fn seen_output(&self) -> (u64, Basis) {
+        let by_bytes = self.reading.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        match self.reading.deltas {
+            0 => (0, Basis::Input),
+            deltas if deltas >= by_bytes => (deltas, Basis::Deltas),
             _ => (by_bytes, Basis::TextBytes),
+        }
+    }
+
+    /// The same with the reasoning that usually comes before, as far as the request allows so much.
+    fn with_reasoning(&self, (seen, basis): (u64, Basis)) -> (u64, Basis) {
+        let reasoning = self.lately.map_or(0, |lately| lately.reasoning);
+        if seen == 0 || reasoning == 0 {
+            return (seen, basis);
+        }
+        let all = seen.saturating_add(reasoning);
+        (self.output_bound.map_or(all, |bound| all.min(bound)).max(seen), basis)
+    }
+
+    /// What an answer usually has; what was held, if that is not known.
+    fn usual(&self) -> (u64, Basis) {
+        match self.lately {
+            Some(lately) => {
+                let output = self.output_bound.map_or(lately.output, |bound| lately.output.min(bound));
+                (output, Basis::Recent)
+            }
+            None => (self.estimate.tokens.output, Basis::Hold),
         }
     }
 
@@ -251,6 +382,11 @@ impl Bill<'_> {
         let served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
         ServiceTier::of_answer(served, self.tier_asked)
     }
+}
+
+/// The larger of two guesses.
+fn most(one: (u64, Basis), other: (u64, Basis)) -> (u64, Basis) {
+    if other.0 > one.0 { other } else { one }
 }
 
 /// What was used, and how that is known.

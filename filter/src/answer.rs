@@ -64,7 +64,7 @@ pub(crate) struct Admitted {
     /// Output tokens that are held for.
     held_output: u64,
     /// Output tokens that the request allows all of its answers together, if it says so.
-    output_bound: Option<u64>,
+    pub(crate) output_bound: Option<u64>,
     pub(crate) cut: Cut,
 }
 
@@ -275,6 +275,10 @@ impl Admitted {
         if seen <= self.held_output {
             return;
         }
+        // What cannot be true must not lock the others out.
+        if seen > self.config.plausible_tokens {
+            return;
+        }
         let goes_on = reading.text_so_far() > self.held_output;
         let held_output = growth(seen, reading.reported.total_output(), self.output_bound);
         if held_output <= self.held_output {
@@ -298,7 +302,8 @@ impl Admitted {
     fn cut(&mut self, by: Rc<Account>, piece: &[u8], passed: Passed, request_id: &str) -> Passed {
         let now = host::now();
         let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, now);
-        let Some(event) = last_event(self.endpoint, self.framing, &denial.message(), request_id) else {
+        let Some(event) = last_event(self.endpoint, self.meter.framing(), &denial.message(), request_id)
+        else {
             // It has no way to say why, so it comes to its end.
             self.cut = Cut::No;
             self.held_output = u64::MAX;

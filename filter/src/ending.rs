@@ -5,6 +5,7 @@
 
 use farebox_core::chain::Failure;
 use farebox_core::denial::Denial;
+use farebox_core::recent::Lately;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
 use farebox_core::settlement::{Bill, Charge, Ending, UsageSource};
@@ -58,8 +59,13 @@ impl Gateway {
             step_price: &|model| prices.price(provider, model, self.seen.arrived),
             tier_asked: admitted.tier_asked.as_ref().map(|tier| tier.as_str()),
             policy: admitted.config.on_disconnect,
-            generates: admitted.endpoint.generates(),
-            charged: admitted.endpoint.is_charged(),
+            endpoint: admitted.endpoint,
+            streamed: self.seen.stream,
+            // What Envoy says in place of a provider is no answer.
+            unread_bytes: if admitted.local { 0 } else { admitted.meter.unread_bytes() },
+            lately: self.lately(&admitted),
+            output_bound: admitted.output_bound,
+            plausible_tokens: admitted.config.plausible_tokens,
         };
         let last = bill.charge(ending);
         let charge = admitted.sunk.with(&last);
@@ -101,6 +107,13 @@ impl Gateway {
             self.worker.keep(unsettled);
         }
         self.worker.ended();
+    }
+
+    /// What as many answers as were asked for usually have.
+    fn lately(&self, admitted: &Admitted) -> Option<Lately> {
+        let team = &self.seen.key.as_ref()?.team;
+        let lately = self.worker.recent.borrow().lately(team, &admitted.plan.label)?;
+        Some(lately.times(admitted.choices))
     }
 
     fn measure(
@@ -147,8 +160,14 @@ impl Gateway {
             && charge.source == UsageSource::Provider
             && admitted.endpoint.generates()
         {
-            let each = charge.tokens.total_output() / admitted.choices.max(1);
-            self.worker.recent.borrow_mut().note(&admitted.plan.label, each);
+            let each = |tokens: u64| tokens / admitted.choices.max(1);
+            let (output, reasoning) = (each(charge.tokens.total_output()), each(charge.tokens.reasoning));
+            let team = self.seen.key.as_ref().map_or("", |key| &key.team);
+            self.worker.recent.borrow_mut().note(team, &admitted.plan.label, output, reasoning);
+        }
+        if charge.source == UsageSource::Implausible {
+            metrics.count("farebox_implausible_usage_total", 1);
+            log::warn!("a provider reported more tokens than can be true: they are not charged");
         }
     }
 
@@ -217,7 +236,7 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
     match status {
         Some(_) if admitted.local => {
             if flags() & GIVEN_UP != 0 {
-                Ending::Cut
+                Ending::GivenUp
             } else {
                 Ending::NotAnswered
             }

@@ -184,6 +184,8 @@ fn by_source(source: UsageSource) -> &'static str {
         UsageSource::Provider => "farebox_usage_source_total{source:provider}",
         UsageSource::ProviderPartial => "farebox_usage_source_total{source:provider_partial}",
         UsageSource::Estimated => "farebox_usage_source_total{source:estimated}",
+        UsageSource::Unread => "farebox_usage_source_total{source:unread}",
+        UsageSource::Implausible => "farebox_usage_source_total{source:implausible}",
         UsageSource::None => "farebox_usage_source_total{source:none}",
     }
 }

@@ -189,7 +189,7 @@ impl Run {
             Held::Stream(mut meter, read) => {
                 meter.feed(&piece(read, size)?, end);
                 let reading = meter.reading();
-                let begun = reading.output_so_far() > 1 || reading.deltas > 0;
+                let begun = reading.output_so_far() > 1 || reading.deltas > 0 || reading.begun;
                 let failure = if reading.error && reading.deltas == 0 {
                     in_good_clothes(&piece(0, size)?, Failure::StreamError)
                 } else if end && !begun {

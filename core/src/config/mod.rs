@@ -90,6 +90,8 @@ pub struct Config {
     pub request_body_bytes: usize,
     /// How long a client may take to send its body, in milliseconds.
     pub request_body_ms: u64,
+    /// Most tokens, in or out, that a provider's report can have and be true.
+    pub plausible_tokens: u64,
     /// How requests are sent without their bodies being read; `None`: they are read.
     pub headers_only: Option<HeadersOnly>,
     /// FNV-1a of the JSON text, to tell configurations apart in logs.
@@ -313,8 +315,10 @@ pub enum Unpriced {
 /// What to charge when the client leaves before the answer is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDisconnect {
-    /// The input and the output that was seen.
+    /// The input, the output that was seen, and the reasoning that usually comes with it.
     BillSeen,
+    /// What the model's answers usually have.
+    BillExpected,
     /// Everything that was held.
     BillHold,
     /// The input alone.
@@ -323,8 +327,9 @@ pub enum OnDisconnect {
 
 impl OnDisconnect {
     /// Every policy with the word the configuration uses for it.
-    pub const NAMES: [(&'static str, Self); 3] = [
+    pub const NAMES: [(&'static str, Self); 4] = [
         ("bill_seen", Self::BillSeen),
+        ("bill_expected", Self::BillExpected),
         ("bill_hold", Self::BillHold),
         ("bill_input_only", Self::BillInputOnly),
     ];

@@ -11,13 +11,15 @@ pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
 const HOLD: [&str; 5] =
     ["output_tokens", "strict_output_tokens", "least_output_tokens", "ceiling_usd", "epoch_seconds"];
 
-/// Bounds on a request body.
+/// Bounds on a request body, and on what is believed of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
     /// Largest body.
     pub bytes: usize,
     /// How long it may take to arrive.
     pub ms: u64,
+    /// Most tokens that a report can have.
+    pub plausible_tokens: u64,
 }
 
 /// The header that names a caller, in lower case.
@@ -70,11 +72,14 @@ pub(super) fn endpoints(at: &Cursor<'_>) -> Vec<Pattern> {
 }
 
 pub(super) fn body_limits(at: Option<&Cursor<'_>>) -> BodyLimits {
-    let fields = at.and_then(|at| at.fields(&["request_body_bytes", "request_body_seconds"]));
+    let fields =
+        at.and_then(|at| at.fields(&["request_body_bytes", "request_body_seconds", "plausible_tokens"]));
     let get = |key| fields.as_ref()?.get(key);
     let bytes = get("request_body_bytes").and_then(|at| at.count(1_024..=1_073_741_824));
     let seconds = get("request_body_seconds").and_then(|at| at.count(1..=3_600));
+    let plausible = get("plausible_tokens").and_then(|at| at.count(1_000..=1_000_000_000_000));
     BodyLimits {
+        plausible_tokens: plausible.unwrap_or(10_000_000),
         bytes: bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(33_554_432),
         ms: seconds.unwrap_or(30) * 1_000,
     }

@@ -10,7 +10,7 @@
 //! Source: Anthropic API reference, Messages and streaming Messages; Amazon Bedrock's user guide for the
 //! `amazon-bedrock-invocationMetrics` that it adds to the last event of any model.
 
-use super::field::count;
+use super::field::{CONTENT, count, no_content};
 use super::{Count, Field};
 use crate::json::Shape;
 
@@ -18,10 +18,22 @@ const fn step(name: &'static str, count: Count) -> Shape<Field> {
     Shape::value(name, Field::StepCount(count))
 }
 
-const TEXTS: &[Shape<Field>] = &[
+static TEXTS: &[Shape<Field>] = &[
     Shape::value("text", Field::Delta),
     Shape::value("thinking", Field::Delta),
     Shape::value("partial_json", Field::Delta),
+    no_content("type"),
+    no_content("id"),
+    no_content("name"),
+    no_content("tool_use_id"),
+    no_content("signature"),
+    no_content("citation"),
+    no_content("citations"),
+    // The results of the provider's own tools.
+    no_content("content"),
+    Shape::value("stop_reason", Field::Finish),
+    no_content("stop_sequence"),
+    no_content("container"),
 ];
 
 const CACHE_CREATION: Shape<Field> =
@@ -63,8 +75,8 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
     Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
-    Shape::inside("delta", TEXTS),
-    Shape::inside("content", &[Shape::inside("[]", TEXTS)]),
+    Shape::inside("delta", TEXTS).with_rest(&CONTENT),
+    Shape::inside("content", &[Shape::inside("[]", TEXTS).with_rest(&CONTENT)]),
     Shape::both(
         "usage",
         Field::Usage,

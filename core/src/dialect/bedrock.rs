@@ -6,29 +6,54 @@
 //!
 //! Source: Amazon Bedrock API reference, Converse, ConverseStream and InvokeModel.
 
-use super::field::count;
+use super::field::{CONTENT, count, no_content};
 use super::{Count, Field};
 use crate::json::Shape;
 
 /// Of a stream's events, and of a plain answer's blocks.
-const TEXTS: &[Shape<Field>] = &[
+static TEXTS: &[Shape<Field>] = &[
     Shape::value("text", Field::Delta),
-    Shape::inside("toolUse", &[Shape::value("input", Field::Delta)]),
+    Shape::inside(
+        "toolUse",
+        &[
+            Shape::both("input", Field::Delta, &[]).with_rest(&CONTENT),
+            no_content("toolUseId"),
+            no_content("name"),
+            no_content("type"),
+        ],
+    )
+    .with_rest(&CONTENT),
+    Shape::inside(
+        "image",
+        &[no_content("format"), Shape::inside("source", &[Shape::value("bytes", Field::Media)])],
+    ),
+    Shape::inside("citation", &[]),
+    Shape::inside(
+        "citationsContent",
+        &[Shape::inside("content", &[Shape::inside("[]", &[Shape::value("text", Field::Delta)])])],
+    ),
     Shape::inside(
         "reasoningContent",
         &[
             Shape::value("text", Field::Delta),
-            Shape::inside("reasoningText", &[Shape::value("text", Field::Delta)]),
+            Shape::inside("reasoningText", &[Shape::value("text", Field::Delta), no_content("signature")]),
+            no_content("signature"),
+            no_content("redactedContent"),
         ],
-    ),
+    )
+    .with_rest(&CONTENT),
 ];
 
 /// Answers of `converse` and payloads of `converse-stream`'s events.
 pub static CONVERSED: Shape<Field> = Shape::document(&[
-    Shape::inside("delta", TEXTS),
+    Shape::inside("delta", TEXTS).with_rest(&CONTENT),
+    Shape::value("stopReason", Field::Finish),
     Shape::inside(
         "output",
-        &[Shape::inside("message", &[Shape::inside("content", &[Shape::inside("[]", TEXTS)])])],
+        &[Shape::inside(
+            "message",
+            &[Shape::inside("content", &[Shape::inside("[]", TEXTS).with_rest(&CONTENT)])],
+        )],
     ),
     Shape::both(
         "usage",

@@ -5,7 +5,7 @@
 //!
 //! Source: Cohere API reference, version 2: Chat, Embed and Rerank.
 
-use super::field::count;
+use super::field::{CONTENT, count, no_content};
 use super::{Count, Field};
 use crate::json::Shape;
 
@@ -21,14 +21,29 @@ const BILLED: Shape<Field> = Shape::inside(
 
 const USAGE: &[Shape<Field>] = &[BILLED, count("cached_tokens", Count::CacheRead)];
 
-const TEXTS: &[Shape<Field>] = &[Shape::value("text", Field::Delta), Shape::value("thinking", Field::Delta)];
+static TEXTS: &[Shape<Field>] =
+    &[Shape::value("text", Field::Delta), Shape::value("thinking", Field::Delta), no_content("type")];
+static CALL: &[Shape<Field>] = &[
+    no_content("id"),
+    no_content("type"),
+    Shape::inside("function", &[Shape::value("arguments", Field::Delta), no_content("name")])
+        .with_rest(&CONTENT),
+];
 
 /// Answers and stream events of `/v2/chat`, answers of `/v2/embed` and `/v2/rerank`.
 pub static ANSWER: Shape<Field> = Shape::document(&[
+    Shape::value("type", Field::EventKind),
     Shape::value("error", Field::Error),
     Shape::both("usage", Field::Usage, USAGE),
     Shape::both("meta", Field::Usage, USAGE),
-    Shape::inside("message", &[Shape::inside("content", &[Shape::inside("[]", TEXTS)])]),
+    Shape::inside(
+        "message",
+        &[
+            Shape::inside("content", &[Shape::inside("[]", TEXTS).with_rest(&CONTENT)]),
+            Shape::inside("tool_calls", &[Shape::inside("[]", CALL).with_rest(&CONTENT)]),
+            Shape::value("tool_plan", Field::Delta),
+        ],
+    ),
     Shape::inside(
         "delta",
         &[
@@ -37,13 +52,13 @@ pub static ANSWER: Shape<Field> = Shape::document(&[
             Shape::inside(
                 "message",
                 &[
-                    Shape::inside("content", TEXTS),
-                    Shape::inside(
-                        "tool_calls",
-                        &[Shape::inside("function", &[Shape::value("arguments", Field::Delta)])],
-                    ),
+                    Shape::inside("content", TEXTS).with_rest(&CONTENT),
+                    Shape::inside("tool_calls", CALL).with_rest(&CONTENT),
+                    no_content("role"),
+                    no_content("citations"),
                 ],
-            ),
+            )
+            .with_rest(&CONTENT),
         ],
     ),
 ]);

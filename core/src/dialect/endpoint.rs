@@ -199,6 +199,12 @@ impl Endpoint {
             )
     }
 
+    /// Whether what it makes is pictures.
+    #[must_use]
+    pub fn makes_images(self) -> bool {
+        matches!(self, Self::Images | Self::ImageEdits)
+    }
+
     /// Whether a stream reports usage only to those who ask with `stream_options.include_usage`.
     #[must_use]
     pub fn reports_usage_on_request(self) -> bool {

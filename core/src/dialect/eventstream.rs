@@ -49,6 +49,17 @@ enum State {
     Lost,
 }
 
+/// Whether bytes begin as a message does: with a prelude whose checksum is right. `None`: more of them are needed to tell.
+#[must_use]
+pub fn begins(bytes: &[u8]) -> Option<bool> {
+    // No message is so long that its length begins with anything else.
+    if bytes.first().is_some_and(|&first| usize::from(first) > MAX_MESSAGE >> 24) {
+        return Some(false);
+    }
+    let prelude = bytes.get(..PRELUDE_BYTES)?;
+    Some(word(prelude, 8) == prelude.get(..8).map(crc32fast::hash))
+}
+
 /// Splits a stream into messages.
 #[derive(Clone, Debug)]
 pub struct Splitter {

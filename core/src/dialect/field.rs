@@ -103,6 +103,14 @@ pub enum Field {
     Choices,
     /// Text that the model wrote.
     Delta,
+    /// Something that the model made, in a place that no table knows: it counts as text, up to a bound.
+    Content,
+    /// Something that the model made and that is no text: sounds, pictures.
+    Media,
+    /// Text in a place where the model's is looked for, that is known not to be its.
+    NoContent,
+    /// Why the model stopped: all that it wants to say has been said.
+    Finish,
     /// What kind of event it is; some are the last of a stream.
     EventKind,
     /// What kind of item the answer has; a search of the web is charged.
@@ -119,6 +127,14 @@ pub enum Field {
     CostTicks,
     /// An error in place of an answer.
     Error,
+}
+
+/// What a model made, under any name.
+pub(super) static CONTENT: Shape<Field> = Shape::anything(Field::Content, &CONTENT);
+
+/// A member that is known to be nothing that a model made.
+pub(super) const fn no_content(name: &'static str) -> Shape<Field> {
+    Shape::value(name, Field::NoContent)
 }
 
 /// A member that says how much of something was used.

@@ -9,7 +9,7 @@
 //!
 //! Source: Gemini API reference, `UsageMetadata`; Vertex AI reference, `GenerateContentResponse`.
 
-use super::field::count;
+use super::field::{CONTENT, count, no_content};
 use super::{Count, Field, Side};
 use crate::json::Shape;
 
@@ -34,21 +34,19 @@ const USAGE: &[Shape<Field>] = &[
     Shape::value("serviceTier", Field::ServiceTier),
 ];
 
-const CANDIDATES: &[Shape<Field>] = &[Shape::inside(
+static PART: &[Shape<Field>] = &[
+    Shape::value("text", Field::Delta),
+    Shape::both("functionCall", Field::Delta, &[no_content("id"), no_content("name")]).with_rest(&CONTENT),
+    Shape::inside("inlineData", &[no_content("mimeType"), Shape::value("data", Field::Media)]),
+    no_content("thoughtSignature"),
+];
+
+static CANDIDATES: &[Shape<Field>] = &[Shape::inside(
     "[]",
-    &[Shape::inside(
-        "content",
-        &[Shape::inside(
-            "parts",
-            &[Shape::inside(
-                "[]",
-                &[Shape::value("text", Field::Delta), Shape::value("functionCall", Field::Delta)],
-            )],
-        )],
-    )],
+    &[Shape::inside("content", &[Shape::inside("parts", &[Shape::inside("[]", PART).with_rest(&CONTENT)])])],
 )];
 
-const ELEMENT: &[Shape<Field>] = &[
+static ELEMENT: &[Shape<Field>] = &[
     Shape::value("modelVersion", Field::Model),
     Shape::value("error", Field::Error),
     Shape::inside("candidates", CANDIDATES),

@@ -5,6 +5,7 @@
 //!
 //! Source: Ollama API documentation, Chat, Generate and Embed.
 
+use super::field::{CONTENT, no_content};
 use super::{Count, Field};
 use crate::json::Shape;
 
@@ -19,9 +20,12 @@ pub static ANSWER: Shape<Field> = Shape::document(&[
         &[
             Shape::value("content", Field::Delta),
             Shape::value("thinking", Field::Delta),
-            Shape::value("tool_calls", Field::Delta),
+            Shape::both("tool_calls", Field::Delta, &[]).with_rest(&CONTENT),
+            no_content("role"),
+            no_content("tool_name"),
         ],
-    ),
+    )
+    .with_rest(&CONTENT),
     Shape::value("prompt_eval_count", Field::Count(Count::InputWithCache)),
     Shape::value("eval_count", Field::Count(Count::Output)),
 ]);

@@ -11,7 +11,7 @@
 //!
 //! Sources: OpenAI API reference and the documentation of the providers named.
 
-use super::field::count;
+use super::field::{CONTENT, count, no_content};
 use super::{Count, Field};
 use crate::json::Shape;
 
@@ -29,15 +29,38 @@ const OUTPUT_DETAILS: &[Shape<Field>] = &[
     count("image_tokens", Count::OutputImage),
 ];
 
-const TEXTS: &[Shape<Field>] = &[
-    Shape::value("content", Field::Delta),
+static FUNCTION: &[Shape<Field>] = &[Shape::value("arguments", Field::Delta), no_content("name")];
+
+static TEXTS: &[Shape<Field>] = &[
+    Shape::both("content", Field::Delta, &[]).with_rest(&CONTENT),
     Shape::value("reasoning_content", Field::Delta),
     Shape::value("reasoning", Field::Delta),
     Shape::value("refusal", Field::Delta),
     Shape::inside(
         "tool_calls",
-        &[Shape::inside("[]", &[Shape::inside("function", &[Shape::value("arguments", Field::Delta)])])],
+        &[Shape::inside(
+            "[]",
+            &[
+                no_content("id"),
+                no_content("type"),
+                Shape::inside("function", FUNCTION).with_rest(&CONTENT),
+                Shape::inside("custom", &[no_content("name")]).with_rest(&CONTENT),
+            ],
+        )
+        .with_rest(&CONTENT)],
     ),
+    Shape::inside("function_call", FUNCTION).with_rest(&CONTENT),
+    Shape::inside(
+        "audio",
+        &[no_content("id"), Shape::value("data", Field::Media), Shape::value("transcript", Field::Delta)],
+    ),
+    no_content("role"),
+    no_content("name"),
+    no_content("tool_call_id"),
+    no_content("reasoning_signature"),
+    no_content("annotations"),
+    // Where a model's own words could stand, nothing is believed.
+    no_content("usage"),
 ];
 
 const COMPLETION_USAGE: &[Shape<Field>] = &[
@@ -69,13 +92,18 @@ pub static COMPLETION: Shape<Field> = Shape::document(&[
         &[Shape::inside(
             "[]",
             &[
-                Shape::inside("delta", TEXTS),
-                Shape::inside("message", TEXTS),
+                Shape::inside("delta", TEXTS).with_rest(&CONTENT),
+                Shape::inside("message", TEXTS).with_rest(&CONTENT),
                 Shape::value("text", Field::Delta),
+                Shape::value("finish_reason", Field::Finish),
+                Shape::both("usage", Field::Usage, COMPLETION_USAGE),
             ],
         )],
     ),
     Shape::both("usage", Field::Usage, COMPLETION_USAGE),
+    Shape::inside("data", &[Shape::both("usage", Field::Usage, COMPLETION_USAGE)]),
+    Shape::inside("result", &[Shape::both("usage", Field::Usage, COMPLETION_USAGE)]),
+    Shape::inside("response", &[Shape::both("usage", Field::Usage, COMPLETION_USAGE)]),
     Shape::inside("x_groq", &[Shape::both("usage", Field::Usage, COMPLETION_USAGE)]),
     Shape::inside(
         "timings",
@@ -108,6 +136,9 @@ const OUTPUT_ITEMS: Shape<Field> = Shape::inside(
         &[
             Shape::value("type", Field::Item),
             Shape::inside("content", &[Shape::inside("[]", &[Shape::value("text", Field::Delta)])]),
+            Shape::value("arguments", Field::Delta),
+            Shape::value("input", Field::Delta),
+            Shape::value("code", Field::Delta),
         ],
     )],
 );
@@ -136,6 +167,7 @@ pub static RESPONSE: Shape<Field> = Shape::document(&[
 
 /// Answers and stream events of images and audio.
 pub static MEDIA: Shape<Field> = Shape::document(&[
+    Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
     Shape::value("delta", Field::Delta),

@@ -35,11 +35,13 @@ pub struct Splitter {
     after_cr: bool,
     /// The event has a `data:` line already.
     has_data: bool,
+    /// Something has come: a mark of UTF-8 counts as nothing only in front of all.
+    begun: bool,
 }
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self { state: State::LineStart, after_cr: false, has_data: false }
+        Self { state: State::LineStart, after_cr: false, has_data: false, begun: false }
     }
 }
 
@@ -60,6 +62,9 @@ impl Splitter {
         found: &mut impl FnMut(Part<'p>, usize),
     ) -> usize {
         let mut rest = piece.get(from..).unwrap_or_default();
+        if !core::mem::replace(&mut self.begun, true) {
+            rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+        }
         while let Some((&byte, tail)) = rest.split_first() {
             let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');
             if after_cr && byte == b'\n' {

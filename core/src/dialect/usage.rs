@@ -1,7 +1,8 @@
 //! Decides what a provider's numbers mean: merged kind by kind, brought to buckets that do not overlap.
 //!
 //! Usage may stand in several events of a stream, as running totals, partly or as `null`. The last number
-//! of each kind wins; nothing is added up, and `null` erases nothing. Subsets that exceed their whole,
+//! of each kind wins; nothing is added up, and neither `null` nor a zero erases what was counted: some providers send
+//! zeros for what an event is not about. Subsets that exceed their whole,
 //! which some providers report, are cut down to it: a bucket is never negative.
 //!
 //! Where a total is reported that is larger than its parts, something was left out of them, and the total
@@ -32,9 +33,11 @@ const OUTPUTS: [Count; 4] =
 pub struct Reported([Option<u64>; Count::KINDS]);
 
 impl Reported {
-    /// Takes a number.
+    /// Takes a number. A zero takes nothing back.
     pub fn set(&mut self, kind: Count, count: u64) {
-        if let Some(place) = self.0.get_mut(kind as usize) {
+        if let Some(place) = self.0.get_mut(kind as usize)
+            && (count > 0 || place.is_none())
+        {
             *place = Some(count);
         }
     }
@@ -226,6 +229,21 @@ mod tests {
     #[test]
     fn the_last_number_wins_even_when_it_is_smaller() {
         assert_eq!(totals(&[(Count::InputFresh, 900), (Count::InputFresh, 20)]), (20, 0));
+    }
+
+    #[test]
+    fn a_zero_takes_back_nothing_that_was_counted() {
+        let counts = [
+            (Count::InputFresh, 1_500),
+            (Count::CacheRead, 9_000),
+            (Count::CacheWrite, 500),
+            (Count::InputFresh, 0),
+            (Count::CacheRead, 0),
+            (Count::CacheWrite, 0),
+            (Count::Output, 40),
+        ];
+        assert_eq!(totals(&counts), (11_000, 40));
+        assert_eq!(totals(&[(Count::Output, 0), (Count::Output, 7), (Count::Output, 0)]), (0, 7));
     }
 
     #[test]

@@ -115,6 +115,19 @@ impl<S: Copy> Scanner<S> {
         Ok(())
     }
 
+    /// Where in the last piece the next document begins, if that is why [`Self::feed`] failed with `error`: the one
+    /// before was complete.
+    #[must_use]
+    pub fn next_document(&self, error: SyntaxError) -> Option<usize> {
+        match error {
+            SyntaxError::Unexpected(at) if self.state == State::After && self.nesting.depth() == 0 => at
+                .checked_sub(self.base)
+                .and_then(|at| usize::try_from(at).ok())
+                .filter(|&at| at > 0 || self.base > 0),
+            _ => None,
+        }
+    }
+
     /// Ends the document.
     ///
     /// # Errors
@@ -189,7 +202,7 @@ impl<S: Copy> Scanner<S> {
             b'{' | b'[' => {
                 self.nesting.open(byte == b'{')?;
                 match self.pending.take() {
-                    Some(shape) if !shape.inside.is_empty() => {
+                    Some(shape) if shape.is_open() => {
                         self.open.push(Open { shape, start: self.start, empty: true });
                         self.state = if byte == b'{' { State::KeyOrClose } else { State::ValueOrClose };
                         if byte == b'[' {

@@ -5,12 +5,15 @@ use super::unescape;
 
 /// One name in a document: what to call its value, and the names inside it.
 ///
-/// `"[]"` as a name stands for every element of an array.
+/// `"[]"` as a name stands for every element of an array. What is not named may be looked for too, by a shape for all
+/// the rest.
 #[derive(Debug)]
 pub struct Shape<S: 'static> {
     pub(super) name: &'static str,
     pub(super) slot: Option<S>,
     pub(super) inside: &'static [Self],
+    /// What every member and element is that is not named.
+    rest: Option<&'static Self>,
     /// The marks of the names inside.
     marks: u64,
 }
@@ -19,25 +22,42 @@ impl<S: Copy> Shape<S> {
     /// The document itself.
     #[must_use]
     pub const fn document(inside: &'static [Self]) -> Self {
-        Self { name: "", slot: None, inside, marks: Self::marks(inside) }
+        Self { name: "", slot: None, inside, rest: None, marks: Self::marks(inside) }
     }
 
     /// A value that is reported as `slot`.
     #[must_use]
     pub const fn value(name: &'static str, slot: S) -> Self {
-        Self { name, slot: Some(slot), inside: &[], marks: 0 }
+        Self { name, slot: Some(slot), inside: &[], rest: None, marks: 0 }
     }
 
     /// A container of which only values inside are reported.
     #[must_use]
     pub const fn inside(name: &'static str, inside: &'static [Self]) -> Self {
-        Self { name, slot: None, inside, marks: Self::marks(inside) }
+        Self { name, slot: None, inside, rest: None, marks: Self::marks(inside) }
     }
 
     /// A container that is reported as `slot` when it ends, after the values inside.
     #[must_use]
     pub const fn both(name: &'static str, slot: S, inside: &'static [Self]) -> Self {
-        Self { name, slot: Some(slot), inside, marks: Self::marks(inside) }
+        Self { name, slot: Some(slot), inside, rest: None, marks: Self::marks(inside) }
+    }
+
+    /// The same, with every member that is not named being `rest`.
+    #[must_use]
+    pub const fn with_rest(self, rest: &'static Self) -> Self {
+        Self { rest: Some(rest), ..self }
+    }
+
+    /// A value or container of any name: its texts, however deep, are reported as `slot`. `own` is the shape itself.
+    #[must_use]
+    pub const fn anything(slot: S, own: &'static Self) -> Self {
+        Self { name: "*", slot: Some(slot), inside: &[], rest: Some(own), marks: 0 }
+    }
+
+    /// Whether something inside is looked for.
+    pub(super) fn is_open(&self) -> bool {
+        !self.inside.is_empty() || self.rest.is_some()
     }
 
     /// Everything inside that is reported: where it stands, like `choices[].delta.content`, and as what.
@@ -65,13 +85,14 @@ impl<S: Copy> Shape<S> {
     pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
         // Most keys are none of these, and most of the others are told by length and first byte.
         if self.marks & mark(name) == 0 {
-            return None;
+            return self.rest;
         }
         let first = name.first();
-        self.inside.iter().find(|shape| {
+        let named = self.inside.iter().find(|shape| {
             let known = shape.name.as_bytes();
             known.len() == name.len() && known.first() == first && known == name
-        })
+        });
+        named.or(self.rest)
     }
 
     const fn marks(mut shapes: &[Self]) -> u64 {

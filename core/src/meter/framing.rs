@@ -1,11 +1,17 @@
-//! Decides how an answer is framed, by its headers.
+//! Decides how an answer is framed: by its first bytes, and by its headers where these do not tell.
+//!
+//! A header may be missing, or say something else than what comes: streams that call themselves JSON or text, answers
+//! that call themselves compressed and are not, or are though nobody asked for it. What an answer begins with is one of
+//! a few things.
+//!
+//! Does not read compressed bodies: what is compressed is unread, and is charged what was held for it.
 
-use crate::dialect::Endpoint;
+use crate::dialect::{Endpoint, eventstream};
 
 /// How the answer is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// One JSON document.
+    /// One JSON document, or several that follow each other.
     Json,
     /// Server-sent events.
     Events,
@@ -19,6 +25,13 @@ pub enum Framing {
     Opaque,
 }
 
+/// First bytes of a server-sent event: a field or a comment.
+const EVENT_STARTS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
+/// The mark that some put in front of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+/// Bytes after which an answer that could still begin as an event does not.
+const LONGEST_START: usize = 16;
+
 impl Framing {
     /// Whether the answer comes in events or messages.
     #[must_use]
@@ -26,27 +39,126 @@ impl Framing {
         !matches!(self, Self::Json | Self::Opaque)
     }
 
-    /// How an answer of `endpoint` with this `content-type` and `content-encoding` is framed. An answer that
-    /// does not say what it is is taken for JSON, as some providers' errors are.
+    /// How an answer of `endpoint` with this `content-type` and `content-encoding` says that it is framed. An answer
+    /// that does not say what it is is taken for JSON, as some providers' errors are.
     #[must_use]
     pub fn of(endpoint: Endpoint, content_type: Option<&[u8]>, content_encoding: Option<&[u8]>) -> Self {
-        let given = content_type.unwrap_or_default();
+        let given = content_type.unwrap_or_default().trim_ascii_start();
         let is = |expected: &str| {
             given.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected.as_bytes()))
         };
         match content_encoding {
-            Some(encoding) if !encoding.eq_ignore_ascii_case(b"identity") => Self::Opaque,
+            Some(encoding) if !is_identity(encoding) => Self::Opaque,
             _ if is("text/event-stream") => Self::Events,
             _ if is("application/x-ndjson") || is("application/stream+json") || is("application/jsonl") => {
                 Self::Lines
             }
-            _ if is("application/vnd.amazon.eventstream") && endpoint == Endpoint::InvokeModelStream => {
-                Self::Chunks
-            }
-            _ if is("application/vnd.amazon.eventstream") => Self::Messages,
+            _ if is("application/vnd.amazon.eventstream") => Self::messages(endpoint),
             // DeepSeek's errors call themselves octets.
             _ if given.is_empty() || is("application/json") || is("application/octet-stream") => Self::Json,
             _ => Self::Opaque,
         }
+    }
+
+    /// How an answer of `endpoint` is framed that begins with `start` and says that it is `declared`. `None`: more of it
+    /// is needed to tell.
+    #[must_use]
+    pub fn sniff(self, endpoint: Endpoint, start: &[u8]) -> Option<Self> {
+        let text = without_mark(start)?.trim_ascii_start();
+        let (&first, _) = text.split_first()?;
+        if matches!(first, b'{' | b'[') {
+            // Lines that do not say so are documents that follow each other.
+            return Some(if self == Self::Lines { self } else { Self::Json });
+        }
+        if EVENT_STARTS.iter().any(|known| text.starts_with(known)) {
+            return Some(Self::Events);
+        }
+        if eventstream::begins(start)? {
+            return Some(Self::messages(endpoint));
+        }
+        let may_become = EVENT_STARTS.iter().any(|known| known.starts_with(text));
+        if may_become && start.len() < LONGEST_START {
+            return None;
+        }
+        // A stream may have fields that nobody knows; anything else that is not JSON is not read.
+        Some(if self == Self::Events && core::str::from_utf8(text).is_ok() { self } else { Self::Opaque })
+    }
+
+    fn messages(endpoint: Endpoint) -> Self {
+        if endpoint == Endpoint::InvokeModelStream { Self::Chunks } else { Self::Messages }
+    }
+}
+
+/// Whether a list of codings changes nothing.
+fn is_identity(codings: &[u8]) -> bool {
+    let mut codings = codings.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// What follows the mark of UTF-8. `None`: it may be one, more is needed to tell.
+fn without_mark(start: &[u8]) -> Option<&[u8]> {
+    match start.strip_prefix(MARK) {
+        Some(rest) => Some(rest),
+        None if !start.is_empty() && MARK.starts_with(start) => None,
+        None => Some(start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn sniff(declared: Framing, endpoint: Endpoint, start: &[u8]) -> Option<Framing> {
+        declared.sniff(endpoint, start)
+    }
+
+    #[test]
+    fn an_answer_is_what_it_begins_with_whatever_it_calls_itself() {
+        for declared in [Framing::Json, Framing::Events, Framing::Opaque, Framing::Messages] {
+            for (start, expected) in [
+                (&b"data: {"[..], Framing::Events),
+                (b"event: message_start\n", Framing::Events),
+                (b": keep-alive\n\n", Framing::Events),
+                (b"\xef\xbb\xbfdata: {}", Framing::Events),
+                (b"\r\n\r\ndata:{}", Framing::Events),
+                (b"{\"id\"", Framing::Json),
+                (b"\xef\xbb\xbf \n[{", Framing::Json),
+                (b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\0", Framing::Opaque),
+                (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0", Framing::Opaque),
+                (b"\xff\xfe{\0\"\0i\0d\0\"\0:\0", Framing::Opaque),
+            ] {
+                assert_eq!(sniff(declared, Endpoint::ChatCompletions, start), Some(expected), "{start:?}");
+            }
+        }
+        let message = eventstream::message(&[(":event-type", "chunk")], b"{}");
+        for (endpoint, expected) in
+            [(Endpoint::ConverseStream, Framing::Messages), (Endpoint::InvokeModelStream, Framing::Chunks)]
+        {
+            assert_eq!(sniff(Framing::Json, endpoint, &message), Some(expected));
+        }
+        assert_eq!(sniff(Framing::Lines, Endpoint::OllamaChat, b"{\"model\""), Some(Framing::Lines));
+        assert_eq!(
+            sniff(Framing::Opaque, Endpoint::Transcriptions, b"Hello there, all"),
+            Some(Framing::Opaque)
+        );
+    }
+
+    #[test]
+    fn what_may_become_one_thing_or_another_is_waited_for() {
+        for start in [&b""[..], b" ", b"\xef", b"\xef\xbb\xbf", b"d", b"dat", b"\n\nretr"] {
+            assert_eq!(sniff(Framing::Json, Endpoint::ChatCompletions, start), None, "{start:?}");
+        }
+    }
+
+    #[test]
+    fn several_codings_that_change_nothing_are_none() {
+        let of = |encoding: &'static [u8]| Framing::of(Endpoint::ChatCompletions, None, Some(encoding));
+        assert_eq!(
+            (of(b"identity"), of(b" Identity, "), of(b"")),
+            (Framing::Json, Framing::Json, Framing::Json)
+        );
+        assert_eq!((of(b"gzip"), of(b"identity, br")), (Framing::Opaque, Framing::Opaque));
     }
 }

@@ -32,6 +32,10 @@ pub struct Reading {
     pub stated_cost: Option<PicoUsd>,
     /// The answer, or an event of it, was an error.
     pub error: bool,
+    /// Something that the model made has come, text or not.
+    pub begun: bool,
+    /// All that the model wants to say has come, whether or not what it used has.
+    pub finished: bool,
     /// Pieces of text, which at many providers are one token each.
     pub deltas: u64,
     /// Bytes of text the model wrote.
@@ -68,6 +72,37 @@ pub struct Step {
 /// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses.
 const LAST_EVENTS: [&[u8]; 4] =
     [b"message_stop", b"response.completed", b"response.incomplete", b"response.failed"];
+
+/// Events that come before anything that the model makes, or say only that it has stopped. Every other kind is taken
+/// for something that it made. Sources: as above; Cohere API reference, streaming.
+const EMPTY_EVENTS: [&[u8]; 18] = [
+    b"response.created",
+    b"response.queued",
+    b"response.in_progress",
+    b"response.output_item.added",
+    b"response.content_part.added",
+    b"keepalive",
+    b"ping",
+    b"error",
+    b"message_start",
+    b"content_block_start",
+    b"content_block_stop",
+    b"message_delta",
+    b"message",
+    b"message-start",
+    b"content-start",
+    b"content-end",
+    b"message-end",
+    b"transcript.text.segment",
+];
+
+/// Whether an event of this kind says that something is complete.
+fn completes(kind: &[u8]) -> bool {
+    kind.ends_with(b".done") || matches!(kind, b"content_block_stop" | b"content-end" | b"tool-call-end")
+}
+
+/// Most bytes of a text in a place that no table knows that count: it may be anything.
+const UNKNOWN_BYTES: u64 = 4_096;
 
 /// The first bytes of an event's data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,10 +152,13 @@ pub(super) struct Event {
     pub(super) news: bool,
     /// The texts in it that were looked for.
     pub(super) marks: Marks,
-    /// The total says something about its parts only when they all are there.
-    total: Option<u64>,
+    /// What a report says that has not ended. It counts whole or not at all: a part of one next to a part of the one
+    /// before would be a report that nobody made.
+    counts: Vec<(Count, u64)>,
+    stated_cost: Option<PicoUsd>,
     step: Step,
     steps: Vec<Step>,
+    steps_ended: bool,
     kind: Kind,
     kind_count: Option<u64>,
     web_searches: u64,
@@ -151,8 +189,13 @@ pub(super) struct Collect<'a> {
 }
 
 impl Collect<'_> {
-    /// The document has ended. Its items are known only now: one answer's count replaces the last one's.
-    pub(super) fn end(&mut self) {
+    /// The document has ended, `complete` or not. Its items are known only now: one answer's count replaces the last
+    /// one's.
+    pub(super) fn end(&mut self, complete: bool) {
+        if !complete {
+            return;
+        }
+        self.report();
         for (kind, count) in
             [(Count::WebSearches, self.event.web_searches), (Count::FileSearches, self.event.file_searches)]
         {
@@ -162,25 +205,32 @@ impl Collect<'_> {
         }
     }
 
+    /// A report has ended: it counts.
+    fn report(&mut self) {
+        for (kind, count) in self.event.counts.drain(..) {
+            self.reading.reported.set(kind, count);
+        }
+        self.reading.stated_cost = self.event.stated_cost.take().or(self.reading.stated_cost);
+        if core::mem::take(&mut self.event.steps_ended) {
+            self.reading.steps = core::mem::take(&mut self.event.steps);
+        }
+    }
+
     fn number(&mut self, field: Field, number: &[u8]) {
+        if matches!(field, Field::Content | Field::NoContent | Field::Media) {
+            return;
+        }
         self.event.news = true;
         match field {
-            Field::Cost => self.reading.stated_cost = dollars(number).or(self.reading.stated_cost),
+            Field::Cost => self.event.stated_cost = dollars(number).or(self.event.stated_cost),
             Field::CostTicks => {
                 let stated = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(PICO_USD_PER_TICK)));
-                self.reading.stated_cost = stated.or(self.reading.stated_cost);
+                self.event.stated_cost = stated.or(self.event.stated_cost);
             }
-            Field::Count(Count::Total) => self.event.total = count(number).or(self.event.total),
             Field::Count(Count::AudioSeconds) => {
-                if let Some(seconds) = begun(number) {
-                    self.reading.reported.set(Count::AudioSeconds, seconds);
-                }
+                self.event.counts.extend(begun(number).map(|seconds| (Count::AudioSeconds, seconds)));
             }
-            Field::Count(kind) => {
-                if let Some(count) = count(number) {
-                    self.reading.reported.set(kind, count);
-                }
-            }
+            Field::Count(kind) => self.event.counts.extend(count(number).map(|count| (kind, count))),
             Field::StepCount(kind) => {
                 if let Some(count) = count(number) {
                     self.event.step.reported.set(kind, count);
@@ -197,6 +247,19 @@ impl Collect<'_> {
             Field::Delta if length > 0 => {
                 self.reading.deltas += 1;
                 self.reading.text_bytes += length;
+            }
+            Field::Content if length > 0 => {
+                self.event.news = true;
+                self.reading.deltas += 1;
+                self.reading.text_bytes += length.min(UNKNOWN_BYTES);
+            }
+            Field::Media if length > 0 => {
+                self.event.news = true;
+                self.reading.begun = true;
+            }
+            Field::Finish if length > 0 => {
+                self.event.news = true;
+                self.reading.finished = true;
             }
             // Every event of a stream says these, and nearly always the same.
             Field::Model if length > 0 && !is(&self.reading.model, raw) => {
@@ -224,7 +287,11 @@ impl Collect<'_> {
                     _ => Kind::Other,
                 };
             }
-            Field::EventKind => self.event.last = LAST_EVENTS.contains(&raw),
+            Field::EventKind => {
+                self.event.last = LAST_EVENTS.contains(&raw);
+                self.reading.begun |= !self.event.last && !EMPTY_EVENTS.contains(&raw);
+                self.reading.finished |= completes(raw);
+            }
             Field::Item => {
                 self.event.news = true;
                 match raw {
@@ -239,13 +306,14 @@ impl Collect<'_> {
     }
 
     fn ended(&mut self, field: Field) {
+        if matches!(field, Field::Content | Field::NoContent | Field::Media | Field::Finish) {
+            return;
+        }
         self.event.news = true;
         match field {
             Field::Usage => {
                 self.event.usage = true;
-                if let Some(total) = self.event.total.take() {
-                    self.reading.reported.set(Count::Total, total);
-                }
+                self.report();
             }
             Field::Error => self.error(),
             Field::Delta => self.reading.deltas += 1,
@@ -267,9 +335,7 @@ impl Collect<'_> {
                     (Field::Lifetime, Kind::Long) => Some(Count::CacheWriteLong),
                     _ => None,
                 };
-                if let (Some(kind), Some(count)) = (counted, self.event.kind_count.take()) {
-                    self.reading.reported.set(kind, count);
-                }
+                self.event.counts.extend(counted.zip(self.event.kind_count.take()));
             }
             _ => {}
         }
@@ -286,6 +352,8 @@ impl Sink<Field> for Collect<'_> {
     fn value(&mut self, field: Field, value: Value<'_>, span: Range<u64>) {
         match (field, value) {
             (_, Value::Number(number)) => self.number(field, number),
+            // Nobody looks at what it says, so it may be another one in the next event.
+            (Field::NoContent, Value::Text { .. }) => {}
             (_, Value::Text { raw, length }) => {
                 self.event.marks.push(&span, field == Field::Delta);
                 self.text(field, raw, length);
@@ -293,7 +361,7 @@ impl Sink<Field> for Collect<'_> {
             (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
             (Field::Steps, Value::Array { .. }) => {
                 self.event.news = true;
-                self.reading.steps = core::mem::take(&mut self.event.steps)
+                self.event.steps_ended = true;
             }
             (_, Value::Object | Value::Array { empty: false }) => self.ended(field),
             (_, Value::Array { empty: true } | Value::Bool(_) | Value::Null) => {}

@@ -268,7 +268,7 @@ fn a_strict_budget_holds_all_there_can_be_so_a_long_answer_takes_no_more_and_is_
     let mut gateway = Gateway::new(json!([
         {"name": "tokens", "window": "day", "limit_output_tokens": 1_000, "mode": "strict", "running": "cut"},
     ]));
-    (0..16).for_each(|_| gateway.recent.note("small", 10));
+    (0..16).for_each(|_| gateway.recent.note("red", "small", 10, 0));
     let mut running = gateway.chat(1_000).unwrap();
     let seen = Amounts { output: 1_200, ..Amounts::REQUEST };
     assert_eq!(running.hold.grow(&gateway.ledger(), seen, NOW), Ok(()));
@@ -281,7 +281,7 @@ fn strict_and_other_budgets_hold_at_once_what_each_of_them_needs() {
         {"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"},
         {"name": "tokens", "window": "day", "limit_output_tokens": 800},
     ]));
-    (0..16).for_each(|_| gateway.recent.note("small", 10));
+    (0..16).for_each(|_| gateway.recent.note("red", "small", 10, 0));
     let admission = gateway.chat(5_000).unwrap();
     assert_eq!(admission.output_limit, Some(1_000));
     assert_eq!((gateway.output("cent").0, gateway.output("tokens").0), (1_000, 44));
@@ -294,7 +294,7 @@ fn what_models_answered_lately_is_held_instead_of_all_that_a_caller_allows() {
     let before = gateway.chat(64_000).unwrap();
     assert_eq!(gateway.output("day").0, 64_000);
     gateway.settle(before, 100);
-    (0..16).for_each(|_| gateway.recent.note("small", 100));
+    (0..16).for_each(|_| gateway.recent.note("red", "small", 100, 0));
     let _after = gateway.chat(64_000).unwrap();
     assert_eq!(gateway.output("day").0, 404);
 }

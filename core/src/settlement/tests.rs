@@ -23,18 +23,27 @@ fn reading(fields: &[(Count, u64)]) -> Reading {
 
 fn charge(reading: &Reading, ending: Ending, policy: OnDisconnect) -> (u64, u64, Option<u64>, UsageSource) {
     let (estimate, price) = (estimate(), Price::flat(1, 10));
-    let bill = Bill {
-        estimate: &estimate,
-        reading,
-        price: Some(&price),
-        step_price: &|_| None,
-        tier_asked: None,
-        policy,
-        generates: true,
-        charged: true,
-    };
+    let bill = Bill { price: Some(&price), policy, ..bill(&estimate, reading) };
     let charge = bill.charge(ending);
     (charge.tokens.total_input(), charge.tokens.total_output(), charge.usd.map(|usd| usd.0), charge.source)
+}
+
+/// A bill for a stream of a chat without a price.
+fn bill<'a>(estimate: &'a Estimate, reading: &'a Reading) -> Bill<'a> {
+    Bill {
+        estimate,
+        reading,
+        price: None,
+        step_price: &|_| None,
+        tier_asked: None,
+        policy: SEEN,
+        endpoint: Endpoint::ChatCompletions,
+        streamed: true,
+        unread_bytes: 0,
+        lately: None,
+        output_bound: None,
+        plausible_tokens: 10_000_000,
+    }
 }
 
 const REPORTED: [(Count, u64); 2] = [(Count::InputWithCache, 36), (Count::Output, 7)];
@@ -56,6 +65,114 @@ fn a_client_that_leaves_is_charged_by_policy() {
     assert_eq!(gone(SEEN), (100, 10, Some(200), UsageSource::Estimated));
     assert_eq!(gone(OnDisconnect::BillHold), (100, 1_000, Some(777), UsageSource::Estimated));
     assert_eq!(gone(OnDisconnect::BillInputOnly), (100, 0, Some(100), UsageSource::Estimated));
+}
+
+#[test]
+fn a_client_that_leaves_pays_for_the_reasoning_that_it_could_not_see() {
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let lately = Some(Lately { output: 500, reasoning: 400 });
+    let output = |reading: &Reading, change: fn(Bill<'_>) -> Bill<'_>| {
+        let bill = Bill { price: Some(&price), lately, ..bill(&estimate, reading) };
+        let charge = change(bill).charge(Ending::ClientGone);
+        (charge.tokens.total_output(), charge.basis.unwrap())
+    };
+    let (begun, nothing) = (reading(&[]), Reading::default());
+    let finished = Reading { finished: true, ..begun.clone() };
+    // What was seen, and what came before it; never more than the request allows, nor less than was seen.
+    assert_eq!(output(&begun, |bill| bill), (410, Basis::TextBytes));
+    assert_eq!(output(&begun, |bill| Bill { output_bound: Some(50), ..bill }), (50, Basis::TextBytes));
+    assert_eq!(output(&begun, |bill| Bill { output_bound: Some(5), ..bill }), (10, Basis::TextBytes));
+    // Who has seen the end has had all of it, and so has who asked for a plain answer.
+    assert_eq!(output(&finished, |bill| bill), (500, Basis::Recent));
+    assert_eq!(output(&nothing, |bill| Bill { streamed: false, ..bill }), (500, Basis::Recent));
+    assert_eq!(output(&finished, |bill| Bill { lately: None, ..bill }), (1_000, Basis::Hold));
+    assert_eq!(output(&nothing, |bill| bill), (0, Basis::Input));
+    assert_eq!(
+        output(&nothing, |bill| Bill { policy: OnDisconnect::BillExpected, ..bill }),
+        (500, Basis::Recent)
+    );
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_charged_what_was_held_and_no_less_than_is_usual() {
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let nothing = Reading::default();
+    let charge = |change: fn(Bill<'_>) -> Bill<'_>, ending| {
+        let charge = change(Bill { price: Some(&price), ..bill(&estimate, &nothing) }).charge(ending);
+        (charge.tokens.total_output(), charge.usd.unwrap().0, charge.source)
+    };
+    assert_eq!(charge(|bill| bill, Ending::Answered), (1_000, 777, UsageSource::Unread));
+    assert_eq!(
+        charge(
+            |bill| Bill { lately: Some(Lately { output: 2_000, reasoning: 0 }), ..bill },
+            Ending::Answered
+        ),
+        (2_000, 100 + 20_000, UsageSource::Unread)
+    );
+    for ending in [Ending::Cut, Ending::CutOff, Ending::ClientGone] {
+        assert_eq!(
+            charge(|bill| Bill { unread_bytes: 9, ..bill }, ending),
+            (1_000, 777, UsageSource::Unread),
+            "{ending:?}"
+        );
+    }
+    assert_eq!(charge(|bill| Bill { unread_bytes: 9, ..bill }, Ending::Refused), (0, 0, UsageSource::None));
+    // A provider that is given up on has worked until then.
+    assert_eq!(charge(|bill| bill, Ending::GivenUp), (1_000, 777, UsageSource::Estimated));
+    // A transcript in another form than JSON is no cheaper than its text.
+    assert_eq!(
+        charge(
+            |bill| Bill { endpoint: Endpoint::Transcriptions, unread_bytes: 40_000, ..bill },
+            Ending::Answered
+        ),
+        (10_000, 100 + 100_000, UsageSource::Unread)
+    );
+    assert_eq!(
+        charge(|bill| Bill { endpoint: Endpoint::Embeddings, ..bill }, Ending::Answered).2,
+        UsageSource::Unread
+    );
+}
+
+#[test]
+fn a_report_that_cannot_be_true_is_not_charged() {
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let source = |input, output, output_bound| {
+        let reading = reading(&[(Count::InputWithCache, input), (Count::Output, output)]);
+        let charge =
+            Bill { price: Some(&price), output_bound, ..bill(&estimate, &reading) }.charge(Ending::Answered);
+        (charge.source, charge.usd.unwrap().0)
+    };
+    assert_eq!(source(9_000_000_000_000, 5, None), (UsageSource::Implausible, 777));
+    assert_eq!(source(5, 9_000_000_000_000, None), (UsageSource::Implausible, 777));
+    assert_eq!(source(5, 100_001, Some(10)), (UsageSource::Implausible, 777));
+    assert_eq!(source(5, 100_000, Some(10)).0, UsageSource::Provider);
+    assert_eq!(source(9_000_000, 900_000, None).0, UsageSource::Provider);
+}
+
+#[test]
+fn what_an_endpoint_for_pictures_makes_is_pictures_unless_it_says_otherwise() {
+    let estimate = estimate();
+    let tokens = |endpoint, counts: &[(Count, u64)]| {
+        let reading = reading(counts);
+        let tokens = Bill { endpoint, ..bill(&estimate, &reading) }.charge(Ending::Answered).tokens;
+        (tokens.output, tokens.output_image)
+    };
+    let usage = [(Count::InputWithCache, 50), (Count::Output, 4_160)];
+    assert_eq!(tokens(Endpoint::Images, &usage), (0, 4_160));
+    assert_eq!(tokens(Endpoint::ImageEdits, &usage), (0, 4_160));
+    assert_eq!(tokens(Endpoint::ChatCompletions, &usage), (4_160, 0));
+    let detailed = [usage.as_slice(), &[(Count::OutputImage, 4_000)]].concat();
+    assert_eq!(tokens(Endpoint::Images, &detailed), (160, 4_000));
+}
+
+#[test]
+fn steps_are_the_usage_where_the_totals_say_nothing() {
+    let mut reading = reading(&[(Count::InputFresh, 0), (Count::Output, 0)]);
+    let mut reported = Reported::default();
+    reported.set(Count::InputFresh, 83_555);
+    reported.set(Count::Output, 139);
+    reading.steps = vec![Step { model: None, reported }];
+    assert_eq!(charge(&reading, Ending::Answered, SEEN), (83_555, 139, Some(84_945), UsageSource::Provider));
 }
 
 #[test]
@@ -91,35 +208,16 @@ fn nothing_is_charged_for_what_no_model_did() {
 #[test]
 fn a_model_without_a_price_is_charged_in_tokens_and_its_cost_is_unknown() {
     let (estimate, reading) = (estimate(), reading(&REPORTED));
-    let bill = Bill {
-        estimate: &estimate,
-        reading: &reading,
-        price: None,
-        step_price: &|_| None,
-        tier_asked: None,
-        policy: SEEN,
-        generates: true,
-        charged: true,
-    };
-    let charge = bill.charge(Ending::Answered);
+    let charge = bill(&estimate, &reading).charge(Ending::Answered);
     assert_eq!((charge.usd, charge.amounts().tokens(), charge.amounts().usd), (None, 43, PicoUsd::ZERO));
 }
 
 #[test]
 fn embeddings_are_complete_without_output_and_counting_tokens_is_free() {
     let (estimate, price, reading) = (estimate(), Price::flat(1, 10), reading(&[(Count::InputWithCache, 8)]));
-    let bill = Bill {
-        estimate: &estimate,
-        reading: &reading,
-        price: Some(&price),
-        step_price: &|_| None,
-        tier_asked: None,
-        policy: SEEN,
-        generates: false,
-        charged: true,
-    };
+    let bill = Bill { price: Some(&price), endpoint: Endpoint::Embeddings, ..bill(&estimate, &reading) };
     assert_eq!(bill.charge(Ending::Answered).source, UsageSource::Provider);
-    let free = Bill { charged: false, ..bill }.charge(Ending::Answered);
+    let free = Bill { endpoint: Endpoint::CountTokens, ..bill }.charge(Ending::Answered);
     assert_eq!(
         (free.usd, free.tokens, free.source),
         (Some(PicoUsd(0)), Tokens::default(), UsageSource::None)
@@ -139,14 +237,9 @@ fn steps_are_charged_each_at_its_own_model_and_tools_once() {
         vec![step(None, 220, 8), step(None, 55_196, 125), step(Some("big"), 10, 1), step(Some("new"), 5, 0)];
     let (estimate, price) = (estimate(), Price::flat(1, 10));
     let bill = Bill {
-        estimate: &estimate,
-        reading: &reading,
         price: Some(&price),
         step_price: &|model| (model == "big").then(|| Rc::new(Price::flat(100, 1_000))),
-        tier_asked: None,
-        policy: SEEN,
-        generates: true,
-        charged: true,
+        ..bill(&estimate, &reading)
     };
     let charge = bill.charge(Ending::Answered);
     assert_eq!((charge.tokens.total_input(), charge.tokens.total_output()), (55_431, 134));
@@ -163,17 +256,7 @@ fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
         let mut reading = reading(if searches > 0 { &REPORTED } else { &[] });
         reading.service_tier = Label::from_bytes(tier);
         reading.reported.set(Count::WebSearches, searches);
-        let (estimate, price) = (&estimate, Some(&price));
-        let bill = Bill {
-            estimate,
-            reading: &reading,
-            price,
-            step_price: &|_| None,
-            tier_asked,
-            policy: SEEN,
-            generates: true,
-            charged: true,
-        };
+        let bill = Bill { price: Some(&price), tier_asked, ..bill(&estimate, &reading) };
         bill.charge(ending).usd.unwrap().0
     };
     assert_eq!(cost(b"default", Some("priority"), 2, Ending::Answered), 36 * 2 + 2_000 + 50);

@@ -33,8 +33,12 @@ pub(crate) fn charge(
         step_price: &|_| None,
         tier_asked: None,
         policy,
-        generates: endpoint.generates(),
-        charged: endpoint.is_charged(),
+        endpoint,
+        streamed: true,
+        unread_bytes: 0,
+        lately: None,
+        output_bound: None,
+        plausible_tokens: u64::MAX,
     };
     bill.charge(ending)
 }

@@ -105,12 +105,16 @@ fn meaning(field: Field) -> Option<&'static str> {
         | Field::KindCount
         | Field::Usage
         | Field::Choices
-        | Field::Delta => return None,
+        | Field::Delta
+        | Field::Content
+        | Field::Media
+        | Field::NoContent
+        | Field::Finish => return None,
     })
 }
 
-/// Below these members a stream, or Groq, says the same again.
-const ENVELOPES: [&str; 4] = ["x_groq", "response", "message", "delta"];
+/// Below these members a stream, or Groq, or a proxy, says the same again.
+const ENVELOPES: [&str; 7] = ["x_groq", "response", "message", "delta", "data", "result", "choices[]"];
 
 /// The table of what is read from where in the answers of `path`.
 fn table(path: &str) -> String {

@@ -57,8 +57,12 @@ impl Run {
             step_price: &|model| prices.price(provider, model, self.began),
             tier_asked: None,
             policy: self.config.on_disconnect,
-            generates: endpoint.generates(),
-            charged: endpoint.is_charged(),
+            endpoint,
+            streamed: true,
+            unread_bytes: 0,
+            lately: None,
+            output_bound: None,
+            plausible_tokens: self.config.plausible_tokens,
         };
         let before = Sunk::read(&state(forward::SUNK)?.unwrap_or_default());
         let sunk = before.and(&bill.charge(Ending::Refused));

@@ -93,7 +93,7 @@ fn a_hold_is_settled_by_the_configuration_it_was_made_with() {
         json["on_disconnect"] = "bill_hold".into();
         json["hold"] = json!({"epoch_seconds": 60});
     })));
-    assert_eq!(stream.log()["cost_usd"], "0.00002", "the input alone was seen");
+    assert_eq!(stream.log()["cost_usd"], "0.00022", "at the old prices");
     assert!(vm.push(&config(|_| {})));
     let (spent, held) = team(&vm);
     assert_eq!((&spent["requests"], held), (&json!(1), nothing()));

@@ -45,7 +45,7 @@ const ENDS: [End; 12] = [
             stream.answer(204, &[], true);
         },
         outcome: "ok",
-        source: "estimated",
+        source: "unread",
         status: Some(204),
     },
     End {
@@ -101,7 +101,7 @@ const ENDS: [End; 12] = [
     End {
         name: "provider was given up on",
         happens: |stream| stream.envoy_answers(504, "response_timeout", UPSTREAM_TIMEOUT),
-        outcome: "upstream_reset",
+        outcome: "upstream_timeout",
         source: "estimated",
         status: Some(504),
     },
@@ -153,14 +153,25 @@ fn every_ending_is_settled_once_and_leaves_nothing_held() {
 
 #[test]
 fn what_the_client_leaves_behind_is_charged_by_policy() {
-    let policies = [("bill_seen", 1), ("bill_hold", 100), ("bill_input_only", 0)];
-    for (policy, output) in policies {
+    // What a plain answer has is made before any of it is seen.
+    let policies = [
+        ("bill_seen", 1, 100),
+        ("bill_expected", 100, 100),
+        ("bill_hold", 100, 100),
+        ("bill_input_only", 0, 0),
+    ];
+    for (policy, streamed, plain) in policies {
         let vm = Vm::start(&config(|json| json["on_disconnect"] = policy.into()));
+        let mut stream = admitted(&vm, r#"{"model":"plain","stream":true,"max_tokens":100}"#);
+        stream.answer(200, EVENTS, false);
+        stream.answer_body(b"data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n", false);
+        stream.reset(CLIENT_GONE);
+        assert_eq!(stream.log()["output_tokens"], streamed, "{policy}");
         let mut stream = admitted(&vm, PLAIN);
         stream.answer(200, JSON, false);
         stream.answer_body(b"{\"choices\":[{\"message\":{\"content\":\"Hi\"}}", false);
         stream.reset(CLIENT_GONE);
-        assert_eq!(stream.log()["output_tokens"], output, "{policy}");
+        assert_eq!(stream.log()["output_tokens"], plain, "{policy}");
         assert_eq!(team(&vm).1, nothing(), "{policy}");
     }
 }

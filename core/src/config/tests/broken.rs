@@ -301,7 +301,7 @@ fn what_is_wrong_with_the_other_settings_is_told() {
             "on_disconnect",
             r#""bill_sen""#,
             &[
-                r#"on_disconnect: must be one of bill_seen, bill_hold, bill_input_only (did you mean "bill_seen"?)"#,
+                r#"on_disconnect: must be one of bill_seen, bill_expected, bill_hold, bill_input_only (did you mean "bill_seen"?)"#,
             ],
         ),
         ("hold", r#"{"ceiling_usd": -1}"#, &["hold.ceiling_usd: must not be negative"]),
