@@ -279,6 +279,19 @@ impl Leg {
         parts.next().is_none().then_some(leg)
     }
 
+    /// The text by which the next attempt and the gateway know that this leg began at a moment.
+    #[must_use]
+    pub fn begun_text(self, began: Millis) -> String {
+        format!("{} @{}", self.to_text(), began.0)
+    }
+
+    /// Reads what [`Leg::begun_text`] wrote.
+    #[must_use]
+    pub fn read_begun(text: &[u8]) -> Option<(Self, Millis)> {
+        let (leg, began) = core::str::from_utf8(text).ok()?.split_once(" @")?;
+        Some((Self::read(leg.as_bytes())?, Millis(began.parse().ok()?)))
+    }
+
     /// The provider and the model of this leg.
     #[must_use]
     pub fn destination(self, chain: &Chain, config: &Config) -> Option<Destination> {

@@ -60,6 +60,8 @@ pub enum Denial {
     AdminOnly,
     /// The provider did not accept the gateway's own credential.
     ProviderRefused,
+    /// No provider has answered: what Envoy says about it.
+    Unanswered(u16),
     /// No limit can be kept, because the counters cannot be used.
     Store(StoreError),
     /// The Envoy around this filter does not do what it needs.
@@ -115,6 +117,7 @@ impl Denial {
             Self::Route(RouteError::Unknown { .. }) => 404,
             Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
             Self::ProviderRefused => 502,
+            Self::Unanswered(status) => *status,
             // Waiting helps, and 402 says that it does not.
             Self::Budget { lack: Lack::Turn, .. } => 429,
             Self::Budget { status, .. } => *status,
@@ -122,7 +125,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 26] = [
+    pub const REASONS: [&'static str; 27] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -147,6 +150,7 @@ impl Denial {
         "invalid_query",
         "admin_only",
         "provider_refused",
+        "no_answer",
         "store_unavailable",
         "host_unsupported",
     ];
@@ -179,6 +183,7 @@ impl Denial {
             Self::Query(_) => "invalid_query",
             Self::AdminOnly => "admin_only",
             Self::ProviderRefused => "provider_refused",
+            Self::Unanswered(_) => "no_answer",
             Self::Store(_) => "store_unavailable",
             Self::HostUnsupported => "host_unsupported",
         }
@@ -210,7 +215,8 @@ impl Denial {
         if let Some(wait) = wait {
             headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string().into()));
         }
-        if !is_worth(wait) {
+        // A connection that failed cost nobody anything; who was waited for in vain may have worked.
+        if !is_worth(wait) && !matches!(self, Self::Unanswered(503)) {
             headers.push(("x-should-retry", "false".into()));
         }
         let body = match dialect {
@@ -245,7 +251,7 @@ impl Denial {
             _ if self.budget_name().is_some() => "insufficient_quota",
             401 => "authentication_error",
             403 => "permission_error",
-            502 | 503 => "server_error",
+            500.. => "server_error",
             _ => "invalid_request_error",
         };
         let code = match self.budget_name() {
@@ -282,7 +288,8 @@ impl Denial {
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",
-            502 | 503 => "api_error",
+            504 => "timeout_error",
+            500.. => "api_error",
             _ => "invalid_request_error",
         };
         let mut body = format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":");
@@ -301,7 +308,8 @@ impl Denial {
             403 => "PERMISSION_DENIED",
             404 => "NOT_FOUND",
             402 | 429 => "RESOURCE_EXHAUSTED",
-            502 | 503 => "UNAVAILABLE",
+            504 => "DEADLINE_EXCEEDED",
+            500.. => "UNAVAILABLE",
             _ => "INVALID_ARGUMENT",
         };
         let message = quoted(&self.message());
@@ -315,7 +323,7 @@ impl Denial {
             403 => "AccessDeniedException",
             404 => "ResourceNotFoundException",
             402 | 429 => "ThrottlingException",
-            502 | 503 => "ServiceUnavailableException",
+            500.. => "ServiceUnavailableException",
             _ => "ValidationException",
         }
     }

@@ -1,12 +1,14 @@
 //! Decides what failed attempts have cost: a provider may say what it has read before it says that it fails.
 //!
 //! Such an attempt is charged what the provider reported and nothing else, since no answer came of it that could be
-//! measured; the one that answers is charged as if it had been the only one. Both are one charge.
+//! measured. One that was waited for in vain, longer than a connection takes, may have worked all the time: it is charged what
+//! was held. The one that answers is charged as if it had been the only one. Both are one charge.
 //!
 //! Does not decide whether an attempt failed: see `chain.rs`.
 
+use crate::estimate::Estimate;
 use crate::money::PicoUsd;
-use crate::settlement::{Charge, UsageSource};
+use crate::settlement::{Basis, Charge, UsageSource};
 
 /// What the failed attempts of one request used, by what their providers reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +19,21 @@ pub struct Sunk {
     pub input: u64,
     /// Output tokens of every kind.
     pub output: u64,
+    /// Attempts that were waited for in vain.
+    pub given_up: u64,
 }
 
+/// How long an attempt must have been waited for to have been at work, in milliseconds: no connection takes so long to be
+/// made, or to fail.
+const AT_WORK_MS: u64 = 6_000;
+
 impl Sunk {
+    /// This and one more attempt that had no answer after so long.
+    #[must_use]
+    pub fn and_waited(self, ms: u64) -> Self {
+        Self { given_up: self.given_up.saturating_add(u64::from(ms >= AT_WORK_MS)), ..self }
+    }
+
     /// This and what one more failed attempt is charged.
     #[must_use]
     pub fn and(self, charge: &Charge) -> Self {
@@ -27,22 +41,33 @@ impl Sunk {
             usd: self.usd.saturating_add(charge.usd.unwrap_or_default()),
             input: self.input.saturating_add(charge.tokens.total_input()),
             output: self.output.saturating_add(charge.tokens.total_output()),
+            ..self
         }
     }
 
-    /// The charge of a request whose last attempt is charged `charge`.
+    /// The charge of a request whose last attempt is charged `charge`, and for which `held` was held.
     #[must_use]
-    pub fn with(self, charge: &Charge) -> Charge {
+    pub fn with(self, charge: &Charge, held: &Estimate) -> Charge {
         if self == Self::default() {
             return *charge;
         }
         let mut whole = *charge;
-        whole.tokens.input = whole.tokens.input.saturating_add(self.input);
-        whole.tokens.output = whole.tokens.output.saturating_add(self.output);
+        let times = |count: u64| count.saturating_mul(self.given_up);
+        let input = self.input.saturating_add(times(held.tokens.total_input()));
+        let output = self.output.saturating_add(times(held.tokens.total_output()));
+        let sunk = self.usd.saturating_add(PicoUsd(times(held.amounts.usd.0)));
+        whole.tokens.input = whole.tokens.input.saturating_add(input);
+        whole.tokens.output = whole.tokens.output.saturating_add(output);
         // Without a price of its own the last attempt costs nothing, but the others may.
-        let priced = whole.usd.is_some() || self.usd > PicoUsd::ZERO;
-        whole.usd = priced.then(|| whole.usd.unwrap_or_default().saturating_add(self.usd));
-        if whole.source == UsageSource::None {
+        let priced = whole.usd.is_some() || sunk > PicoUsd::ZERO;
+        whole.usd = priced.then(|| whole.usd.unwrap_or_default().saturating_add(sunk));
+        if self.given_up > 0 {
+            whole.basis = Some(Basis::Hold);
+            whole.source = match whole.source {
+                UsageSource::Provider | UsageSource::ProviderPartial => UsageSource::ProviderPartial,
+                _ => UsageSource::Estimated,
+            };
+        } else if whole.source == UsageSource::None {
             whole.source = UsageSource::Provider;
         }
         whole
@@ -51,7 +76,7 @@ impl Sunk {
     /// The text that the next attempt reads, and the gateway.
     #[must_use]
     pub fn to_text(self) -> String {
-        format!("{} {} {}", self.usd.0, self.input, self.output)
+        format!("{} {} {} {}", self.usd.0, self.input, self.output, self.given_up)
     }
 
     /// Reads what [`Sunk::to_text`] wrote; anything else is nothing.
@@ -60,7 +85,7 @@ impl Sunk {
         let read = || {
             let mut numbers = core::str::from_utf8(text).ok()?.split(' ').map(str::parse);
             let mut next = || numbers.next()?.ok();
-            Some(Self { usd: PicoUsd(next()?), input: next()?, output: next()? })
+            Some(Self { usd: PicoUsd(next()?), input: next()?, output: next()?, given_up: next()? })
         };
         read().unwrap_or_default()
     }
@@ -82,34 +107,48 @@ mod tests {
     #[test]
     fn without_failed_attempts_a_charge_stays_what_it_is() {
         let charge = charge(None, 3, 4, UsageSource::Estimated);
-        assert_eq!(Sunk::default().with(&charge), charge);
+        assert_eq!(Sunk::default().with(&charge, &Estimate::default()), charge);
     }
 
     #[test]
     fn failed_attempts_and_the_last_one_are_one_charge() {
         let failed = charge(Some(7), 11, 1, UsageSource::Provider);
         let sunk = Sunk::default().and(&failed).and(&failed);
-        let whole = sunk.with(&charge(Some(100), 5, 6, UsageSource::Provider));
+        let whole = sunk.with(&charge(Some(100), 5, 6, UsageSource::Provider), &Estimate::default());
         assert_eq!(
             (whole.usd, whole.tokens.total_input(), whole.tokens.total_output()),
             (Some(PicoUsd(114)), 27, 8)
         );
         // Nobody answered after that.
-        let whole = sunk.with(&charge(Some(0), 0, 0, UsageSource::None));
+        let whole = sunk.with(&charge(Some(0), 0, 0, UsageSource::None), &Estimate::default());
         assert_eq!(
             (whole.usd, whole.source, whole.amounts().requests),
             (Some(PicoUsd(14)), UsageSource::Provider, 1)
         );
-        let unpriced = sunk.with(&charge(None, 5, 6, UsageSource::Provider));
+        let unpriced = sunk.with(&charge(None, 5, 6, UsageSource::Provider), &Estimate::default());
         assert_eq!(unpriced.usd, Some(PicoUsd(14)));
+    }
+
+    #[test]
+    fn an_attempt_that_was_waited_for_in_vain_is_charged_what_was_held_and_one_that_failed_at_once_is_not() {
+        let held = Estimate {
+            tokens: Tokens { input: 100, output: 50, ..Tokens::default() },
+            amounts: crate::ledger::Amounts { usd: PicoUsd(1_000), ..Default::default() },
+            ..Estimate::default()
+        };
+        let answered = charge(Some(7), 11, 1, UsageSource::Provider);
+        assert_eq!(Sunk::default().and_waited(5_000).with(&answered, &held), answered);
+        let whole = Sunk::default().and_waited(6_000).and_waited(660_000).with(&answered, &held);
+        assert_eq!((whole.usd, whole.tokens.input, whole.tokens.output), (Some(PicoUsd(2_007)), 211, 101));
+        assert_eq!((whole.source, whole.basis), (UsageSource::ProviderPartial, Some(Basis::Hold)));
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_and_sums_do_not_overflow(usd: u64, input: u64, output: u64) {
-            let sunk = Sunk { usd: PicoUsd(usd), input, output };
+            let sunk = Sunk { usd: PicoUsd(usd), input, output, given_up: 0 };
             prop_assert_eq!(Sunk::read(sunk.to_text().as_bytes()), sunk);
-            let whole = sunk.with(&charge(Some(usd), input, output, UsageSource::Provider));
+            let whole = sunk.with(&charge(Some(usd), input, output, UsageSource::Provider), &Estimate::default());
             prop_assert_eq!(whole.usd, Some(PicoUsd(usd.saturating_mul(2))));
         }
 

@@ -137,8 +137,8 @@ impl Admitted {
         self.trail = String::from_utf8_lossy(&read(forward::TRAIL)).into_owned();
         self.sunk = Sunk::read(&read(forward::SUNK));
         let chain = Chain::read(&read(forward::CHAIN));
-        let leg = Leg::read(&read(forward::AT));
-        if let (Some(chain), Some(leg)) = (chain, leg)
+        let leg = Leg::read_begun(&read(forward::AT));
+        if let (Some(chain), Some((leg, _))) = (chain, leg)
             && let Some(target) = leg.destination(&chain, &self.config)
         {
             self.target = target;
@@ -186,7 +186,12 @@ impl Admitted {
         if let Err(error) = self.tell() {
             log::error!("an answer could not be told what its budgets did: {error}");
         }
-        let status = status.filter(|status| !self.local && may_be_ours(*status))?;
+        if self.local {
+            // Envoy says it in a few words that no SDK can read.
+            let status = status.filter(|status| matches!(status, 408 | 500..600))?;
+            return u16::try_from(status).ok().map(Denial::Unanswered);
+        }
+        let status = status.filter(|status| may_be_ours(*status))?;
         let kind = head.first("x-amzn-errortype").map(<[u8]>::to_vec);
         self.refusal = Some(Refusal { status, kind });
         if complete { self.judge(0) } else { None }

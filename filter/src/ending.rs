@@ -68,7 +68,7 @@ impl Gateway {
             plausible_tokens: admitted.config.plausible_tokens,
         };
         let last = bill.charge(ending);
-        let charge = admitted.sunk.with(&last);
+        let charge = admitted.sunk.with(&last, &admitted.estimate);
         if ending == Ending::ClientGone {
             admitted.trail = trail::abandoned(core::mem::take(&mut admitted.trail));
         }

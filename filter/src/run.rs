@@ -23,6 +23,7 @@ use farebox_core::place;
 use farebox_core::route::Destination;
 use farebox_core::window::Millis;
 
+use self::aftermath::waited;
 use self::held::{Held, in_good_clothes};
 use crate::answer::is_success;
 use crate::forward;
@@ -73,7 +74,9 @@ impl Run {
         let chain = Chain::read(&text).ok_or_else(missing)?;
         let read = |text: Vec<u8>| Leg::read(&text).ok_or_else(missing);
         let leg = read(state(forward::LEG)?.ok_or_else(missing)?)?;
-        let before = state(forward::AT)?.map(read).transpose()?;
+        let before = state(forward::AT)?;
+        let before = before.map(|text| Leg::read_begun(&text).ok_or_else(missing)).transpose()?;
+        let (before, sent) = (before.map(|(leg, _)| leg), before.map(|(_, began)| began));
         if before == Some(leg) {
             return Ok(Begun::Repeat);
         }
@@ -99,6 +102,7 @@ impl Run {
         let failed = before.filter(|_| ends_unanswered(&trail));
         if let Some(failed) = failed.and_then(|leg| leg.destination(&chain, &config)) {
             worker.metrics.attempt(&failed.provider.name, Failure::NoAnswer.reason());
+            waited(sent)?;
         }
         let run = Self {
             again: before.is_some(),
@@ -111,7 +115,7 @@ impl Run {
             leg,
             destination,
         };
-        host::set_property(forward::AT, leg.to_text().as_bytes())?;
+        host::set_property(forward::AT, leg.begun_text(run.began).as_bytes())?;
         // Should nothing at all come back, nobody will be asked who is next.
         run.next(Failure::NoAnswer, run.began)?;
         host::set_property(forward::TRAIL, run.trail.unanswered().as_bytes())?;

@@ -8,8 +8,6 @@ use super::sheet::{Sheet, scalar};
 use super::site::Site;
 use super::{Options, Plan, cluster};
 
-/// How long one attempt may be silent, in seconds: as long as the clients that wait longest, but for a minute.
-const ATTEMPT_IDLE: u64 = 540;
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
 
@@ -82,6 +80,6 @@ pub(super) fn variables(providers: &[&Provider]) -> Vec<String> {
 /// the configuration allows attempts for their first token fits into both.
 pub(super) fn idle_seconds(config: &Config) -> (u64, u64) {
     let first_token = config.failover.first_token_ms.unwrap_or(0) / 1_000;
-    let attempt = ATTEMPT_IDLE.max(first_token);
+    let attempt = (config.failover.silence_ms / 1_000).max(first_token);
     (attempt, attempt.max(first_token * u64::from(config.failover.attempts)) + SPARE)
 }

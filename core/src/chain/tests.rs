@@ -251,6 +251,8 @@ proptest! {
     fn a_leg_is_read_as_it_was_written(stop: usize, key: usize, number: u32, draw: u64) {
         let leg = Leg { stop, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1 };
         prop_assert_eq!(Leg::read(leg.to_text().as_bytes()), Some(leg));
+        let began = Millis(draw);
+        prop_assert_eq!(Leg::read_begun(leg.begun_text(began).as_bytes()), Some((leg, began)));
     }
 
     #[test]

@@ -261,6 +261,9 @@ pub struct Failover {
     pub attempts: u32,
     /// How long an attempt may take to its first token, in milliseconds. `None`: as long as it likes.
     pub first_token_ms: Option<u64>,
+    /// How long an attempt may say nothing, in milliseconds. The default is more than the ten minutes for which the common
+    /// SDKs wait.
+    pub silence_ms: u64,
     /// How long a credential is not used after 401 or 403, in milliseconds.
     pub unauthorized_ms: u64,
     /// How long a credential is not used after 429 without `retry-after`, in milliseconds.

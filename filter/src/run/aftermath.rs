@@ -72,3 +72,11 @@ impl Run {
         host::set_property(forward::SUNK, sunk.to_text().as_bytes())
     }
 }
+
+/// Writes down that an attempt that was sent at this moment got no answer until now.
+pub(super) fn waited(sent: Option<Millis>) -> Result<(), HostError> {
+    let Some(sent) = sent else { return Ok(()) };
+    let before = Sunk::read(&state(forward::SUNK)?.unwrap_or_default());
+    let sunk = before.and_waited(host::now().since(sent));
+    if sunk == before { Ok(()) } else { host::set_property(forward::SUNK, sunk.to_text().as_bytes()) }
+}

@@ -1,11 +1,13 @@
 //! Whose fault an error was: what rests for it, where its request goes on, and what its caller reads.
 
+use super::money::cost;
 use farebox_tests::answers::Answers;
 use farebox_tests::client::Client;
+use farebox_tests::client::chat_body;
 use farebox_tests::config::OTHER;
 use farebox_tests::envoy::Setup;
 use farebox_tests::fleet::{self, Fleet};
-use farebox_tests::script::Reply;
+use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::{Value, json};
 
 /// Words of an operator's account, which no caller may read.
@@ -285,5 +287,66 @@ async fn the_words_of_servers_for_a_prompt_that_is_too_long_lead_to_the_target_f
         fleet.a().reply(Reply::json(status, &body));
         assert_eq!(fleet.client.chat("fast").await.status, 200, "{body}");
         assert_eq!(fleet.counts(), [count, count, 0], "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_waited_for_in_vain_is_charged_what_was_held_and_the_caller_is_told_in_its_dialect() {
+    let mut plugin = fleet::plugin();
+    plugin["failover"] = json!({"first_token_seconds": 7});
+    let fleet = Fleet::new(plugin).await;
+    let silent = Reply::default().then(Step::Await(Gate::closed()));
+    fleet.a().reply(silent.clone());
+    fleet.b().reply(silent);
+    let mut body = chat_body("fast");
+    body["max_tokens"] = json!(50);
+    body["stream"] = json!(true);
+    let answer = fleet.client.post(super::MESSAGES, &body).await;
+    assert_eq!((answer.status, answer.header("x-farebox-denied")), (504, Some("no_answer")), "{answer:?}");
+    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "{answer:?}");
+    assert_eq!(answer.json()["error"]["type"], "timeout_error");
+    assert_eq!(fleet.counts(), [1, 1, 0]);
+    let record = fleet.envoy.record(1).await;
+    assert_eq!(
+        (&record["outcome"], &record["usage_basis"]),
+        (&json!("upstream_timeout"), &json!("hold")),
+        "{record}"
+    );
+    // Each attempt held its input and 50 tokens of output, at the dearer price.
+    assert_eq!(record["output_tokens"], 100, "{record}");
+    let input = record["input_tokens"].as_u64().unwrap();
+    assert_eq!(cost(&record["cost_usd"]), (2 * input + 20 * 100) * 1_000_000, "{record}");
+    let usage = fleet.client.usage("org").await;
+    assert_eq!(
+        (&usage["spent"]["usd"], &usage["held"]),
+        (&record["cost_usd"], &farebox_tests::config::nothing())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_could_be_asked_is_told_in_the_callers_dialect_and_costs_nothing() {
+    let mut plugin = fleet::plugin();
+    plugin["models"]["nowhere"] = json!([{"provider": "dead", "model": "m"}]);
+    let fleet = Fleet::new(plugin).await;
+    for (count, (model, path)) in
+        (1..).zip([("nowhere", super::CHAT), ("lost", super::CHAT), ("nowhere", super::MESSAGES)])
+    {
+        let mut body = chat_body(model);
+        body["max_tokens"] = json!(50);
+        let answer = fleet.client.post(path, &body).await;
+        assert_eq!(
+            (answer.status, answer.header("x-farebox-denied")),
+            (503, Some("no_answer")),
+            "{answer:?}"
+        );
+        assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "{answer:?}");
+        assert_eq!(answer.header("x-should-retry"), None, "it may be better in a moment");
+        assert_eq!(answer.json()["type"] == "error", path == super::MESSAGES, "{answer:?}");
+        let record = fleet.envoy.record(count).await;
+        assert_eq!(
+            (&record["outcome"], &record["cost_usd"], &record["status"]),
+            (&json!("not_answered"), &json!("0.00"), &json!(503)),
+            "{record}"
+        );
     }
 }

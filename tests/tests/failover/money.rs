@@ -12,7 +12,7 @@ use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::{Value, json};
 
 /// Cost in pico-dollars.
-fn cost(value: &Value) -> u64 {
+pub(super) fn cost(value: &Value) -> u64 {
     PicoUsd::parse(value.as_str().unwrap()).unwrap().0
 }
 

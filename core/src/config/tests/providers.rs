@@ -225,18 +225,25 @@ fn targets_keep_their_weights_and_what_they_come_after() {
 #[test]
 fn failover_has_its_documented_defaults_one_by_one() {
     let of = |failover: &str| parse(&with("failover", failover)).unwrap().failover;
-    let defaults =
-        Failover { attempts: 3, first_token_ms: None, unauthorized_ms: 300_000, rate_limited_ms: 10_000 };
+    let defaults = Failover {
+        attempts: 3,
+        first_token_ms: None,
+        silence_ms: 660_000,
+        unauthorized_ms: 300_000,
+        rate_limited_ms: 10_000,
+    };
     assert_eq!(parse(&with("rules", "[]")).unwrap().failover, defaults);
     assert_eq!(of("{}"), defaults);
     assert_eq!(of(r#"{"pause_seconds": {}}"#), defaults);
     assert_eq!(of(r#"{"attempts": 1}"#), Failover { attempts: 1, ..defaults });
     assert_eq!(of(r#"{"first_token_seconds": 30}"#), Failover { first_token_ms: Some(30_000), ..defaults });
+    assert_eq!(of(r#"{"silence_seconds": 30}"#), Failover { silence_ms: 30_000, ..defaults });
     let paused = of(r#"{"pause_seconds": {"unauthorized": 1}}"#);
     assert_eq!(paused, Failover { unauthorized_ms: 1_000, ..defaults });
     let all = Failover {
         attempts: 5,
         first_token_ms: Some(600_000),
+        silence_ms: 7_200_000,
         unauthorized_ms: 86_400_000,
         rate_limited_ms: 1_000,
     };

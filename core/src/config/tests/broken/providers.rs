@@ -153,10 +153,11 @@ fn what_is_wrong_with_failover_is_told() {
     check(&[
         (
             "failover",
-            r#"{"attempts": 6, "first_token_seconds": 0, "pause_seconds": {"unauthorised": 1, "rate_limited": 86401}}"#,
+            r#"{"attempts": 6, "first_token_seconds": 0, "silence_seconds": 9, "pause_seconds": {"unauthorised": 1, "rate_limited": 86401}}"#,
             &[
                 "failover.attempts: must be a whole number from 1 to 5",
                 "failover.first_token_seconds: must be a whole number from 1 to 600",
+                "failover.silence_seconds: must be a whole number from 10 to 7200",
                 "failover.pause_seconds.unauthorised: unknown key (did you mean \"unauthorized\"?)",
                 "failover.pause_seconds.rate_limited: must be a whole number from 1 to 86400",
             ],
@@ -167,7 +168,7 @@ fn what_is_wrong_with_failover_is_told() {
             r#"{"pause_seconds": 7, "retries": 2}"#,
             &[
                 "failover.pause_seconds: must be an object, not a number",
-                "failover.retries: unknown key (known here: attempts, first_token_seconds, pause_seconds)",
+                "failover.retries: unknown key (known here: attempts, first_token_seconds, silence_seconds, pause_seconds)",
             ],
         ),
     ]);
