@@ -66,6 +66,13 @@ impl RequestHead {
         target.split(|&byte| byte == b'?').next().unwrap_or(target)
     }
 
+    /// The query without its question mark; empty if there is none.
+    #[must_use]
+    pub fn query(&self) -> &[u8] {
+        let target = self.target();
+        target.get(self.path().len()..).and_then(|rest| rest.strip_prefix(b"?")).unwrap_or_default()
+    }
+
     /// The path with its query; empty if there is none.
     #[must_use]
     pub fn target(&self) -> &[u8] {

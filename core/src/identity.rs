@@ -10,12 +10,15 @@
 //! caller spends another's money. Nothing that a client merely says of itself counts here; that is
 //! `attribution.rs`.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::api;
 use crate::config::{Config, Key};
+use crate::dialect::Api;
 use crate::head::RequestHead;
 use crate::window::Millis;
 
@@ -52,9 +55,15 @@ pub enum IdentityError {
 ///
 /// # Errors
 /// [`IdentityError`], in the order: several, missing, invalid, disabled, expired.
-pub fn identify(config: &Config, head: &RequestHead, now: Millis) -> Result<Rc<Key>, IdentityError> {
+pub fn identify(
+    config: &Config,
+    head: &RequestHead,
+    api: Option<Api>,
+    now: Millis,
+) -> Result<Rc<Key>, IdentityError> {
     let named = named_by_filter(config, head)?;
-    let key = match (named, shown(head)?) {
+    let shown = shown(head, api)?;
+    let key = match (named, shown.as_deref()) {
         (_, Some(text)) if text.starts_with(KEY_PREFIX.as_bytes()) => by_secret(config, text),
         (Some(name), _) => core::str::from_utf8(name).ok().and_then(|id| config.keys.get(id)),
         (None, Some(_)) => None,
@@ -89,9 +98,17 @@ fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<
     if values.next().is_some() { Err(IdentityError::Several) } else { Ok(first) }
 }
 
-/// The one credential that the client shows.
-fn shown(head: &RequestHead) -> Result<Option<&[u8]>, IdentityError> {
-    let mut shown = None;
+/// The one credential that the client shows. Google's clients may put it into the query: `api` is whose path it is.
+///
+/// # Errors
+/// [`IdentityError::Several`].
+pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]>>, IdentityError> {
+    let mut shown = match api {
+        Some(api) if matches!(api, Api::Gemini | Api::Vertex) => {
+            api::credential(api, head.query()).ok_or(IdentityError::Several)?.map(Cow::Owned)
+        }
+        _ => None,
+    };
     for (name, value) in head.iter() {
         let credential = match name {
             // Envoy joins repeated `authorization` headers with commas; a bearer token has none.
@@ -102,7 +119,7 @@ fn shown(head: &RequestHead) -> Result<Option<&[u8]>, IdentityError> {
             b"x-api-key" | b"api-key" | b"x-goog-api-key" => value.trim_ascii(),
             _ => continue,
         };
-        if shown.replace(credential).is_some() {
+        if shown.replace(Cow::Borrowed(credential)).is_some() {
             return Err(IdentityError::Several);
         }
     }
@@ -139,7 +156,7 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         let head = RequestHead::new(headers.collect());
-        super::identify(&config, &head, testing::NOW).map(|key| key.id.to_string())
+        super::identify(&config, &head, None, testing::NOW).map(|key| key.id.to_string())
     }
 
     #[test]
@@ -161,6 +178,24 @@ mod tests {
     #[test]
     fn a_request_without_a_credential_is_told_so() {
         assert_eq!(identify(&[("accept", "*/*")]), Err(IdentityError::Missing));
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_accepted_on_googles_paths_and_only_alone() {
+        let config = testing::config(|_| {});
+        let of = |path: &str, header: Option<&str>, api| {
+            let mut headers = vec![(b":path".to_vec(), path.as_bytes().to_vec())];
+            headers.extend(header.map(|key| (b"x-goog-api-key".to_vec(), key.as_bytes().to_vec())));
+            let head = RequestHead::new(headers);
+            super::identify(&config, &head, Some(api), testing::NOW).map(|key| key.id.to_string())
+        };
+        let path = "/v1beta/models/m:generateContent?alt=sse&key=fb_a_secret-of-a";
+        assert_eq!(of(path, None, Api::Gemini), Ok("a".into()));
+        assert_eq!(of(path, None, Api::OpenAi), Err(IdentityError::Missing));
+        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::Gemini), Err(IdentityError::Several));
+        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::OpenAi), Ok("a".into()));
+        let twice = "/v1beta/models/m:generateContent?key=fb_a_secret-of-a&%6bey=AIza";
+        assert_eq!(of(twice, None, Api::Gemini), Err(IdentityError::Several));
     }
 
     #[test]
@@ -197,6 +232,6 @@ mod tests {
     fn the_header_of_a_filter_means_nothing_unless_it_is_configured() {
         let config = testing::config(|_| {});
         let head = RequestHead::from([("x-auth-client", "a")]);
-        assert_eq!(super::identify(&config, &head, testing::NOW), Err(IdentityError::Missing));
+        assert_eq!(super::identify(&config, &head, None, testing::NOW), Err(IdentityError::Missing));
     }
 }

@@ -31,6 +31,7 @@ pub mod place;
 pub mod identity;
 pub mod attribution;
 pub mod dialect;
+pub mod api;
 pub mod ask;
 pub mod splice;
 pub mod route;

@@ -149,7 +149,7 @@ fn destinations(found: &Found<'_, '_>, model: &str, api: Api, draw: u64) -> Resu
     let (label, mut candidates) = found.candidates(model);
     // What never comes first does not make a model served or available.
     let usual = |candidate: &Candidate| candidate.after == After::Anything;
-    candidates.retain(|candidate| candidate.destination.provider.apis.contains(&api));
+    candidates.retain(|candidate| serves(&candidate.destination.provider, api));
     if !candidates.iter().any(usual) {
         return Err(RouteError::NotServed { model: model.to_owned() });
     }
@@ -278,6 +278,11 @@ fn allowed_names(config: &Config, key: &Key) -> Vec<String> {
     names.extend(served.map(|(_, model)| model.name.to_string()));
     names.truncate(LISTED_NAMES);
     names
+}
+
+/// Whether a provider serves the paths of an API. Those of Vertex name a project, which has to be the provider's own.
+fn serves(provider: &Provider, api: Api) -> bool {
+    provider.apis.contains(&api) && (api != Api::Vertex || provider.project.is_some())
 }
 
 fn is_served(model: &Model) -> bool {

@@ -10,11 +10,12 @@
 use std::rc::Rc;
 
 use farebox_core::admission::{Hold, Noticed};
+use farebox_core::api;
 use farebox_core::ask::Ask;
 use farebox_core::chain::{Chain, Leg};
 use farebox_core::config::{Account, Config};
 use farebox_core::denial::{Denial, Lack};
-use farebox_core::dialect::Endpoint;
+use farebox_core::dialect::{Api, Endpoint};
 use farebox_core::estimate::Estimate;
 use farebox_core::failure::Fault;
 use farebox_core::head::RequestHead;
@@ -42,6 +43,7 @@ pub(crate) struct Admitted {
     pub(crate) noticed: Noticed,
     pub(crate) downgraded_by: Option<Rc<Account>>,
     pub(crate) output_limit: Option<u64>,
+    api: Api,
     pub(crate) endpoint: Endpoint,
     pub(crate) choices: u64,
     pub(crate) tier_asked: Option<Label>,
@@ -94,6 +96,7 @@ impl Admitted {
     pub(crate) fn new(
         config: Rc<Config>,
         admission: Admission,
+        api: Api,
         ask: &Ask,
         hides_usage: bool,
         chained: bool,
@@ -108,6 +111,7 @@ impl Admitted {
             noticed,
             downgraded_by,
             output_limit,
+            api,
             endpoint: ask.endpoint,
             output_bound: output_limit.or(ask.output_limit).map(|limit| limit.saturating_mul(ask.choices)),
             choices: ask.choices,
@@ -183,6 +187,9 @@ impl Admitted {
         {
             self.meter = Meter::new(self.endpoint, framing, false);
         }
+        if !self.local {
+            self.strip(head);
+        }
         if let Err(error) = self.tell() {
             log::error!("an answer could not be told what its budgets did: {error}");
         }
@@ -190,6 +197,11 @@ impl Admitted {
             // Envoy says it in a few words that no SDK can read.
             let status = status.filter(|status| matches!(status, 408 | 500..600))?;
             return u16::try_from(status).ok().map(Denial::Unanswered);
+        }
+        // A client that follows it would take its key to a stranger.
+        if let Some(redirect) = status.filter(|status| (300..400).contains(status)) {
+            self.provider_status = Some(redirect);
+            return Some(Denial::ProviderRedirected);
         }
         let status = status.filter(|status| may_be_ours(*status))?;
         let kind = head.first("x-amzn-errortype").map(<[u8]>::to_vec);
@@ -213,6 +225,17 @@ impl Admitted {
             self.provider_status = Some(status);
             Denial::ProviderRefused
         })
+    }
+
+    /// Takes out what of the answer's head is not for callers.
+    fn strip(&self, head: &RequestHead) {
+        for (name, _) in head.iter() {
+            if !api::passes_response(self.api, &self.config.passed.response_headers, name)
+                && let Err(error) = host::remove_header(Map::Response, name)
+            {
+                log::error!("a header of an answer could not be taken out: {error}");
+            }
+        }
     }
 
     /// Says in headers what its budgets did to the request.

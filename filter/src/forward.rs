@@ -1,15 +1,17 @@
 //! Decides how an admitted request goes on: to which cluster, under which name, with whose credential.
 //!
-//! Everything that a provider must not see is taken out first: every header that may carry a credential,
-//! the header that names the caller, all of `x-farebox-*`, which a client could otherwise use to choose
-//! a route, and all of `x-envoy-*`, which it could use to have a request sent more than once. A body is passed on as it is unless the model's name or the wish for usage differs.
+//! What goes on of its head is what the table of its API lists, and what the operator adds; everything else is taken out
+//! first, and so is whatever has the caller's key in it. The host is the provider's, always. A body is passed on as it is unless the model's name or the wish for usage differs.
 
+use std::borrow::Cow;
+
+use farebox_core::api::{self, has_secret};
 use farebox_core::ask::{Ask, CompletionMember};
 use farebox_core::chain::{Chain, Leg};
 use farebox_core::config::{Config, Provider};
-use farebox_core::dialect::Served;
+use farebox_core::dialect::{Api, Served};
 use farebox_core::head::RequestHead;
-use farebox_core::identity::is_credential;
+use farebox_core::identity::{self, is_credential};
 use farebox_core::keyring::Keyring;
 use farebox_core::order::Admission;
 use farebox_core::route::Destination;
@@ -36,10 +38,6 @@ pub(crate) const SUNK: &str = "farebox.sunk";
 /// How often Envoy's router may send the request again, and how long it waits for the beginning of an answer.
 const RETRIES_HEADER: &str = "x-envoy-max-retries";
 const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
-const OWN_HEADERS: &[u8] = b"x-farebox-";
-/// With these a client whom Envoy takes for internal has requests sent again, timed out or doubled, of which only
-/// the last answer would be metered.
-const ROUTER_HEADERS: &[u8] = b"x-envoy-";
 
 /// A request on its way to its first target.
 pub(crate) struct Departure<'a> {
@@ -63,8 +61,14 @@ impl Departure<'_> {
         let target = &admission.target;
         host::set_property(CLUSTER, target.provider.cluster.as_bytes())?;
         // From here on every change of a header makes Envoy pick the route again, when it next needs it.
-        for (name, _) in head.iter().filter(|(name, _)| is_internal(config, name)) {
-            host::remove_header(Map::Request, name)?;
+        let shown = identity::shown(head, Some(served.api)).ok().flatten().unwrap_or_default();
+        for (name, value) in head.iter() {
+            let passes = api::passes_request(served.api, &config.passed.headers, name)
+                && config.identity_header.as_ref().is_none_or(|header| header.as_bytes() != name);
+            if !passes || (value.len() >= shown.len() && !name.starts_with(b":") && has_secret(value, &shown))
+            {
+                host::remove_header(Map::Request, name)?;
+            }
         }
         host::set_header(Map::Request, CLUSTER_HEADER, target.provider.cluster.as_bytes())?;
         // What is compressed cannot be metered.
@@ -78,7 +82,8 @@ impl Departure<'_> {
         } else {
             0
         };
-        address(target, key, served, ask, head.target())?;
+        let path = self.path(&shown);
+        address(target, key, served, ask, head.target(), &path)?;
         let mut edits = Vec::new();
         edits.extend(ask.name_model(&target.model));
         if self.asks_for_usage {
@@ -88,15 +93,28 @@ impl Departure<'_> {
             edits.extend(ask.limit_output(limit, completion_member(&target.provider)).unwrap_or_default());
         }
         replace_body(head, body, edits)?;
-        self.chain(key)
+        self.chain(key, &path)
+    }
+
+    /// The path with what of its query goes on. `shown`: the caller's credential.
+    fn path(&self, shown: &[u8]) -> Cow<'_, [u8]> {
+        let Self { config, head, served, .. } = self;
+        if head.target().len() == head.path().len() {
+            return Cow::Borrowed(head.target());
+        }
+        let query = api::kept_query(served.api, &config.passed.query, head.query(), shown);
+        if query.is_empty() {
+            Cow::Borrowed(head.path())
+        } else {
+            Cow::Owned([head.path(), b"?", &query].concat())
+        }
     }
 
     /// Writes down where else the request may go, if it may.
-    fn chain(&self, key: usize) -> Result<bool, HostError> {
+    fn chain(&self, key: usize, path: &[u8]) -> Result<bool, HostError> {
         let Self { config, head, admission, ask, .. } = self;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let (Some(authority), Some(path)) =
-            (text(head.first(":authority").unwrap_or_default()), text(head.target()))
+        let (Some(authority), Some(path)) = (text(head.first(":authority").unwrap_or_default()), text(path))
         else {
             return Ok(false);
         };
@@ -124,25 +142,33 @@ impl Departure<'_> {
     }
 }
 
-/// Names the host, the path and the credential of `target`, with the `key`-th of its keys.
+/// Names the host, the path and the credential of `target`, with the `key`-th of its keys. `present` is the path that the
+/// request has, `path` the one that its caller means.
 pub(crate) fn address(
     target: &Destination,
     key: usize,
     served: &Served,
     ask: &Ask,
+    present: &[u8],
     path: &[u8],
 ) -> Result<(), HostError> {
     let provider = &target.provider;
-    if let Some(host_name) = &provider.host {
-        host::set_header(Map::Request, ":authority", host_name.as_bytes())?;
+    host::set_header(Map::Request, ":authority", provider.authority.as_bytes())?;
+    let mut path = match ask.path_naming(path, &target.model) {
+        Some(named) => Cow::Owned(named),
+        None => Cow::Borrowed(path),
+    };
+    if served.api == Api::Vertex {
+        let (project, location) = provider.project.as_ref().ok_or(HostError::NOT_FOUND)?;
+        let placed = core::str::from_utf8(&path).ok().and_then(|path| api::placed(path, project, location));
+        path = Cow::Owned(placed.ok_or(HostError::NOT_FOUND)?.into_bytes());
     }
-    let named = ask.path_naming(path, &target.model);
-    let path = named.as_deref().unwrap_or(path);
     if let Some(base) = &provider.base_path {
-        let rest = path.strip_prefix(served.api.root().as_bytes()).unwrap_or(path);
-        host::set_header(Map::Request, ":path", &[base.as_bytes(), rest].concat())?;
-    } else if named.is_some() {
-        host::set_header(Map::Request, ":path", path)?;
+        let rest = path.strip_prefix(served.api.root().as_bytes()).unwrap_or(&path);
+        path = Cow::Owned([base.as_bytes(), rest].concat());
+    }
+    if *path != *present {
+        host::set_header(Map::Request, ":path", &path)?;
     }
     if let Some(key) = provider.keys().get(key) {
         let (name, scheme) = provider.header.unwrap_or_else(|| served.api.credential());
@@ -180,11 +206,4 @@ fn completion_member(provider: &Provider) -> CompletionMember {
         "openai" | "azure" => CompletionMember::MaxCompletionTokens,
         _ => CompletionMember::MaxTokens,
     }
-}
-
-fn is_internal(config: &Config, name: &[u8]) -> bool {
-    is_credential(name)
-        || name.starts_with(OWN_HEADERS)
-        || name.starts_with(ROUTER_HEADERS)
-        || config.identity_header.as_ref().is_some_and(|header| header.as_bytes() == name)
 }

@@ -82,7 +82,8 @@ impl Gateway {
         if matches!(place, Ok(Place::Health)) {
             return Ok(Next::Page(pages::HEALTH.into()));
         }
-        let key = identify(&config, &head, now)?;
+        let api = if let Ok(Place::Endpoint(served)) = &place { Some(served.api) } else { None };
+        let key = identify(&config, &head, api, now)?;
         self.seen.key = Some(Rc::clone(&key));
         match place? {
             Place::Health => Ok(Next::Page(pages::HEALTH.into())),
@@ -180,7 +181,7 @@ impl Gateway {
         match departure.send() {
             Ok(chained) => {
                 self.worker.begun();
-                Ok(Admitted::new(config, admission, ask, hides_usage, chained))
+                Ok(Admitted::new(config, admission, served.api, ask, hides_usage, chained))
             }
             Err(error) => {
                 admission.hold.release(&ledger, now);

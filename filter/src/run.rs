@@ -158,7 +158,7 @@ impl Run {
         forward::strip_credentials(&head)?;
         host::set_header(Map::Request, ":authority", self.chain.authority.as_bytes())?;
         host::set_header(Map::Request, ":path", path)?;
-        forward::address(&self.destination, self.leg.key, &served, &ask, path)?;
+        forward::address(&self.destination, self.leg.key, &served, &ask, path, path)?;
         let named = ask.name_model(&self.destination.model);
         // The body is what the gateway sent; its length may be another attempt's.
         if named.is_none() && head.first("content-length").is_some() {

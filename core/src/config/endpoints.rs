@@ -8,6 +8,16 @@ use super::cursor::Cursor;
 const WANTED: &str =
     "must be http:// or https:// with a host and an optional port, without a path, like http://10.0.0.5:8000";
 
+impl Endpoint {
+    /// Its host, and its port where that is not the usual one: what a client of it names as the host.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let usual = if self.tls { 443 } else { 80 };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
+        if self.port == usual { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
 /// The endpoints that are written.
 pub(super) fn read(at: &Cursor<'_>) -> Vec<Endpoint> {
     let items = at.items();

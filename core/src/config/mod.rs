@@ -22,6 +22,7 @@ mod measures;
 mod models;
 mod names;
 mod overrides;
+mod passed;
 mod parse;
 mod path;
 mod policy;
@@ -38,6 +39,7 @@ mod tests;
 pub(crate) mod testing;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use passed::{Names, Passed};
 pub use secret::Secret;
 
 pub use crate::ledger::{
@@ -84,6 +86,8 @@ pub struct Config {
     pub failover: Failover,
     /// Status of a refusal by a budget: 429 or 402.
     pub budget_status: u16,
+    /// Headers and query parameters that are let pass besides those of the APIs' tables.
+    pub passed: Passed,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
     pub endpoints: Vec<Pattern>,
     /// Largest request body in bytes.
@@ -137,8 +141,12 @@ pub struct Provider {
     pub apis: Vec<Api>,
     /// Envoy cluster that reaches it.
     pub cluster: Box<str>,
-    /// `:authority` to send; `None` keeps the client's.
+    /// Its host, if the configuration or the preset says it.
     pub host: Option<Box<str>>,
+    /// `:authority` to send: the host, else that of its first endpoint, else the cluster's name. Never the client's.
+    pub authority: Box<str>,
+    /// The project and the location of Google's that requests are made in; a provider without serves no path of Vertex.
+    pub project: Option<(Box<str>, Box<str>)>,
     /// What stands in place of the API's root (`/v1`, say) in the path sent; without a slash at its end.
     pub base_path: Option<Box<str>>,
     /// The known provider it was said to be: a name of the table of presets.

@@ -7,10 +7,12 @@ use super::cursor::{Cursor, Errors};
 use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
-use super::{budgets, callers, document, failover, headers_only, models, policy, prices, providers, rules};
+use super::{
+    budgets, callers, document, failover, headers_only, models, passed, policy, prices, providers, rules,
+};
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 21] = [
     "$schema",
     "version",
     "identity",
@@ -29,6 +31,9 @@ const FIELDS: [&str; 18] = [
     "endpoints",
     "limits",
     "headers_only",
+    "headers",
+    "query",
+    "response_headers",
 ];
 
 /// Resolves the name of an environment variable.
@@ -85,6 +90,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         hold: policy::hold(fields.get("hold").as_ref()),
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
+        passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,
         request_body_ms: limits.ms,

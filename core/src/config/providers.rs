@@ -10,13 +10,13 @@ use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
 use super::presets::{Host, PRESETS, Preset};
 use super::suggestion::did_you_mean;
-use super::syntax::{BASE_PATH, CLUSTER, HOST, ID};
-use super::{Credential, Provider, credentials, endpoints};
+use super::syntax::{BASE_PATH, CLUSTER, HOST, ID, PROJECT};
+use super::{Credential, Endpoint, Provider, credentials, endpoints};
 use crate::dialect::Api;
 use crate::money::parse_decimal;
 use crate::price::{Listing, ONE};
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "preset",
     "dialect",
     "cluster",
@@ -28,6 +28,8 @@ const FIELDS: [&str; 11] = [
     "include_usage",
     "catalogue",
     "price_multiplier",
+    "project",
+    "location",
 ];
 
 /// The largest multiplier of prices, in thousandths.
@@ -73,16 +75,23 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
         Host::At(host) => Some(host),
         Host::Like(_) | Host::Anywhere => None,
     });
+    let project = fields.get("project").and_then(|at| at.text_as(PROJECT));
+    let location = fields.get("location").and_then(|at| at.text_as(PROJECT));
+    let location = location.or_else(|| host.map(location_of)).unwrap_or("global");
+    let endpoints = endpoints.or_else(|| host.map(endpoints::of_host)).unwrap_or_default();
+    let cluster = cluster.unwrap_or(Some(name))?;
     let (credential, signing) = credential.unwrap_or(Some((Credential::None, None)))?;
     let base_path = base_path.or_else(|| preset?.base_path);
     Some(Provider {
         name: name.into(),
         apis: apis?,
-        cluster: cluster.unwrap_or(Some(name))?.into(),
+        authority: authority(host, &endpoints, cluster),
+        project: project.map(|project| (project.into(), location.into())),
+        cluster: cluster.into(),
         host: host.map(Into::into),
         base_path: base_path.map(|path| path.trim_end_matches('/').into()),
         preset: preset.map(|preset| preset.name),
-        endpoints: endpoints.or_else(|| host.map(endpoints::of_host)).unwrap_or_default(),
+        endpoints,
         credential,
         header: preset.and_then(|preset| preset.header),
         signing,
@@ -91,6 +100,25 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
         catalogue: catalogue.or_else(|| preset?.catalogue).unwrap_or(name).into(),
         price_permille: price_permille.unwrap_or(ONE),
     })
+}
+
+/// The host to name to a provider.
+fn authority(host: Option<&str>, endpoints: &[Endpoint], cluster: &str) -> Box<str> {
+    match (host, endpoints.first()) {
+        (Some(host), _) => host.into(),
+        (None, Some(endpoint)) => endpoint.authority().into(),
+        // A cluster's name may have any character.
+        (None, None) => cluster
+            .chars()
+            .map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' })
+            .collect::<String>()
+            .into(),
+    }
+}
+
+/// The location that a host of Vertex's is of: `europe-west1-aiplatform.googleapis.com`.
+fn location_of(host: &str) -> &str {
+    host.split_once("-aiplatform.").map_or("global", |(location, _)| location)
 }
 
 fn read_preset(at: &Cursor<'_>) -> Option<&'static Preset> {

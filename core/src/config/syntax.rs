@@ -43,6 +43,29 @@ pub(super) const HEADER: Syntax = Syntax {
     fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)),
 };
 
+/// The same, or the beginning of one with a `*` behind it.
+pub(super) const HEADER_PATTERN: Syntax = Syntax {
+    wanted: "an HTTP header name of 1 to 64 characters, or the beginning of one and a \"*\"",
+    ..HEADER
+};
+
+/// Names of query parameters.
+pub(super) const QUERY_NAME: Syntax = Syntax {
+    wanted: "the plain name of a query parameter: 1 to 64 characters out of A-Z, a-z, 0-9, \".\", \"_\", \"-\" and \"$\"",
+    longest: 64,
+    fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-$".contains(&byte)),
+};
+
+/// Projects and locations of Google's.
+pub(super) const PROJECT: Syntax = Syntax {
+    wanted: "1 to 64 characters out of a-z, A-Z, 0-9, \":\", \".\" and \"-\"",
+    longest: 64,
+    fits: |text| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":.-".contains(&byte))
+            && !text.contains("..")
+    },
+};
+
 /// Names of Envoy clusters; they travel in a header.
 pub(super) const CLUSTER: Syntax =
     Syntax { wanted: "1 to 256 visible ASCII characters without a space", longest: 256, fits: is_visible };

@@ -29,6 +29,9 @@ impl Denial {
             Self::Unnamed(dimension) => unnamed_message(dimension),
             Self::Query(message) => message.clone(),
             Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
+            Self::ProviderRedirected => {
+                "The provider answered with a redirect, which is not followed. This is for the gateway's operator to mend.".into()
+            }
             Self::ProviderRefused => {
                 "The provider refused the gateway's own account or key, not yours. This is for the gateway's operator to mend.".into()
             }

@@ -96,7 +96,7 @@ fn assert_meant(attempt: &Upstream) {
             (Some(PROVIDER_SECRET), "api.paid.example", "/compat/v1/chat/completions", "p-1")
         }
         Some("second-cluster") => (Some(SECOND_SECRET), "api.second.example", chat, "second-model"),
-        Some("local-cluster") => (None, "gateway.example", chat, "plain"),
+        Some("local-cluster") => (None, "local-cluster", chat, "plain"),
         other => panic!("{other:?}"),
     };
     let bearer = own.map(|own| format!("Bearer {own}"));

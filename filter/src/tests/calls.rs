@@ -29,7 +29,7 @@ fn a_request_without_budgets_makes_these_calls_and_no_more() {
     let expected = [
         (Call::Clock, 4),
         (Call::GetHeaders, 2),
-        (Call::ReplaceHeader, 2),
+        (Call::ReplaceHeader, 3),
         (Call::RemoveHeader, 1),
         (Call::GetBuffer, 2),
         (Call::SetProperty, 2),

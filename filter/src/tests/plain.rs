@@ -29,7 +29,7 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
         pairs(&[
             (":method", "POST"),
             (":path", "/v1/chat/completions"),
-            (":authority", "gateway.example"),
+            (":authority", "local-cluster"),
             ("x-request-id", "r-1"),
             ("content-type", "application/json"),
             ("accept-encoding", "identity"),
@@ -44,7 +44,7 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
 fn a_provider_gets_its_own_name_path_credential_model_and_length() {
     let vm = start();
     let mut stream = vm.stream();
-    let mut request = head("POST", "/v1/chat/completions?trace=1", "demo");
+    let mut request = head("POST", "/v1/chat/completions?trace=1&api-version=2", "demo");
     request.extend(pairs(&[("content-length", &RENAMED.len().to_string())]));
     assert_eq!(stream.request(request, false), Action::Pause);
     assert_eq!(stream.body(RENAMED.as_bytes(), true), Action::Continue);
@@ -53,13 +53,78 @@ fn a_provider_gets_its_own_name_path_credential_model_and_length() {
     assert_eq!(String::from_utf8_lossy(&sent.body), body);
     for (name, value) in [
         (":authority", "api.paid.example"),
-        (":path", "/compat/v1/chat/completions?trace=1"),
+        (":path", "/compat/v1/chat/completions"),
         ("authorization", "Bearer sk-the-provider-secret"),
         ("content-length", &body.len().to_string()),
         ("x-farebox-cluster", "paid-cluster"),
     ] {
         assert_eq!(sent.header(name), [value], "{name}");
     }
+}
+
+#[test]
+fn what_no_table_lists_and_what_has_the_callers_key_in_it_stays_here() {
+    let vm = Vm::start(&config(|json| {
+        json["headers"] = json!({"pass": ["x-tenant", "x-own-*"]});
+        json["query"] = json!({"pass": ["trace"]});
+    }));
+    let mut stream = vm.stream();
+    let mut request = head("POST", "/v1/chat/completions?trace=1&user=2", "demo");
+    let key = key_text("demo");
+    request.extend(pairs(&[
+        ("openai-organization", "org-theirs"),
+        ("x-forwarded-client-cert", "By=spiffe://a"),
+        ("cookie", "a=b"),
+        ("x-tenant", "t-1"),
+        ("x-own-flag", "1"),
+        ("x-own-key", &format!("k={key}")),
+        ("user-agent", &key),
+        ("x-litellm-api-key", &key),
+        ("x-stainless-retry-count", "1"),
+    ]));
+    stream.request(request, false);
+    assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Continue);
+    let sent = stream.sent().unwrap();
+    let names: Vec<&str> = sent.headers.iter().map(|(name, _)| core::str::from_utf8(name).unwrap()).collect();
+    for gone in [
+        "openai-organization",
+        "x-forwarded-client-cert",
+        "cookie",
+        "x-own-key",
+        "user-agent",
+        "x-litellm-api-key",
+    ] {
+        assert!(!names.contains(&gone), "{gone}");
+    }
+    for kept in ["x-tenant", "x-own-flag", "x-stainless-retry-count"] {
+        assert!(names.contains(&kept), "{kept}");
+    }
+    assert_eq!(sent.header(":path"), ["/v1/chat/completions?trace=1"]);
+}
+
+#[test]
+fn a_redirect_and_names_of_the_operators_account_do_not_reach_a_client() {
+    let vm = start();
+    let mut stream = admitted(&vm, PLAIN);
+    let own = [
+        ("content-type", "application/json"),
+        ("set-cookie", "a=b"),
+        ("openai-organization", "org"),
+        ("x-request-id", "p-1"),
+    ];
+    stream.answer(200, &own, false);
+    stream.answer_body(ANSWER.as_bytes(), true);
+    let response = stream.response().unwrap();
+    assert_eq!((response.header("set-cookie"), response.header("openai-organization")), (vec![], vec![]));
+    assert_eq!(response.header("x-request-id"), ["p-1"]);
+    let mut stream = admitted(&vm, PLAIN);
+    stream.answer(307, &[("location", "https://elsewhere.example/")], true);
+    let response = stream.response().unwrap();
+    assert_eq!((response.status, response.header("location")), (502, vec![]));
+    assert_eq!(response.header("x-farebox-denied"), ["provider_redirected"]);
+    let record = stream.log();
+    assert_eq!((&record["outcome"], &record["provider_status"]), (&json!("upstream_error"), &json!(307)));
+    assert_eq!(record["cost_usd"], "0.00");
 }
 
 #[test]

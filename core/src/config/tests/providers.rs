@@ -30,6 +30,8 @@ fn a_provider_of_which_only_the_dialect_is_said_has_the_documented_defaults() {
         apis: vec![Api::Ollama],
         cluster: "local".into(),
         host: None,
+        authority: "local".into(),
+        project: None,
         base_path: None,
         preset: None,
         endpoints: vec![],
@@ -42,6 +44,39 @@ fn a_provider_of_which_only_the_dialect_is_said_has_the_documented_defaults() {
         price_permille: 1_000,
     };
     assert_eq!(*provider(r#""dialect": "ollama""#), expected);
+}
+
+#[test]
+fn the_host_that_is_named_to_a_provider_is_its_own() {
+    let authority =
+        |members: &str| provider(&format!(r#""dialect": "openai", {members}"#)).authority.to_string();
+    assert_eq!(
+        authority(r#""host": "a.example:8443", "endpoints": ["http://10.0.0.1:1"]"#),
+        "a.example:8443"
+    );
+    assert_eq!(
+        authority(r#""endpoints": ["http://10.0.0.5:8000", "http://10.0.0.6:8000"]"#),
+        "10.0.0.5:8000"
+    );
+    assert_eq!(authority(r#""endpoints": ["https://vllm"]"#), "vllm");
+    assert_eq!(authority(r#""endpoints": ["http://[::1]:11434"]"#), "[::1]:11434");
+    assert_eq!(authority(r#""cluster": "outbound|80||vllm.svc""#), "outbound-80--vllm.svc");
+}
+
+#[test]
+fn a_provider_of_googles_has_a_project_and_the_location_of_its_host() {
+    let project = |members: &str| {
+        let vertex = provider(&format!(r#""dialect": "vertex", {members}"#));
+        vertex.project.as_ref().map(|(project, location)| format!("{project} {location}"))
+    };
+    assert_eq!(project(r#""host": "eu-aiplatform.example""#), None);
+    let host = r#""host": "europe-west1-aiplatform.googleapis.com", "project": "acme""#;
+    assert_eq!(project(host).as_deref(), Some("acme europe-west1"));
+    assert_eq!(
+        project(r#""host": "aiplatform.googleapis.com", "project": "acme""#).as_deref(),
+        Some("acme global")
+    );
+    assert_eq!(project(r#""project": "acme", "location": "us""#).as_deref(), Some("acme us"));
 }
 
 #[test]
