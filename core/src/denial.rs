@@ -60,13 +60,10 @@ pub enum Denial {
     AdminOnly,
     /// The provider did not accept the gateway's own credential.
     ProviderRefused,
-<<<<<<< HEAD
     /// No provider has answered: what Envoy says about it.
     Unanswered(u16),
-=======
     /// The provider sends the caller elsewhere.
     ProviderRedirected,
->>>>>>> eb1ef4f (Let only what is known of a head go on and come back: one table an API; name providers their own host and project)
     /// No limit can be kept, because the counters cannot be used.
     Store(StoreError),
     /// The Envoy around this filter does not do what it needs.
@@ -121,12 +118,8 @@ impl Denial {
             Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) | Self::AdminOnly => 403,
             Self::Route(RouteError::Unknown { .. }) => 404,
             Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
-<<<<<<< HEAD
-            Self::ProviderRefused => 502,
             Self::Unanswered(status) => *status,
-=======
             Self::ProviderRefused | Self::ProviderRedirected => 502,
->>>>>>> eb1ef4f (Let only what is known of a head go on and come back: one table an API; name providers their own host and project)
             // Waiting helps, and 402 says that it does not.
             Self::Budget { lack: Lack::Turn, .. } => 429,
             Self::Budget { status, .. } => *status,
@@ -134,7 +127,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 27] = [
+    pub const REASONS: [&'static str; 28] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -159,11 +152,8 @@ impl Denial {
         "invalid_query",
         "admin_only",
         "provider_refused",
-<<<<<<< HEAD
         "no_answer",
-=======
         "provider_redirected",
->>>>>>> eb1ef4f (Let only what is known of a head go on and come back: one table an API; name providers their own host and project)
         "store_unavailable",
         "host_unsupported",
     ];
@@ -196,11 +186,8 @@ impl Denial {
             Self::Query(_) => "invalid_query",
             Self::AdminOnly => "admin_only",
             Self::ProviderRefused => "provider_refused",
-<<<<<<< HEAD
             Self::Unanswered(_) => "no_answer",
-=======
             Self::ProviderRedirected => "provider_redirected",
->>>>>>> eb1ef4f (Let only what is known of a head go on and come back: one table an API; name providers their own host and project)
             Self::Store(_) => "store_unavailable",
             Self::HostUnsupported => "host_unsupported",
         }
