@@ -38,18 +38,14 @@ impl Findings {
     /// If something else was found.
     pub fn none_but(mut self, seed: u64, open: &[(&str, &str)]) {
         for (begins, has) in open {
-            let count = self.0.len();
-            let (mut cases, mut kinds) = (0, 0);
-            self.0.retain(|kind, found| {
-                let known = kind.starts_with(begins) && kind.contains(has);
-                (cases, kinds) = if known { (cases + found.len(), kinds + 1) } else { (cases, kinds) };
-                !known
-            });
-            if self.0.len() < count {
-                println!("still open: {cases} x {begins}: {has} ({kinds} kinds)");
-            } else {
-                println!("not found any more: {begins}: {has}");
+            let is_known = |kind: &String| kind.starts_with(begins) && kind.contains(has);
+            let known: Vec<_> = self.0.iter().filter(|(kind, _)| is_known(kind)).collect();
+            let cases: usize = known.iter().map(|(_, cases)| cases.len()).sum();
+            println!("still open: {cases} x {begins}: {has}");
+            for (kind, cases) in known.iter().take(LISTED) {
+                println!("    {} x {kind}, such as {}", cases.len(), cases[0]);
             }
+            self.0.retain(|kind, _| !is_known(kind));
         }
         assert!(self.0.is_empty(), "with FAREBOX_ODD_SEED={seed} was found\n{}", self.text());
     }
