@@ -13,6 +13,8 @@
 //! Does not price, does not decide when an answer ends early, and does not guess what was not reported: see
 //! `settlement.rs`.
 
+mod chunk;
+mod event_kind;
 mod framing;
 mod marks;
 mod outgoing;
@@ -21,13 +23,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::dialect::{Endpoint, Field, bedrock, eventstream, sse};
 use crate::head::RequestHead;
 use crate::json::{Scanner, count};
 
+use chunk::{CHUNK_BYTES, inside_chunk};
 pub use framing::Framing;
 use outgoing::Outgoing;
 pub use outgoing::Passed;
@@ -35,8 +35,6 @@ use reading::{Collect, Event};
 pub use reading::{Reading, Step};
 use template::Template;
 
-/// Largest message of which base64 is undone. The last one, which has the numbers, is below a kilobyte.
-const CHUNK_BYTES: usize = 64 * 1024;
 const END_MARKER: &[u8] = b"[DONE]";
 
 /// Reads one answer.
@@ -187,6 +185,14 @@ impl Meter {
             Framing::Messages | Framing::Chunks => self.messages(piece),
         }
         Passed::Unchanged
+    }
+
+    /// The answer broke off here, and will not go on: the text that it broke off in has come as far.
+    pub fn break_off(&mut self) {
+        if let Some((field @ (Field::Delta | Field::Content), length)) = self.document.scanner.broken_text() {
+            let Document { reading, event, .. } = &mut self.document;
+            Collect { reading, event }.text(field, &[], length);
+        }
     }
 
     /// Reads one document, or several that follow each other.
@@ -376,18 +382,4 @@ impl Document {
         scanner.reset();
         ended
     }
-}
-
-/// What is in the `bytes` of a chunk. `None` if it is too long or no such chunk; an exception has none.
-fn inside_chunk(chunk: &[u8]) -> Option<Vec<u8>> {
-    const NAME: &[u8] = b"\"bytes\"";
-    if chunk.len() > CHUNK_BYTES {
-        return None;
-    }
-    let Some(at) = memchr::memmem::find(chunk, NAME) else {
-        return Some(chunk.to_vec());
-    };
-    let rest = chunk.get(at + NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
-    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
-    STANDARD.decode(rest.get(..memchr::memchr(b'"', rest)?)?).ok()
 }

@@ -8,7 +8,8 @@
 //! | a report that cannot be true | the same |
 //! | client gone | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
 //! | a provider that was given up on | what such an answer usually has, or what was held |
-//! | answer cut by the provider or a budget | what was seen and what cannot be seen |
+//! | stream cut by the provider or a budget | what was seen and what cannot be seen |
+//! | plain answer cut by the provider | what was seen, and no less than is usual: it was made to its end |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
 //!
 //! Every charge says where its numbers come from. A number the provider reported always beats a guess, if it can be true.
@@ -328,6 +329,8 @@ impl Bill<'_> {
             (Ending::ClientGone, OnDisconnect::BillSeen) if !self.streamed || self.reading.finished => {
                 most(self.with_reasoning(seen), self.usual())
             }
+            // It was made to its end too, and a provider that breaks off while it sends has charged for it.
+            (Ending::Cut, _) if !self.streamed => most(self.with_reasoning(seen), self.usual()),
             (Ending::GivenUp, _) => most(seen, self.usual()),
             (Ending::ClientGone | Ending::Cut | Ending::CutOff, _) => self.with_reasoning(seen),
             _ => seen,

@@ -47,6 +47,9 @@ impl Gateway {
     fn settle(&self, mut admitted: Admitted, now: Millis) {
         admitted.arrive_late();
         let ending = how_it_ended(&admitted, self.seen.status);
+        if matches!(ending, Ending::Cut | Ending::CutOff | Ending::ClientGone) {
+            admitted.meter.break_off();
+        }
         let reading = admitted.meter.reading();
         let served = reading.model.as_ref().map(|model| model.as_str());
         let Destination { provider, model: sent } = &admitted.target;

@@ -128,6 +128,13 @@ impl<S: Copy> Scanner<S> {
         }
     }
 
+    /// The string that the last piece broke off in, if it is looked for: as what, and how much of it came.
+    #[must_use]
+    pub fn broken_text(&self) -> Option<(S, u64)> {
+        let slot = self.pending.and_then(|shape| shape.slot)?;
+        matches!(self.state, State::InText { .. }).then(|| (slot, self.base.saturating_sub(self.start + 1)))
+    }
+
     /// Ends the document.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::event_kind::{EMPTY_EVENTS, LAST_EVENTS, completes};
 use super::marks::Marks;
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count, unescape};
@@ -66,39 +67,6 @@ pub struct Step {
     pub model: Option<Label>,
     /// What it used.
     pub reported: Reported,
-}
-
-/// Events that are the last of a stream, in dialects without an end marker that is none of the events.
-/// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses.
-const LAST_EVENTS: [&[u8]; 4] =
-    [b"message_stop", b"response.completed", b"response.incomplete", b"response.failed"];
-
-/// Events that come before anything that the model makes, or say only that it has stopped. Every other kind is taken
-/// for something that it made. Sources: as above; Cohere API reference, streaming.
-const EMPTY_EVENTS: [&[u8]; 18] = [
-    b"response.created",
-    b"response.queued",
-    b"response.in_progress",
-    b"response.output_item.added",
-    b"response.content_part.added",
-    b"keepalive",
-    b"ping",
-    b"error",
-    b"message_start",
-    b"content_block_start",
-    b"content_block_stop",
-    b"message_delta",
-    b"message",
-    b"message-start",
-    b"content-start",
-    b"content-end",
-    b"message-end",
-    b"transcript.text.segment",
-];
-
-/// Whether an event of this kind says that something is complete.
-fn completes(kind: &[u8]) -> bool {
-    kind.ends_with(b".done") || matches!(kind, b"content_block_stop" | b"content-end" | b"tool-call-end")
 }
 
 /// Most bytes of a text in a place that no table knows that count: it may be anything.
@@ -241,7 +209,8 @@ impl Collect<'_> {
         }
     }
 
-    fn text(&mut self, field: Field, raw: &[u8], length: u64) {
+    /// A string that is looked for.
+    pub(super) fn text(&mut self, field: Field, raw: &[u8], length: u64) {
         let label = || unescape(raw).and_then(|text| Label::from_bytes(text.as_bytes()));
         match field {
             Field::Delta if length > 0 => {

@@ -236,6 +236,23 @@ fn a_plain_answer_is_read_in_pieces() {
 }
 
 #[test]
+fn the_text_in_which_an_answer_breaks_off_has_been_seen_as_far_as_it_came() {
+    let body =
+        br#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Where the tram goes"#;
+    for at in 0..=body.len() {
+        let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Json, false);
+        meter.feed(&body[..at], false);
+        meter.feed(&body[at..], false);
+        meter.break_off();
+        assert_eq!((meter.reading().deltas, meter.reading().text_bytes), (1, 19), "cut at {at}");
+    }
+    let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Json, false);
+    meter.feed(br#"{"id":"chatcmpl-1234"#, false);
+    meter.break_off();
+    assert_eq!((meter.reading().deltas, meter.reading().text_bytes), (0, 0));
+}
+
+#[test]
 fn a_fast_answer_is_told_from_one_of_the_usual_speed() {
     for (speed, fast) in [("fast", true), ("standard", false)] {
         let body = format!(

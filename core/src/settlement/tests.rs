@@ -187,6 +187,19 @@ fn an_answer_without_usage_is_estimated_and_says_so() {
 }
 
 #[test]
+fn a_plain_answer_that_breaks_off_costs_what_is_usual_because_it_was_made_to_its_end() {
+    let (estimate, seen) = (estimate(), reading(&[]));
+    let output = |streamed, output| {
+        let lately = Some(Lately { output, reasoning: 0 });
+        let charge = Bill { streamed, lately, ..bill(&estimate, &seen) }.charge(Ending::Cut);
+        (charge.tokens.total_output(), charge.source)
+    };
+    assert_eq!(output(false, 300), (300, UsageSource::Estimated));
+    assert_eq!(output(false, 3), (10, UsageSource::Estimated));
+    assert_eq!(output(true, 300), (10, UsageSource::Estimated));
+}
+
+#[test]
 fn an_explicit_zero_is_a_number_and_not_a_gap() {
     let zero = charge(&reading(&[(Count::InputWithCache, 36), (Count::Output, 0)]), Ending::Answered, SEEN);
     assert_eq!(zero, (36, 0, Some(36), UsageSource::Provider));

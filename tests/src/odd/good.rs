@@ -24,7 +24,7 @@ pub fn plain(answer: Shape, model: &str, text: &str, (input, output): Counts) ->
         }),
         Shape::Responses => response(model, text, (input, output)),
         Shape::Media => json!({
-            "created": 1, "data": [{"b64_json": "aGk="}], "text": text,
+            "text": text,
             "usage": {"type": "tokens", "input_tokens": input, "output_tokens": output, "total_tokens": total,
                 "output_tokens_details": {"text_tokens": output}},
         }),
