@@ -36,6 +36,8 @@ pub struct Chain {
     pub draw: u64,
     /// How often the request may be sent.
     pub attempts: u32,
+    /// The gateway has put the wish for usage into the body.
+    pub asks_for_usage: bool,
     /// Targets in their order; those for long prompts last.
     pub stops: Vec<Stop>,
 }
@@ -163,7 +165,14 @@ impl Chain {
         let stops = core::iter::once(first).chain(others).map(stop(false));
         let stops: Vec<Stop> = stops.chain(plan.long.iter().map(stop(true))).collect();
         let attempts = of_use(&stops, config).min(config.failover.attempts);
-        Self { authority: authority.to_owned(), target: target.to_owned(), draw, attempts, stops }
+        Self {
+            authority: authority.to_owned(),
+            target: target.to_owned(),
+            draw,
+            attempts,
+            asks_for_usage: false,
+            stops,
+        }
     }
 
     /// The next attempt's leg after `leg` went wrong on `endpoint`; `None` if there is nowhere else to go.
@@ -215,7 +224,7 @@ impl Chain {
     pub fn to_text(&self) -> String {
         let stops: Vec<Value> =
             self.stops.iter().map(|stop| json!([stop.provider, stop.model, stop.long])).collect();
-        json!([self.authority, self.target, self.draw, self.attempts, stops]).to_string()
+        json!([self.authority, self.target, self.draw, self.attempts, stops, self.asks_for_usage]).to_string()
     }
 
     /// Reads what [`Chain::to_text`] wrote.
@@ -235,6 +244,7 @@ impl Chain {
             target: text(value.get(1)?)?,
             draw: value.get(2)?.as_u64()?,
             attempts: value.get(3)?.as_u64()?.try_into().ok()?,
+            asks_for_usage: value.get(5)?.as_bool()?,
             stops: value.get(4)?.as_array()?.iter().map(stop).collect::<Option<_>>()?,
         })
     }

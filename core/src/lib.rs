@@ -34,6 +34,7 @@ pub mod dialect;
 pub mod api;
 pub mod ask;
 pub mod splice;
+pub mod usage_option;
 pub mod route;
 pub mod keyring;
 pub mod failure;

@@ -127,11 +127,13 @@ impl Departure<'_> {
         if config.headers_only.is_some() {
             return Ok(false);
         }
-        let chain = Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
+        let mut chain =
+            Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
         let attempts = chain.attempts;
         if attempts < 2 {
             return Ok(false);
         }
+        chain.asks_for_usage = self.asks_for_usage;
         host::set_property(CHAIN, chain.to_text().as_bytes())?;
         host::set_property(LEG, Leg::first(key).to_text().as_bytes())?;
         host::set_header(Map::Request, RETRIES_HEADER, (attempts - 1).to_string().as_bytes())?;

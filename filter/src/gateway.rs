@@ -14,12 +14,12 @@ use farebox_core::ask::Ask;
 use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
-use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
 use farebox_core::identity::identify;
 use farebox_core::keyring::Keyring;
 use farebox_core::order::{self, Order};
 use farebox_core::place::{Place, dialect_of};
+use farebox_core::usage_option::may_ask;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -143,7 +143,7 @@ impl Gateway {
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
         let (ledger, now) = (self.worker.ledger(&config), host::now());
-        let draw = self.draw();
+        let draw = self.seen.draw(self.context);
         let keyring = Keyring::new(&SharedStore);
         let order = Order {
             config: &config,
@@ -164,9 +164,9 @@ impl Gateway {
         self.worker.claim(&config, now);
         let admission = order.place(&ledger)?;
         self.worker.uses(admission.hold.accounts());
-        let can_ask =
-            ask.stream && endpoint.reports_usage_on_request() && admission.target.provider.include_usage;
-        let hides_usage = can_ask && !ask.wants_usage;
+        let hides_usage = ask.stream
+            && !ask.wants_usage
+            && may_ask(&admission.target.provider, served, head.target(), body);
         let departure = Departure {
             config: &config,
             head,
@@ -188,15 +188,6 @@ impl Gateway {
                 Err(self.unsupported(error))
             }
         }
-    }
-
-    /// What is drawn with: the same for a request that comes again under the same id.
-    fn draw(&self) -> u64 {
-        let Seen { request_id, arrived, .. } = &self.seen;
-        if !request_id.is_empty() {
-            return fnv1a(hash::EMPTY, request_id.as_bytes());
-        }
-        fnv1a(fnv1a(hash::EMPTY, &arrived.0.to_le_bytes()), &self.context.to_le_bytes())
     }
 
     /// Takes the next state out of a request whose body is complete.

@@ -21,6 +21,7 @@ use farebox_core::keyring::{Keyring, Rest};
 use farebox_core::meter::Meter;
 use farebox_core::place;
 use farebox_core::route::Destination;
+use farebox_core::usage_option::{is_refused, may_ask, take_back};
 use farebox_core::window::Millis;
 
 use self::aftermath::waited;
@@ -159,12 +160,17 @@ impl Run {
         host::set_header(Map::Request, ":authority", self.chain.authority.as_bytes())?;
         host::set_header(Map::Request, ":path", path)?;
         forward::address(&self.destination, self.leg.key, &served, &ask, path, path)?;
-        let named = ask.name_model(&self.destination.model);
+        let mut edits: Vec<_> = ask.name_model(&self.destination.model).into_iter().collect();
+        if self.chain.asks_for_usage
+            && (self.leg.bare || !may_ask(&self.destination.provider, &served, path, &body))
+        {
+            edits.extend(take_back(&body));
+        }
         // The body is what the gateway sent; its length may be another attempt's.
-        if named.is_none() && head.first("content-length").is_some() {
+        if edits.is_empty() && head.first("content-length").is_some() {
             host::set_header(Map::Request, "content-length", body.len().to_string().as_bytes())?;
         }
-        forward::replace_body(&head, &body, named.into_iter().collect())?;
+        forward::replace_body(&head, &body, edits)?;
         self.again = false;
         Ok(())
     }
@@ -239,8 +245,12 @@ impl Run {
             }
             Held::Refusal(kind, wait) => {
                 let body = piece(0, size.min(HELD_BYTES))?;
-                let fault = Fault::of(self.status, kind.as_deref(), &body);
-                Failure::of(fault, self.status, wait.or_else(|| wait_in_body(&body)))
+                if self.chain.asks_for_usage && !self.leg.bare && is_refused(self.status, &body) {
+                    Some(Failure::Option)
+                } else {
+                    let fault = Fault::of(self.status, kind.as_deref(), &body);
+                    Failure::of(fault, self.status, wait.or_else(|| wait_in_body(&body)))
+                }
             }
         };
         match failure {

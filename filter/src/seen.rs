@@ -5,6 +5,7 @@ use std::rc::Rc;
 use farebox_core::attribution::Attribution;
 use farebox_core::config::Key;
 use farebox_core::dialect::Endpoint;
+use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
 use farebox_core::json;
 use farebox_core::text::Label;
@@ -38,6 +39,16 @@ impl Seen {
         self.path = Label::bounded(head.path(), PATH_BYTES);
         self.said = Attribution::read(head);
         self.length = head.first("content-length").and_then(json::count);
+    }
+}
+
+impl Seen {
+    /// What is drawn with: the same for a request that comes again under the same id.
+    pub(crate) fn draw(&self, context: u32) -> u64 {
+        if !self.request_id.is_empty() {
+            return fnv1a(hash::EMPTY, self.request_id.as_bytes());
+        }
+        fnv1a(fnv1a(hash::EMPTY, &self.arrived.0.to_le_bytes()), &context.to_le_bytes())
     }
 }
 

@@ -7,6 +7,7 @@ mod endings;
 mod faults;
 mod money;
 mod numbers;
+mod options;
 mod pools;
 
 use farebox_tests::answers::Answers;
