@@ -77,8 +77,8 @@ impl Said {
                 self.word(text);
             }
             (
-                "message" | "Message" | "msg" | "error_message" | "errorMessage" | "status_msg" | "raw"
-                | "title",
+                "message" | "Message" | "msg" | "error_msg" | "error_message" | "errorMessage" | "status_msg"
+                | "raw" | "title",
                 Value::String(text),
             ) => {
                 self.word(text);
@@ -135,8 +135,9 @@ const CONTENTS: &[&str] = &[
 /// Whether a document has an error in it and nothing of an answer.
 pub(super) fn is_only_error(body: &[u8]) -> bool {
     let says = |name: &[u8]| memchr::memmem::find(body, name).is_some();
-    // Nearly no answer has these words; reading it a second time is for the others.
-    if !says(b"rror\"") && !says(b"\"base_resp\"") {
+    // Few answers have these words; reading it a second time is for the others.
+    const SIGNS: [&[u8]; 5] = [b"rror\"", b"\"base_resp\"", b"\"error_code\"", b"\"success\"", b"\"code\""];
+    if !SIGNS.iter().any(|sign| says(sign)) {
         return false;
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -153,10 +154,16 @@ pub(super) fn is_only_error(body: &[u8]) -> bool {
         Value::Object(members) => members.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
     };
+    // 0 and the statuses of success are what some say of good answers.
+    let is_failure = |code: u64| code != 0 && !(200..300).contains(&code);
     let is_error = members.get("error").is_some_and(|error| !is_empty(error) && *error != Value::Bool(false))
         || members.get("type").is_some_and(|kind| kind == "error")
         || members.get("object").is_some_and(|kind| kind == "error")
-        || members.get("base_resp").and_then(|said| said.get("status_code")).is_some_and(|code| *code != 0);
+        || members.get("base_resp").and_then(|said| said.get("status_code")).is_some_and(|code| *code != 0)
+        || members.get("success").is_some_and(|success| *success == Value::Bool(false))
+        || ["code", "error_code"]
+            .iter()
+            .any(|name| members.get(*name).and_then(Value::as_u64).is_some_and(is_failure));
     let has_content = |name: &&str| {
         // With an error, a message in words is the error's.
         members.get(*name).is_some_and(|value| !(is_empty(value) || *name == "message" && value.is_string()))

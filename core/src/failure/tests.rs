@@ -124,6 +124,12 @@ fn an_error_in_the_place_of_an_answer_is_known_and_whose_fault_it_was() {
             Fault::Load,
         ),
         (r#"{"error":{"code":"context_length_exceeded","message":"no"}}"#, Fault::Length),
+        (r#"{"code":500,"msg":"404 NOT_FOUND","success":false}"#, Fault::Load),
+        (r#"{"error_code":336501,"error_msg":"Rate limit reached for RPM","id":"x"}"#, Fault::Load),
+        (
+            r#"{"code":50505,"message":"Model service overloaded. Please try again later.","data":null}"#,
+            Fault::Load,
+        ),
     ] {
         assert!(Fault::is_all(body.as_bytes()), "{body}");
         assert_eq!(Fault::of_body(body.as_bytes()), expected, "{body}");
@@ -140,6 +146,10 @@ fn an_error_in_the_place_of_an_answer_is_known_and_whose_fault_it_was() {
         r#"{"message":{"role":"assistant","content":"x"},"error":""}"#,
         r#"{"error":{"message":"cut"#,
         "\"error\"",
+        r#"{"code":0,"message":"success","sid":"x"}"#,
+        r#"{"code":200,"success":true}"#,
+        r#"{"code":20000,"data":[{"embedding":[1]}]}"#,
+        r#"{"totalTokens":5}"#,
     ] {
         assert!(!Fault::is_all(body.as_bytes()), "{body}");
     }

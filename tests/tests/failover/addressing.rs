@@ -63,7 +63,7 @@ async fn every_attempt_has_its_own_host_path_key_model_and_length() {
         for (at, provider) in fleet.providers.iter().enumerate() {
             let request = only(provider);
             let rest = path.strip_prefix("/v1").unwrap();
-            assert_eq!(request.path, format!("{}{rest}?q=1", BASES[at]));
+            assert_eq!(request.path, format!("{}{rest}", BASES[at]));
             assert_eq!(request.header("host"), [HOSTS[at]]);
             assert_eq!(request.header(header), [format!("{scheme}{}", secret(NAMES[at]))]);
             let credentials = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
@@ -156,7 +156,7 @@ async fn a_model_in_the_path_is_named_anew_for_every_attempt() {
         "usageMetadata": {"promptTokenCount": 11, "candidatesTokenCount": 5, "totalTokenCount": 16},
     });
     for (path, header, answer) in [
-        ("/v1beta/models/any:generateContent?x=1", "x-goog-api-key", gemini),
+        ("/v1beta/models/any:generateContent?alt=json", "x-goog-api-key", gemini),
         ("/openai/deployments/any/chat/completions?api-version=2024-10-21", "api-key", answers.chat()),
     ] {
         let fleet = start(&plugin).await;
