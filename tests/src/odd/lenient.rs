@@ -171,7 +171,8 @@ fn trespasses(request: &Request, endpoint: Option<&'static Endpoint>) -> Vec<Str
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let good = match name {
             "alt" => ["sse", "json"].contains(&value),
-            "api-version" | "beta" => !value.contains(LEAK),
+            // Whatever stands in it is one value, question marks and semicolons too.
+            "api-version" | "beta" => true,
             _ => false,
         };
         if !good {

@@ -87,6 +87,10 @@ pub fn config() -> Value {
             "dialect": home.dialect, "cluster": home.name, "host": home.host,
             "credentials": [{"env": home.variable()}],
         });
+        if home.name == "vertex" {
+            providers[home.name]["project"] = json!(PROJECT);
+            providers[home.name]["location"] = json!(LOCATION);
+        }
         prices[format!("{}/{CHEAP_SENT}", home.name)] = json!({"input": 1, "output": 10});
         prices[format!("{}/{DEAR_SENT}", home.name)] = json!({"input": 10, "output": 100});
     }
