@@ -6,21 +6,23 @@
 //!
 //! Does not check anything else of the body: that is the provider's business.
 
+mod bodies;
 mod form;
 mod limit;
 mod members;
+mod spelling;
 mod unread;
 
 use core::fmt;
 use core::ops::Range;
 
-use crate::dialect::{BodyForm, Endpoint, Served, Streams};
+use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::{Scanner, SyntaxError};
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
 pub use limit::CompletionMember;
 use limit::Limits;
-use members::{BODY, Members};
+use members::Members;
 
 /// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -46,9 +48,25 @@ pub struct Ask {
     pub user: Option<Label>,
     /// The tier of service that is asked for, in the provider's word.
     pub service_tier: Option<Label>,
+    /// The speed that is asked for.
+    pub speed: Option<Label>,
+    /// Where it is to be made.
+    pub inference_geo: Option<Label>,
+    /// How much is to be searched for it.
+    pub search_context_size: Option<Label>,
+    /// It wants to be answered later.
+    pub background: bool,
+    /// It names a prompt that the provider keeps, which may name a model.
+    pub stored_prompt: bool,
+    /// It names other models besides its own.
+    pub other_models: bool,
+    /// A member that nobody knows and that could raise what is used.
+    pub may_raise: Option<Label>,
     /// Input tokens, estimated from the body's size.
     pub input_tokens: u64,
     model_at: Option<ModelAt>,
+    /// Where the path's model is named again.
+    again: Vec<Again>,
     usage_at: UsageAt,
     limits: Limits,
     /// The end of the brace that opens the body.
@@ -66,6 +84,23 @@ enum ModelAt {
     Form(Range<usize>),
     /// In a body that is not read, which stays as it is.
     Unread,
+}
+
+/// A place in the body that names the path's model again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Again {
+    at: Range<usize>,
+    /// What is in front of the name there.
+    start: &'static str,
+    name: String,
+}
+
+impl Again {
+    fn new(at: Range<usize>, name: &str) -> Self {
+        const STARTS: [&str; 3] = ["models/", "publishers/google/models/", "publishers/anthropic/models/"];
+        let start = STARTS.into_iter().find(|start| name.starts_with(start)).unwrap_or("");
+        Self { at, start, name: name.strip_prefix(start).unwrap_or(name).to_owned() }
+    }
 }
 
 /// Where the wish for usage stands in the body, or would.
@@ -97,6 +132,18 @@ pub enum AskError {
     NotAForm,
     /// This member comes twice.
     Duplicate(&'static str),
+    /// This member is there in a spelling that some would read and others not.
+    Misspelled(&'static str),
+    /// The body names another model than the path.
+    OtherModel,
+    /// It names models besides its own, and nobody has allowed that.
+    OtherModels,
+    /// It wants to be answered later, and nobody has allowed that.
+    Background,
+    /// This member could raise what a strict budget holds, and nobody knows how.
+    MayRaise(Label),
+    /// Its model is named by a prompt that the provider keeps, and the key has a list of models.
+    StoredPrompt,
     /// This member is not of this kind.
     WrongKind(&'static str, &'static str),
 }
@@ -113,6 +160,23 @@ impl fmt::Display for AskError {
             Self::NotAnObject => f.write_str("The request body must be a JSON object."),
             Self::NotAForm => f.write_str("The request body must be a complete multipart form."),
             Self::Duplicate(name) => write!(f, "The request body has '{name}' more than once."),
+            Self::Misspelled(name) => {
+                write!(f, "The request body has '{name}' in another spelling, which some servers would read.")
+            }
+            Self::OtherModels => f.write_str(
+                "The request names other models besides its own, which this gateway does not allow.",
+            ),
+            Self::Background => f.write_str("'background' is not allowed by this gateway."),
+            Self::MayRaise(name) => {
+                write!(
+                    f,
+                    "'{name}' is not known to this gateway and could cost more than a strict budget holds."
+                )
+            }
+            Self::StoredPrompt => f.write_str(
+                "This key may use some models only, so a request with a stored prompt must name its model.",
+            ),
+            Self::OtherModel => f.write_str("The request body names another model than the path."),
             Self::WrongKind(name, kind) => write!(f, "'{name}' must be {kind}."),
         }
     }
@@ -126,6 +190,21 @@ impl Ask {
     /// # Errors
     /// [`AskError`], to be shown to the caller.
     pub fn read(served: &Served, path: &[u8], content_type: &[u8], body: &[u8]) -> Result<Self, AskError> {
+        let ask = Self::read_sent(served, path, content_type, body)?;
+        let differs = ask.again.iter().any(|again| Some(&*again.name) != ask.model.as_deref());
+        if differs { Err(AskError::OtherModel) } else { Ok(ask) }
+    }
+
+    /// The same of a request that was sent already, so that its body may name what it was renamed to.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn read_sent(
+        served: &Served,
+        path: &[u8],
+        content_type: &[u8],
+        body: &[u8],
+    ) -> Result<Self, AskError> {
         if body.trim_ascii().is_empty() {
             return Err(AskError::Empty);
         }
@@ -134,6 +213,10 @@ impl Ask {
             BodyForm::Multipart => Self::read_form(served.endpoint, content_type, body)?,
         };
         if let Some(at) = served.model_at.clone() {
+            // Azure's SDK names the deployment in the body too.
+            if let (Some(ModelAt::Body(at)), Some(model)) = (ask.model_at.take(), ask.model.take()) {
+                ask.again.push(Again::new(at, &model));
+            }
             ask.model =
                 path.get(at.clone()).map(percent_decode).and_then(|name| String::from_utf8(name).ok());
             ask.model_at = Some(ModelAt::Path(at));
@@ -145,8 +228,10 @@ impl Ask {
     }
 
     fn read_json(endpoint: Endpoint, body: &[u8]) -> Result<Self, AskError> {
-        let mut members = Members::default();
-        let mut scanner = Scanner::new(&BODY);
+        // Anthropic's zero is one: it only fills a cache.
+        let zero_is_none = endpoint.dialect() != Dialect::Anthropic;
+        let mut members = Members { zero_is_none, ..Members::default() };
+        let mut scanner = Scanner::new(bodies::of(endpoint));
         scanner
             .feed(body, &mut members)
             .and_then(|()| scanner.finish(&mut members))
@@ -163,17 +248,26 @@ impl Ask {
             Streams::Always => true,
             Streams::Never => false,
         };
+        let choices = members.answers(endpoint);
         Ok(Self {
             endpoint,
             model: members.model,
             stream,
             wants_usage: members.include_usage,
             output_limit: members.limits.allowed(endpoint),
-            choices: members.choices.unwrap_or(1).max(1),
+            choices,
             service_tier: members.service_tier,
+            speed: members.speed,
+            inference_geo: members.inference_geo,
+            search_context_size: members.search_context_size,
+            background: members.background && endpoint == Endpoint::Responses,
+            stored_prompt: members.stored_prompt && endpoint == Endpoint::Responses,
+            other_models: members.other_model,
+            may_raise: members.may_raise,
             user: members.safety_identifier.or(members.user).or(members.user_id),
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
+            again: members.again.into_iter().map(|(at, name)| Again::new(at, &name)).collect(),
             usage_at: members.usage_at,
             limits: members.limits,
             first: members.start + 1,
@@ -184,39 +278,63 @@ impl Ask {
         let form = form::read(content_type, body)?;
         let (model, model_at) = form.model.unzip();
         Ok(Self {
-            endpoint,
             model,
             stream: form.stream,
-            wants_usage: false,
-            output_limit: None,
             choices: form.choices.unwrap_or(1).max(1),
-            service_tier: None,
-            user: None,
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
             model_at: model_at.map(ModelAt::Form),
-            usage_at: UsageAt::Absent,
-            limits: Limits::default(),
-            first: 0,
+            ..Self::nothing(endpoint)
         })
     }
 
-    /// The change that makes the body ask for `model`. `None` if it does already, or if the path does.
-    ///
-    /// A form without a model stays without: the provider then says what it misses.
+    /// A request that asks for nothing in particular.
+    fn nothing(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            model: None,
+            stream: false,
+            wants_usage: false,
+            output_limit: None,
+            choices: 1,
+            service_tier: None,
+            speed: None,
+            inference_geo: None,
+            search_context_size: None,
+            background: false,
+            stored_prompt: false,
+            other_models: false,
+            may_raise: None,
+            user: None,
+            input_tokens: 0,
+            model_at: None,
+            again: Vec::new(),
+            usage_at: UsageAt::Absent,
+            limits: Limits::default(),
+            first: 0,
+        }
+    }
+
+    /// The changes that make the body ask for `model`. Empty if it does already, or if the path alone does.
     #[must_use]
-    pub fn name_model(&self, model: &str) -> Option<Edit> {
-        if self.model.as_deref() == Some(model) {
-            return None;
-        }
-        let mut text = String::new();
-        push_json_string(&mut text, model);
-        match self.model_at.clone() {
+    pub fn name_model(&self, model: &str) -> Vec<Edit> {
+        let quoted = |start: &str| {
+            let mut text = String::new();
+            push_json_string(&mut text, &[start, model].concat());
+            text
+        };
+        let again = self.again.iter().filter(|again| again.name != model);
+        let again = again.map(|again| Edit::replace(again.at.clone(), quoted(again.start)));
+        let edit = match self.model_at.clone() {
+            _ if self.model.as_deref() == Some(model) => None,
             Some(ModelAt::Path(_) | ModelAt::Unread) => None,
-            Some(ModelAt::Body(at)) => Some(Edit::replace(at, text)),
+            Some(ModelAt::Body(at)) => Some(Edit::replace(at, quoted(""))),
             Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
+            // What the provider keeps names its own model, and what moderates has one of its own.
+            None if self.stored_prompt || self.endpoint == Endpoint::Moderations => None,
             None if self.endpoint.body() == BodyForm::Multipart => None,
-            None => Some(Edit::member(self.first, "model", &text)),
-        }
+            None => Some(Edit::member(self.first, "model", &quoted(""))),
+        };
+        again.chain(edit).collect()
     }
 
     /// The path that asks for `model`, if the path names one and it is another.

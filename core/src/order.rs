@@ -13,7 +13,7 @@
 use std::rc::Rc;
 
 use crate::admission::{self, Hold, Noticed, Refusal, Wanted, admit};
-use crate::ask::{Ask, CompletionMember};
+use crate::ask::{Ask, AskError, CompletionMember};
 use crate::attribution::Attribution;
 use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{Denial, Lack};
@@ -94,8 +94,13 @@ impl Order<'_> {
     /// # Errors
     /// [`Denial`]; nothing is held then.
     pub fn place<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
+        self.check()?;
         let plan = route(self.config, self.key, self.said, self.head, self.api, self.ask, self.draw)?;
         let offer = self.offer(plan)?;
+        let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
+        if let Some(name) = self.ask.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
+            return Err(Denial::Body(AskError::MayRaise(name.clone())));
+        }
         let taken = self.take(ledger, &offer);
         let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {
             return taken.map(|taken| taken.of(offer, None)).map_err(|refusal| self.denial(refusal));
@@ -112,8 +117,26 @@ impl Order<'_> {
         }
     }
 
+    /// What a request may not ask for unless the operator allows it.
+    fn check(&self) -> Result<(), Denial> {
+        let Self { config, key, ask, .. } = self;
+        if ask.background && !config.requests.background {
+            return Err(Denial::Body(AskError::Background));
+        }
+        if ask.other_models && !config.requests.other_models {
+            return Err(Denial::Body(AskError::OtherModels));
+        }
+        if ask.stored_prompt && ask.model.is_none() && !key.models.is_empty() {
+            return Err(Denial::Body(AskError::StoredPrompt));
+        }
+        Ok(())
+    }
+
     /// The model of a budget that has little left, if it can be used instead.
     fn cheaper(&self, offer: &Offer, taken: &Result<Taken, Refusal>) -> Option<(Rc<Account>, Offer)> {
+        if !self.ask.endpoint.makes_text() {
+            return None;
+        }
         let low = |account: &Rc<Account>, percent: u64| {
             let downgrade = account.budget.downgrade.as_ref()?;
             (percent >= downgrade.from_percent).then(|| (Rc::clone(account), downgrade.model.clone()))

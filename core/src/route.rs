@@ -11,12 +11,13 @@
 //!
 //! Does not try a second target when the first fails, and does not balance the endpoints of a provider: Envoy does.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::ask::Ask;
 use crate::attribution::Attribution;
 use crate::config::{After, Config, Credential, Key, Model, Pattern, Provider, Rule, Target, When};
-use crate::dialect::Api;
+use crate::dialect::{Api, Endpoint};
 use crate::hash;
 use crate::head::RequestHead;
 use crate::text::leaves_its_place;
@@ -102,19 +103,47 @@ pub fn route(
     ask: &Ask,
     draw: u64,
 ) -> Result<Plan, RouteError> {
-    let asked = ask.model.as_deref().or(config.default_model.as_deref()).ok_or(RouteError::NoModel)?;
+    let asked = &*asked(config, ask).ok_or(RouteError::NoModel)?;
     let known = find(config, asked);
     if !may_use(key, asked) {
         return Err(not_allowed(config, key, asked, known.is_some()));
     }
     let rule = config.rules.iter().find(|rule| {
-        applies(rule, key, said, head, ask, asked) && (!rule.when.is_claim() || may_use(key, &rule.model))
+        // What leads chats elsewhere is not meant for pictures, unless it says so.
+        (ask.endpoint.makes_text() || rule.when.path.is_some() || rule.when.model.is_some())
+            && applies(rule, key, said, head, ask, asked)
+            && (!rule.when.is_claim() || may_use(key, &rule.model))
     });
     let model = rule.map_or(asked, |rule| &*rule.model);
     match known {
         Some(found) if rule.is_none() => destinations(&found, model, api, draw),
         _ => route_to(config, key, model, api, draw),
     }
+}
+
+/// The model that OpenAI moderates with if none is named.
+const MODERATION: &str = "omni-moderation-latest";
+
+/// The model that a request asks for, or gets if it names none. A default is for what any model that writes can do; what
+/// moderates has a default of its own.
+fn asked<'a>(config: &'a Config, ask: &'a Ask) -> Option<Cow<'a, str>> {
+    match &ask.model {
+        Some(model) => Some(Cow::Borrowed(model)),
+        None if ask.endpoint == Endpoint::Moderations => moderation(config),
+        None if ask.endpoint.makes_text() => config.default_model.as_deref().map(Cow::Borrowed),
+        None => None,
+    }
+}
+
+/// The name under which a request goes to somebody who moderates.
+fn moderation(config: &Config) -> Option<Cow<'_, str>> {
+    if find(config, MODERATION).is_some() {
+        return Some(Cow::Borrowed(MODERATION));
+    }
+    let moderates = |provider: &&Rc<Provider>| provider.preset == Some("openai") && is_available(provider);
+    let provider =
+        config.providers.values().filter(moderates).min_by(|one, other| one.name.cmp(&other.name))?;
+    Some(Cow::Owned([&provider.name, "/", MODERATION].concat()))
 }
 
 /// Whether `key` may ask for `model`, and there is one of this name.

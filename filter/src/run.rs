@@ -155,12 +155,12 @@ impl Run {
         let path = self.chain.target.as_bytes();
         let served = self.served().ok_or(HostError::NOT_FOUND)?;
         let content_type = head.first("content-type").unwrap_or_default();
-        let ask = Ask::read(&served, path, content_type, &body).map_err(|_| HostError::NOT_FOUND)?;
+        let ask = Ask::read_sent(&served, path, content_type, &body).map_err(|_| HostError::NOT_FOUND)?;
         forward::strip_credentials(&head)?;
         host::set_header(Map::Request, ":authority", self.chain.authority.as_bytes())?;
         host::set_header(Map::Request, ":path", path)?;
         forward::address(&self.destination, self.leg.key, &served, &ask, path, path)?;
-        let mut edits: Vec<_> = ask.name_model(&self.destination.model).into_iter().collect();
+        let mut edits = ask.name_model(&self.destination.model);
         if self.chain.asks_for_usage
             && (self.leg.bare || !may_ask(&self.destination.provider, &served, path, &body))
         {

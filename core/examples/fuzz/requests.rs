@@ -46,8 +46,9 @@ pub(crate) fn json(random: &mut Random) -> Result<(), String> {
     let Ok(ask) = Ask::read(&served, path.as_bytes(), b"application/json", &body) else { return Ok(()) };
     let valid = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).is_ok();
     let was_valid = valid(&body);
-    if let Some(edit) = ask.name_model(OTHER_MODEL) {
-        let changed = splice::apply(&body, vec![edit]);
+    let edits = ask.name_model(OTHER_MODEL);
+    if !edits.is_empty() {
+        let changed = splice::apply(&body, edits);
         let again = Ask::read(&served, path.as_bytes(), b"application/json", &changed);
         if again.as_ref().map(|ask| ask.model.as_deref()) != Ok(Some(OTHER_MODEL))
             || (was_valid && !valid(&changed))
@@ -62,6 +63,9 @@ pub(crate) fn json(random: &mut Random) -> Result<(), String> {
         if limit.is_none_or(|limit| limit > OUTPUT_TOKENS) || (was_valid && !valid(&changed)) {
             return Err(told(&format!("the output cannot be limited: {again:?}"), &body));
         }
+    }
+    if !ask.endpoint.reports_usage_on_request() {
+        return Ok(());
     }
     let changed = splice::apply(&body, vec![ask.ask_for_usage()]);
     match Ask::read(&served, path.as_bytes(), b"application/json", &changed) {
@@ -78,8 +82,11 @@ pub(crate) fn form(random: &mut Random) -> Result<(), String> {
         if random.below(8) == 0 { random.damage(FORM_TYPE, b"boundary=;") } else { FORM_TYPE.to_vec() };
     let served = Served::at(path).unwrap();
     let Ok(ask) = Ask::read(&served, path.as_bytes(), &content_type, &body) else { return Ok(()) };
-    let Some(edit) = ask.name_model("other") else { return Ok(()) };
-    let changed = splice::apply(&body, vec![edit]);
+    let edits = ask.name_model("other");
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let changed = splice::apply(&body, edits);
     match Ask::read(&served, path.as_bytes(), &content_type, &changed) {
         Ok(again) if again.model.as_deref() == Some("other") => Ok(()),
         again => Err(told(&format!("the model cannot be changed: {again:?}"), &body)),

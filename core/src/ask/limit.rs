@@ -34,6 +34,8 @@ struct Found {
     at: Range<usize>,
     /// Tokens; `None` if it sets no limit.
     allows: Option<u64>,
+    /// It says that there is no limit, whatever others say.
+    lifts: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,23 +45,44 @@ struct Container {
     object: bool,
 }
 
-/// The members that limit what `endpoint` generates.
-fn limiting(endpoint: Endpoint) -> &'static [Member] {
+/// Members that a server of OpenAI's dialect may read as a limit: each reads some of the others' too.
+const READ_BY_SOME: &[Member] = &[
+    Member::MaxTokens,
+    Member::MaxCompletionTokens,
+    Member::MaxOutputTokens,
+    Member::NPredict,
+    Member::MaxNewTokens,
+];
+
+/// The members that certainly limit what `endpoint` generates, the usual one first, and those that may.
+fn limiting(endpoint: Endpoint) -> (&'static [Member], &'static [Member]) {
     match endpoint {
-        Endpoint::ChatCompletions => &[Member::MaxTokens, Member::MaxCompletionTokens],
-        Endpoint::Completions
-        | Endpoint::Messages
-        | Endpoint::RawPredict
-        | Endpoint::StreamRawPredict
-        | Endpoint::CohereChat => &[Member::MaxTokens],
-        Endpoint::Responses => &[Member::MaxOutputTokens],
-        Endpoint::GenerateContent | Endpoint::StreamGenerateContent => &[Member::MaxOutput],
-        Endpoint::Converse | Endpoint::ConverseStream => &[Member::MaxInference],
-        // Claude has the one, Nova the other.
-        Endpoint::InvokeModel | Endpoint::InvokeModelStream => &[Member::MaxTokens, Member::MaxInference],
-        Endpoint::OllamaChat | Endpoint::OllamaGenerate => &[Member::NumPredict],
+        Endpoint::ChatCompletions => (&[Member::MaxTokens, Member::MaxCompletionTokens], READ_BY_SOME),
+        Endpoint::Completions => (&[Member::MaxTokens], READ_BY_SOME),
+        Endpoint::Responses => (&[Member::MaxOutputTokens], READ_BY_SOME),
+        Endpoint::Messages | Endpoint::RawPredict | Endpoint::StreamRawPredict => {
+            (&[Member::MaxTokens], &[Member::NPredict, Member::MaxCompletionTokens])
+        }
+        Endpoint::CohereChat => (&[Member::MaxTokens], &[]),
+        Endpoint::GenerateContent | Endpoint::StreamGenerateContent => (&[Member::MaxOutput], &[]),
+        Endpoint::Converse | Endpoint::ConverseStream => {
+            (&[Member::MaxInference], &[Member::MaxTokens, Member::MaxGenLen, Member::MaxNewTokens])
+        }
+        // Each family has its own, and refuses the others'.
+        Endpoint::InvokeModel | Endpoint::InvokeModelStream => (
+            &[
+                Member::MaxTokens,
+                Member::MaxInference,
+                Member::MaxNewTokens,
+                Member::MaxGenLen,
+                Member::MaxTokensToSample,
+                Member::MaxTokenCount,
+            ],
+            &[Member::MaxCompletionTokens],
+        ),
+        Endpoint::OllamaChat | Endpoint::OllamaGenerate => (&[Member::NumPredict], &[]),
         // Which of them counts there, nobody knows: they are read, and none is ever set.
-        Endpoint::Configured => &[Member::MaxTokens, Member::MaxCompletionTokens, Member::MaxOutputTokens],
+        Endpoint::Configured => (READ_BY_SOME, &[]),
         Endpoint::Embeddings
         | Endpoint::Images
         | Endpoint::ImageEdits
@@ -74,14 +97,15 @@ fn limiting(endpoint: Endpoint) -> &'static [Member] {
         | Endpoint::CountContent
         | Endpoint::CohereEmbed
         | Endpoint::CohereRerank
-        | Endpoint::OllamaEmbed => &[],
+        | Endpoint::OllamaEmbed => (&[], &[]),
     }
 }
 
 impl Limits {
     /// Takes down a member that may limit, which stands at `at` and allows so many tokens.
-    pub(super) fn found(&mut self, member: Member, at: Range<usize>, allows: Option<u64>) {
-        self.found.push(Found { member, at, allows });
+    /// `lifts`: it says that there is no limit.
+    pub(super) fn found(&mut self, member: Member, at: Range<usize>, allows: Option<u64>, lifts: bool) {
+        self.found.push(Found { member, at, allows, lifts });
     }
 
     /// Takes down what stands at `at` where such members belong into, and whether it is an object.
@@ -91,6 +115,10 @@ impl Limits {
 
     /// The most tokens that the body allows `endpoint`.
     pub(super) fn allowed(&self, endpoint: Endpoint) -> Option<u64> {
+        let certain = |found: &Found| found.allows.is_some() && limiting(endpoint).0.contains(&found.member);
+        if self.of(endpoint).any(|found| found.lifts) || !self.of(endpoint).any(certain) {
+            return None;
+        }
         self.of(endpoint).filter_map(|found| found.allows).max()
     }
 
@@ -105,15 +133,19 @@ impl Limits {
     ) -> Option<Vec<Edit>> {
         let member = self.to_set(endpoint, completion_member)?;
         let tokens = tokens.max(1);
-        if self.allowed(endpoint).is_some() {
-            let above = self.of(endpoint).filter(|found| found.allows.is_some_and(|allows| allows > tokens));
-            return Some(above.map(|found| Edit::replace(found.at.clone(), tokens.to_string())).collect());
+        let above = |found: &&Found| found.lifts || found.allows.is_some_and(|allows| allows > tokens);
+        let lowered = self.of(endpoint).filter(above);
+        let mut edits: Vec<Edit> =
+            lowered.map(|found| Edit::replace(found.at.clone(), tokens.to_string())).collect();
+        let certain = |found: &Found| limiting(endpoint).0.contains(&found.member);
+        // What was lifted is a limit now.
+        if !self.of(endpoint).any(|found| certain(found) && (found.lifts || found.allows.is_some())) {
+            edits.push(match self.found.iter().find(|found| found.member == member) {
+                Some(null) => Edit::replace(null.at.clone(), tokens.to_string()),
+                None => self.set(member, first, tokens),
+            });
         }
-        let edit = match self.found.iter().find(|found| found.member == member) {
-            Some(null) => Edit::replace(null.at.clone(), tokens.to_string()),
-            None => self.set(member, first, tokens),
-        };
-        Some(vec![edit])
+        Some(edits)
     }
 
     /// The member to be set if none limits `endpoint`. `None` if it has none, or nobody knows which.
@@ -132,7 +164,7 @@ impl Limits {
             {
                 Some(Member::MaxInference)
             }
-            _ => limiting(endpoint).first().copied(),
+            _ => limiting(endpoint).0.first().copied(),
         }
     }
 
@@ -151,7 +183,8 @@ impl Limits {
     }
 
     fn of(&self, endpoint: Endpoint) -> impl Iterator<Item = &Found> {
-        self.found.iter().filter(move |found| limiting(endpoint).contains(&found.member))
+        let (certain, possible) = limiting(endpoint);
+        self.found.iter().filter(|found| certain.contains(&found.member) || possible.contains(&found.member))
     }
 }
 

@@ -1,108 +1,100 @@
-//! Decides which members of a JSON body matter, in any dialect, and what may stand in them.
+//! Decides what may stand in the members that matter, in any dialect.
 
 use core::ops::Range;
 
 use super::limit::Limits;
+use super::spelling::{is_alike, may_raise};
 use super::{AskError, UsageAt};
+use crate::dialect::Endpoint;
 use crate::json::{Shape, Sink, Value, count, unescape};
-use crate::text::Label;
+use crate::text::{LABEL_BYTES, Label};
 
-/// A member of the body that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Member {
-    Document,
-    Model,
-    Stream,
-    StreamOptions,
-    IncludeUsage,
-    MaxTokens,
-    MaxCompletionTokens,
-    MaxOutputTokens,
-    N,
-    User,
-    SafetyIdentifier,
-    UserId,
-    GenerationConfig,
-    MaxOutput,
-    InferenceConfig,
-    MaxInference,
-    Options,
-    NumPredict,
-    Candidates,
-    ServiceTier,
+/// Declares the members: each with what it is called, after the object that it stands in.
+macro_rules! members {
+    ($($member:ident $name:literal,)*) => {
+        /// A member of the body that matters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Member {
+            $($member,)*
+        }
+
+        impl Member {
+            /// What it is called, after the object that it stands in.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$member => $name,)*
+                }
+            }
+        }
+    };
 }
 
-pub(super) static BODY: Shape<Member> = Shape::both(
-    "",
-    Member::Document,
-    &[
-        Shape::value("model", Member::Model),
-        Shape::value("stream", Member::Stream),
-        Shape::both(
-            "stream_options",
-            Member::StreamOptions,
-            &[Shape::value("include_usage", Member::IncludeUsage)],
-        ),
-        Shape::value("max_tokens", Member::MaxTokens),
-        Shape::value("max_completion_tokens", Member::MaxCompletionTokens),
-        Shape::value("max_output_tokens", Member::MaxOutputTokens),
-        Shape::value("n", Member::N),
-        Shape::value("user", Member::User),
-        Shape::value("safety_identifier", Member::SafetyIdentifier),
-        Shape::inside("metadata", &[Shape::value("user_id", Member::UserId)]),
-        Shape::value("service_tier", Member::ServiceTier),
-        // Gemini.
-        Shape::both(
-            "generationConfig",
-            Member::GenerationConfig,
-            &[
-                Shape::value("maxOutputTokens", Member::MaxOutput),
-                Shape::value("candidateCount", Member::Candidates),
-            ],
-        ),
-        // Bedrock's Converse.
-        Shape::both(
-            "inferenceConfig",
-            Member::InferenceConfig,
-            &[Shape::value("maxTokens", Member::MaxInference)],
-        ),
-        // Ollama.
-        Shape::both("options", Member::Options, &[Shape::value("num_predict", Member::NumPredict)]),
-    ],
-);
+members! {
+    Document "",
+    Model "model",
+    ModelAgain "model",
+    OtherModels "models",
+    OtherModel "models",
+    Stream "stream",
+    StreamOptions "stream_options",
+    IncludeUsage "stream_options.include_usage",
+    MaxTokens "max_tokens",
+    MaxCompletionTokens "max_completion_tokens",
+    MaxOutputTokens "max_output_tokens",
+    NPredict "n_predict",
+    MaxNewTokens "max_new_tokens",
+    MaxGenLen "max_gen_len",
+    MaxTokensToSample "max_tokens_to_sample",
+    MaxTokenCount "textGenerationConfig.maxTokenCount",
+    N "n",
+    BestOf "best_of",
+    Prompt "prompt",
+    PromptPart "prompt",
+    PromptId "prompt.id",
+    Background "background",
+    User "user",
+    SafetyIdentifier "safety_identifier",
+    UserId "metadata.user_id",
+    GenerationConfig "generationConfig",
+    MaxOutput "generationConfig.maxOutputTokens",
+    InferenceConfig "inferenceConfig",
+    MaxInference "inferenceConfig.maxTokens",
+    Options "options",
+    NumPredict "options.num_predict",
+    Candidates "generationConfig.candidateCount",
+    ServiceTier "service_tier",
+    Speed "speed",
+    InferenceGeo "inference_geo",
+    SearchContextSize "web_search_options.search_context_size",
+}
 
 impl Member {
-    /// What it is called, after the object that it stands in.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Document => "",
-            Self::Model => "model",
-            Self::Stream => "stream",
-            Self::StreamOptions => "stream_options",
-            Self::IncludeUsage => "stream_options.include_usage",
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::MaxOutputTokens => "max_output_tokens",
-            Self::N => "n",
-            Self::User => "user",
-            Self::SafetyIdentifier => "safety_identifier",
-            Self::UserId => "metadata.user_id",
-            Self::MaxOutput => "generationConfig.maxOutputTokens",
-            Self::GenerationConfig => "generationConfig",
-            Self::InferenceConfig => "inferenceConfig",
-            Self::Options => "options",
-            Self::MaxInference => "inferenceConfig.maxTokens",
-            Self::NumPredict => "options.num_predict",
-            Self::Candidates => "generationConfig.candidateCount",
-            Self::ServiceTier => "service_tier",
-        }
+    /// Whether it may come more than once, in different places.
+    fn repeats(self) -> bool {
+        matches!(self, Self::ModelAgain | Self::OtherModels | Self::OtherModel | Self::PromptPart)
     }
 }
 
 /// What the scanner found.
 #[derive(Default)]
 pub(super) struct Members {
-    pub(super) seen: u32,
+    pub(super) seen: u64,
+    /// A zero is no limit.
+    pub(super) zero_is_none: bool,
+    /// Where the model's name stands again, as it is written, and what it says.
+    pub(super) again: Vec<(Range<usize>, String)>,
+    /// A member that names another model.
+    pub(super) other_model: bool,
+    /// Prompts that are completed.
+    pub(super) prompts: u64,
+    pub(super) stored_prompt: bool,
+    pub(super) background: bool,
+    pub(super) best_of: Option<u64>,
+    /// The first member that nobody knows and that could raise what is used.
+    pub(super) may_raise: Option<Label>,
+    pub(super) speed: Option<Label>,
+    pub(super) inference_geo: Option<Label>,
+    pub(super) search_context_size: Option<Label>,
     pub(super) error: Option<AskError>,
     pub(super) object: bool,
     pub(super) start: usize,
@@ -120,6 +112,16 @@ pub(super) struct Members {
 }
 
 impl Members {
+    /// How many answers are made: what multiplies, multiplied.
+    pub(super) fn answers(&self, endpoint: Endpoint) -> u64 {
+        let each = self.choices.unwrap_or(1).max(1);
+        let completes = matches!(endpoint, Endpoint::Completions | Endpoint::Configured);
+        if !completes {
+            return each;
+        }
+        each.max(self.best_of.unwrap_or(1)).saturating_mul(self.prompts.max(1))
+    }
+
     fn wrong(&mut self, member: Member, kind: &'static str) {
         self.error.get_or_insert(AskError::WrongKind(member.name(), kind));
     }
@@ -141,9 +143,25 @@ fn whole_count(value: Value<'_>, at: &Range<usize>) -> Option<u64> {
 }
 
 impl Sink<Member> for Members {
+    const WANTS_NAMES: bool = true;
+
+    fn other_name(&mut self, inside: &'static Shape<Member>, name: &[u8]) {
+        // These are the caller's own.
+        if inside.name() == "metadata" {
+            return;
+        }
+        let Some(name) = unescape(name) else { return };
+        if let Some(known) = inside.names().find(|known| is_alike(&name, known)) {
+            self.error.get_or_insert(AskError::Misspelled(known));
+        }
+        if inside.name().is_empty() && self.may_raise.is_none() && may_raise(&name) {
+            self.may_raise = Label::from_bytes(name.as_bytes());
+        }
+    }
+
     fn value(&mut self, member: Member, value: Value<'_>, span: Range<u64>) {
-        let bit = 1u32 << (member as u32);
-        if self.seen & bit != 0 {
+        let bit = 1u64 << (member as u32);
+        if self.seen & bit != 0 && !member.repeats() {
             self.error.get_or_insert(AskError::Duplicate(member.name()));
         }
         self.seen |= bit;
@@ -185,9 +203,10 @@ impl Sink<Member> for Members {
             }
             (Member::StreamOptions, _) => self.wrong(member, "an object"),
             // Minus one means without limit there, and so does zero.
-            (Member::NumPredict, value) => {
+            (Member::NumPredict | Member::NPredict, value) => {
                 let allows = whole_count(value, &at).filter(|&tokens| tokens > 0);
-                self.limits.found(member, at, allows);
+                let lifts = allows.is_none() && matches!(value, Value::Number(_));
+                self.limits.found(member, at, allows, lifts);
             }
             (Member::GenerationConfig | Member::InferenceConfig | Member::Options, value) => {
                 self.limits.container(member, at, value == Value::Object);
@@ -196,27 +215,69 @@ impl Sink<Member> for Members {
                 Member::MaxTokens
                 | Member::MaxCompletionTokens
                 | Member::MaxOutputTokens
+                | Member::MaxNewTokens
+                | Member::MaxGenLen
+                | Member::MaxTokensToSample
+                | Member::MaxTokenCount
                 | Member::MaxOutput
                 | Member::MaxInference,
                 value,
             ) => {
                 let allows = self.count(member, value, &at);
-                self.limits.found(member, at, allows);
+                let none = self.zero_is_none && allows == Some(0);
+                self.limits.found(member, at, allows.filter(|_| !none), none);
             }
+            (Member::BestOf, value) => self.best_of = self.count(member, value, &at),
+            (Member::ModelAgain, Value::Text { raw, length }) if length == raw.len() as u64 => {
+                match unescape(raw) {
+                    Some(model) => self.again.push((at, model)),
+                    None => self.wrong(member, "the name of a model"),
+                }
+            }
+            (Member::ModelAgain, Value::Null) => {}
+            (Member::ModelAgain, _) => self.wrong(member, "a string of at most 256 bytes"),
+            (Member::OtherModel, Value::Null | Value::Object)
+            | (Member::OtherModels, Value::Null | Value::Array { .. }) => {}
+            (Member::OtherModel | Member::OtherModels, _) => self.other_model = true,
+            (Member::PromptPart, Value::Number(_)) => {}
+            (Member::PromptPart, _) => self.prompts += 1,
+            (Member::PromptId, Value::Null) => {}
+            (Member::PromptId, _) => self.stored_prompt = true,
+            (Member::Prompt, _) => {}
+            (Member::Background, Value::Bool(background)) => self.background = background,
+            (Member::Background, Value::Null) => {}
+            (Member::Background, _) => self.wrong(member, "true or false"),
             (Member::N | Member::Candidates, value) => self.choices = self.count(member, value, &at),
-            (
-                Member::User | Member::SafetyIdentifier | Member::UserId | Member::ServiceTier,
-                Value::Text { raw, .. },
-            ) => {
+            (Member::User | Member::SafetyIdentifier | Member::UserId, Value::Text { raw, .. }) => {
                 let label = Label::from_bytes(raw);
                 match member {
                     Member::User => self.user = label,
-                    Member::ServiceTier => self.service_tier = label,
                     Member::SafetyIdentifier => self.safety_identifier = label,
                     _ => self.user_id = label,
                 }
             }
-            (Member::User | Member::SafetyIdentifier | Member::UserId | Member::ServiceTier, _) => {}
+            (Member::User | Member::SafetyIdentifier | Member::UserId, _) => {}
+            (
+                Member::ServiceTier | Member::Speed | Member::InferenceGeo | Member::SearchContextSize,
+                Value::Text { raw, length },
+            ) if length <= LABEL_BYTES as u64 => {
+                let label = unescape(raw).and_then(|text| Label::from_bytes(text.as_bytes()));
+                match member {
+                    Member::ServiceTier => self.service_tier = label,
+                    Member::Speed => self.speed = label,
+                    Member::InferenceGeo => self.inference_geo = label,
+                    _ => self.search_context_size = label,
+                }
+            }
+            // A number may stand for a word of protobuf's, and what it stands for nobody knows here.
+            (
+                Member::ServiceTier | Member::Speed | Member::InferenceGeo | Member::SearchContextSize,
+                value,
+            ) => {
+                if value != Value::Null {
+                    self.wrong(member, "a short string");
+                }
+            }
         }
     }
 }

@@ -56,6 +56,128 @@ fn an_unclear_body_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_member_in_another_spelling_is_refused_in_every_dialect() {
+    for (path, body) in [
+        ("/v1/chat/completions", r#"{"model":"small","MODEL":"big"}"#),
+        ("/v1/chat/completions", r#"{"model":"small","Max_Tokens":9}"#),
+        ("/v1/chat/completions", r#"{"model":"small","maxTokens":9}"#),
+        ("/v1/chat/completions", r#"{"model":"small","Stream":true}"#),
+        ("/v1/chat/completions", r#"{"model":"small","N":4}"#),
+        ("/v1/chat/completions", r#"{"model":"small","\u017ftream":true}"#),
+        ("/v1/chat/completions", r#"{"model":"small","stream_options":{"Include_Usage":true}}"#),
+        ("/v1/messages", r#"{"model":"small","max-tokens":9}"#),
+        ("/v1beta/models/g:generateContent", r#"{"GenerationConfig":{}}"#),
+        ("/v1beta/models/g:generateContent", r#"{"generationConfig":{"MAXOUTPUTTOKENS":9}}"#),
+        ("/model/m/converse", r#"{"InferenceConfig":{}}"#),
+        ("/api/chat", r#"{"model":"small","options":{"Num_Predict":9}}"#),
+        ("/v2/chat", r#"{"model":"small","Model":"big"}"#),
+    ] {
+        let error = Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap_err();
+        assert!(matches!(error, AskError::Misspelled(_)), "{path} {body}: {error}");
+    }
+    // Both spellings of protobuf's are one member, and what is the caller's own may have any name.
+    let twice = br#"{"generationConfig":{"maxOutputTokens":5},"generation_config":{"max_output_tokens":9}}"#;
+    let path = "/v1beta/models/g:generateContent";
+    assert!(matches!(Ask::read(&served(path), path.as_bytes(), b"", twice), Err(AskError::Duplicate(_))));
+    assert!(
+        read(r#"{"model":"a","metadata":{"userId":"x","USER_ID":"y"},"messages":[{"Model":"z"}]}"#).is_ok()
+    );
+}
+
+#[test]
+fn what_multiplies_is_multiplied() {
+    let answers = |path: &str, body: &str| {
+        Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap().choices
+    };
+    for (path, body, expected) in [
+        ("/v1/completions", r#"{"prompt":["a","b","c"]}"#, 3),
+        ("/v1/completions", r#"{"prompt":["a","b"],"n":2,"best_of":5}"#, 10),
+        ("/v1/completions", r#"{"prompt":[[1,2],[3]],"n":2}"#, 4),
+        ("/v1/completions", r#"{"prompt":[1,2,3]}"#, 1),
+        ("/v1/completions", r#"{"prompt":"a","best_of":20}"#, 20),
+        ("/v1/chat/completions", r#"{"n":3,"best_of":9}"#, 3),
+        ("/v1beta/models/g:generateContent", r#"{"generation_config":{"candidate_count":4}}"#, 4),
+    ] {
+        assert_eq!(answers(path, body), expected, "{path} {body}");
+    }
+}
+
+#[test]
+fn the_tier_the_speed_and_the_place_that_are_asked_for_are_read_in_every_dialect() {
+    let said = |path: &str, body: &str| {
+        let ask = Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap();
+        let text = |label: Option<Label>| label.map(|label| label.to_string()).unwrap_or_default();
+        [ask.service_tier, ask.speed, ask.inference_geo, ask.search_context_size].map(text).join(" ")
+    };
+    assert_eq!(
+        said(
+            "/v1/chat/completions",
+            r#"{"service_tier":"flex","web_search_options":{"search_context_size":"low"}}"#
+        ),
+        "flex   low"
+    );
+    assert_eq!(
+        said("/v1/messages", r#"{"service_tier":"auto","speed":"fast","inference_geo":"us"}"#),
+        "auto fast us "
+    );
+    assert_eq!(said("/v1beta/models/g:generateContent", r#"{"serviceTier":"priority"}"#), "priority   ");
+    assert_eq!(
+        said(
+            "/model/m/converse",
+            r#"{"serviceTier":{"type":"flex"},"performanceConfig":{"latency":"optimized"}}"#
+        ),
+        "flex optimized  "
+    );
+    assert!(read(r#"{"model":"a","service_tier":2}"#).is_err());
+}
+
+#[test]
+fn a_model_that_is_named_again_must_be_the_paths_and_is_renamed_with_it() {
+    let path = "/v1beta/models/emb:batchEmbedContents";
+    let body = r#"{"requests":[{"model":"models/emb","content":{}},{"model":"emb"}]}"#;
+    let ask = Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap();
+    let renamed = splice::apply(body.as_bytes(), ask.name_model("e-2"));
+    let expected = r#"{"requests":[{"model":"models/e-2","content":{}},{"model":"e-2"}]}"#;
+    assert_eq!(String::from_utf8(renamed).unwrap(), expected);
+    for (path, body) in [
+        (path, r#"{"requests":[{"model":"models/emb"},{"model":"models/other"}]}"#),
+        ("/v1beta/models/emb:embedContent", r#"{"model":"models/other"}"#),
+        ("/v1beta/models/g:countTokens", r#"{"generateContentRequest":{"model":"models/other"}}"#),
+        ("/openai/deployments/d/chat/completions", r#"{"model":"other"}"#),
+    ] {
+        assert_eq!(
+            Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()),
+            Err(AskError::OtherModel),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn members_that_name_other_models_wait_for_later_or_may_raise_what_is_used_are_noticed() {
+    let noticed = |body: &str| {
+        let ask = Ask::read(&served("/v1/responses"), b"", b"", body.as_bytes()).unwrap();
+        (ask.other_models, ask.background, ask.stored_prompt, ask.may_raise.is_some())
+    };
+    let nothing = (false, false, false, false);
+    for body in [
+        r#"{"models":["a"]}"#,
+        r#"{"fallbacks":[{"model":"a"}]}"#,
+        r#"{"tools":[{"type":"image_generation","model":"a"}]}"#,
+        r#"{"fallbacks":"a"}"#,
+    ] {
+        assert_eq!(noticed(body), (true, false, false, false), "{body}");
+    }
+    assert_eq!(
+        noticed(r#"{"models":[],"fallbacks":null,"tools":[{"type":"function"}],"background":null}"#),
+        nothing
+    );
+    assert_eq!(noticed(r#"{"background":true}"#), (false, true, false, false));
+    assert_eq!(noticed(r#"{"prompt":{"id":"pmpt_1"}}"#), (false, false, true, false));
+    assert_eq!(noticed(r#"{"num_return_sequences":9}"#), (false, false, false, true));
+}
+
+#[test]
 fn a_number_too_long_to_be_read_whole_is_refused_and_not_taken_for_its_beginning() {
     for number in [format!("1e{}5", "0".repeat(300)), format!("1.{}e5", "0".repeat(300))] {
         for name in ["max_tokens", "n"] {
@@ -70,7 +192,7 @@ fn a_number_too_long_to_be_read_whole_is_refused_and_not_taken_for_its_beginning
 
 #[test]
 fn naming_the_same_model_changes_nothing() {
-    assert_eq!(read(r#"{"model":"a"}"#).unwrap().name_model("a"), None);
+    assert_eq!(read(r#"{"model":"a"}"#).unwrap().name_model("a"), vec![]);
 }
 
 #[test]
@@ -99,7 +221,7 @@ fn edits_change_what_they_are_for_and_no_other_byte() {
         ),
     ] {
         let ask = read(body).unwrap();
-        let edits = vec![ask.name_model("y\"z").unwrap(), ask.ask_for_usage()];
+        let edits = [ask.name_model("y\"z"), vec![ask.ask_for_usage()]].concat();
         assert_eq!(String::from_utf8(splice::apply(body.as_bytes(), edits)).unwrap(), expected);
     }
 }
@@ -107,7 +229,7 @@ fn edits_change_what_they_are_for_and_no_other_byte() {
 #[test]
 fn a_model_can_be_named_in_an_empty_object() {
     let ask = read("{ }").unwrap();
-    assert_eq!(splice::apply(b"{ }", vec![ask.name_model("m").unwrap()]), br#"{"model":"m" }"#);
+    assert_eq!(splice::apply(b"{ }", ask.name_model("m")), br#"{"model":"m" }"#);
 }
 
 #[test]
@@ -121,7 +243,7 @@ fn a_model_in_the_path_is_read_and_changed_there() {
         (ask.model.as_deref(), ask.stream, ask.output_limit),
         (Some("eu.anthropic.claude:0"), true, Some(9))
     );
-    assert_eq!(ask.name_model("other"), None);
+    assert_eq!(ask.name_model("other"), vec![]);
     assert_eq!(ask.path_naming(path.as_bytes(), "eu.anthropic.claude:0"), None);
     let changed = ask.path_naming(path.as_bytes(), "us/x:1").unwrap();
     assert_eq!(String::from_utf8(changed).unwrap(), "/model/us%2Fx%3A1/converse-stream?x=%3A");
@@ -162,7 +284,7 @@ fn a_form_says_its_model_in_a_part_that_can_be_changed() {
     {
         let ask = form(content_type, FORM).unwrap();
         assert_eq!((ask.model.as_deref(), ask.stream), (Some("whisper"), true));
-        let changed = splice::apply(FORM.as_bytes(), vec![ask.name_model("tiny").unwrap()]);
+        let changed = splice::apply(FORM.as_bytes(), ask.name_model("tiny"));
         assert_eq!(String::from_utf8(changed).unwrap(), FORM.replace("whisper", "tiny"));
     }
 }

@@ -6,8 +6,7 @@
 //!
 //! Does not believe that the body says the same: what is charged is what the answer says.
 
-use super::limit::Limits;
-use super::{Ask, AskError, BYTES_PER_TOKEN, FORM_BYTES_PER_TOKEN, ModelAt, UsageAt};
+use super::{Ask, AskError, BYTES_PER_TOKEN, FORM_BYTES_PER_TOKEN, ModelAt};
 use crate::dialect::{BodyForm, Served, Streams};
 use crate::head::RequestHead;
 use crate::json;
@@ -39,21 +38,14 @@ impl Ask {
             BodyForm::Multipart => FORM_BYTES_PER_TOKEN,
         };
         Ok(Self {
-            endpoint,
             model,
             // Whether the body asks for a stream is not known; the answer's type says what it is.
             stream: matches!(endpoint.streams(), Streams::Always | Streams::UnlessDeclined),
             // Nothing can be asked for in its name, so nothing is hidden from it either.
             wants_usage: true,
-            output_limit: None,
-            choices: 1,
-            service_tier: None,
-            user: None,
             input_tokens: length.div_ceil(bytes_per_token),
             model_at: Some(model_at),
-            usage_at: UsageAt::Absent,
-            limits: Limits::default(),
-            first: 0,
+            ..Self::nothing(endpoint)
         })
     }
 }
@@ -95,7 +87,7 @@ mod tests {
         assert_eq!((ask.model.as_deref(), ask.input_tokens, ask.stream), (Some("fast"), 101, false));
         assert_eq!(
             (ask.name_model("another"), ask.path_naming(b"/v1/chat/completions", "another")),
-            (None, None)
+            (vec![], None)
         );
     }
 

@@ -86,6 +86,8 @@ pub struct Config {
     pub failover: Failover,
     /// Status of a refusal by a budget: 429 or 402.
     pub budget_status: u16,
+    /// What requests may ask for that costs in ways that cannot be held.
+    pub requests: Requests,
     /// Headers and query parameters that are let pass besides those of the APIs' tables.
     pub passed: Passed,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
@@ -100,6 +102,15 @@ pub struct Config {
     pub headers_only: Option<HeadersOnly>,
     /// FNV-1a of the JSON text, to tell configurations apart in logs.
     pub hash: u64,
+}
+
+/// What requests may ask for that is refused unless the operator allows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// To be answered later (`background`): what it costs is never seen, so it is charged what was held.
+    pub background: bool,
+    /// To be answered by other models than the one they name (`models`, `fallbacks`, `tools[].model`).
+    pub other_models: bool,
 }
 
 /// What is known of a request of which the body is not read.

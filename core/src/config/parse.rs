@@ -12,7 +12,7 @@ use super::{
 };
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "$schema",
     "version",
     "identity",
@@ -34,6 +34,7 @@ const FIELDS: [&str; 21] = [
     "headers",
     "query",
     "response_headers",
+    "requests",
 ];
 
 /// Resolves the name of an environment variable.
@@ -90,6 +91,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         hold: policy::hold(fields.get("hold").as_ref()),
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
+        requests: policy::requests(fields.get("requests").as_ref()),
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
-use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
+use super::{HoldPolicy, OnDisconnect, Pattern, Requests, Unpriced};
 use crate::money::PicoUsd;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
@@ -49,6 +49,13 @@ pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
         ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
         epoch_ms: epoch.unwrap_or(3_600) * 1_000,
     }
+}
+
+pub(super) fn requests(at: Option<&Cursor<'_>>) -> Requests {
+    let fields = at.and_then(|at| at.fields(&["background", "other_models"]));
+    let words = [("deny", false), ("allow", true)];
+    let allows = |key| fields.as_ref().and_then(|fields| fields.get(key)?.word(&words)).unwrap_or(false);
+    Requests { background: allows("background"), other_models: allows("other_models") }
 }
 
 pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {

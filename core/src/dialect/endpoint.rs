@@ -199,6 +199,25 @@ impl Endpoint {
             )
     }
 
+    /// Whether a model answers it with text, so that any other that does could serve it too: a default, or a cheaper one.
+    #[must_use]
+    pub fn makes_text(self) -> bool {
+        !matches!(
+            self,
+            Self::Embeddings
+                | Self::Images
+                | Self::ImageEdits
+                | Self::Transcriptions
+                | Self::Speech
+                | Self::Moderations
+                | Self::Rerank
+                | Self::EmbedContent
+                | Self::CohereEmbed
+                | Self::CohereRerank
+                | Self::OllamaEmbed
+        )
+    }
+
     /// Whether what it makes is pictures.
     #[must_use]
     pub fn makes_images(self) -> bool {

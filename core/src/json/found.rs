@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::Range;
 
+use super::Shape;
+
 /// Containers within containers; more is an error. Providers' parsers give up far earlier than at this.
 pub(super) const MAX_DEPTH: usize = 512;
 
@@ -33,8 +35,15 @@ pub enum Value<'a> {
 
 /// Receives the values that were looked for, in the order in which they end.
 pub trait Sink<S> {
+    /// Whether it wants to know the names that are not looked for.
+    const WANTS_NAMES: bool = false;
+
     /// `span` is where the value stands in the document, quotes and brackets included.
     fn value(&mut self, slot: S, value: Value<'_>, span: Range<u64>);
+
+    /// A member of what `inside` looks at, of a name that it does not look for: as it is written, without its quotes.
+    /// Only if it wants to know.
+    fn other_name(&mut self, _inside: &'static Shape<S>, _name: &[u8]) {}
 }
 
 /// Why bytes are not JSON.

@@ -102,7 +102,7 @@ impl<S: Copy> Scanner<S> {
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
             at = match self.state {
-                State::InKey { escaped } => self.key(piece, at, escaped),
+                State::InKey { escaped } => self.key(piece, at, escaped, sink),
                 State::InText { escaped } => self.text(piece, at, escaped, sink),
                 State::Scalar => self.scalar(piece, at, sink)?,
                 State::Skip { floor } => self.skip(piece, at, floor, sink)?,
@@ -167,7 +167,7 @@ impl<S: Copy> Scanner<S> {
             (State::Value | State::ValueOrClose, _) => self.begin_value(byte, piece, at, sink),
             (State::Key | State::KeyOrClose, b'"') => {
                 self.token.clear();
-                Ok(self.key(piece, at + 1, false))
+                Ok(self.key(piece, at + 1, false, sink))
             }
             (State::Colon, b':') => {
                 self.state = State::Value;
@@ -177,7 +177,7 @@ impl<S: Copy> Scanner<S> {
                 if self.nesting.in_object() {
                     if piece.get(at + 1) == Some(&b'"') {
                         self.token.clear();
-                        return Ok(self.key(piece, at + 2, false));
+                        return Ok(self.key(piece, at + 2, false, sink));
                     }
                     self.state = State::Key;
                 } else {
@@ -244,7 +244,7 @@ impl<S: Copy> Scanner<S> {
         Ok(at + 1)
     }
 
-    fn key(&mut self, piece: &[u8], at: usize, escaped: bool) -> usize {
+    fn key(&mut self, piece: &[u8], at: usize, escaped: bool, sink: &mut impl Sink<S>) -> usize {
         let (part, ending, next) = string_part(piece, at, escaped);
         match ending {
             Part::Open { escaped } => {
@@ -261,6 +261,9 @@ impl<S: Copy> Scanner<S> {
                         self.token.with(part).and_then(|name| open.shape.named(&name, true))
                     }
                 });
+                if self.pending.is_none() {
+                    self.other_name(part, sink);
+                }
                 // Nearly always it follows at once.
                 if piece.get(next) == Some(&b':') {
                     self.state = State::Value;
@@ -270,6 +273,22 @@ impl<S: Copy> Scanner<S> {
             }
         }
         next
+    }
+
+    /// Tells the name of a member that is not looked for, of which `part` is the end.
+    #[inline]
+    fn other_name<K: Sink<S>>(&self, part: &[u8], sink: &mut K) {
+        if K::WANTS_NAMES
+            && let Some(open) = self.open.last()
+        {
+            match self.token.is_empty() {
+                true => sink.other_name(open.shape, part),
+                // What is too long to be kept is none that anybody looks for.
+                false => {
+                    self.token.with(part).into_iter().for_each(|name| sink.other_name(open.shape, &name))
+                }
+            }
+        }
     }
 
     fn text(&mut self, piece: &[u8], at: usize, escaped: bool, sink: &mut impl Sink<S>) -> usize {

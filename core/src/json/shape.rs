@@ -55,6 +55,17 @@ impl<S: Copy> Shape<S> {
         Self { name: "*", slot: Some(slot), inside: &[], rest: Some(own), marks: 0 }
     }
 
+    /// Its own name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The names inside that are looked for.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.inside.iter().map(|shape| shape.name)
+    }
+
     /// Whether something inside is looked for.
     pub(super) fn is_open(&self) -> bool {
         !self.inside.is_empty() || self.rest.is_some()

@@ -29,6 +29,8 @@ pub enum Framing {
 const EVENT_STARTS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 /// The mark that some put in front of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
+/// How a body begins that Zstandard has compressed: with a letter, unlike what others have.
+const ZSTANDARD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// Bytes after which an answer that could still begin as an event does not.
 const LONGEST_START: usize = 16;
 
@@ -73,6 +75,9 @@ impl Framing {
         if EVENT_STARTS.iter().any(|known| text.starts_with(known)) {
             return Some(Self::Events);
         }
+        if start.starts_with(ZSTANDARD) || ZSTANDARD.starts_with(start) {
+            return (start.len() >= ZSTANDARD.len()).then_some(Self::Opaque);
+        }
         if eventstream::begins(start)? {
             return Some(Self::messages(endpoint));
         }
@@ -80,8 +85,9 @@ impl Framing {
         if may_become && start.len() < LONGEST_START {
             return None;
         }
-        // A stream may have fields that nobody knows; anything else that is not JSON is not read.
-        Some(if self == Self::Events && core::str::from_utf8(text).is_ok() { self } else { Self::Opaque })
+        // A stream may have fields that nobody knows; anything else that is not JSON is not read. What is compressed, or
+        // in another form of Unicode, begins with no letter.
+        Some(if self == Self::Events && first.is_ascii_graphic() { self } else { Self::Opaque })
     }
 
     fn messages(endpoint: Endpoint) -> Self {

@@ -14,7 +14,7 @@ const VERTEX: &str = "/v1/projects/p/locations/l/publishers/anthropic/models/c";
 use CompletionMember::{MaxCompletionTokens, MaxTokens};
 
 fn read(path: &str, body: &str) -> Ask {
-    Ask::read(&Served::at(path).unwrap(), path.as_bytes(), b"", body.as_bytes()).unwrap()
+    Ask::read_sent(&Served::at(path).unwrap(), path.as_bytes(), b"", body.as_bytes()).unwrap()
 }
 
 fn limited(path: &str, body: &str, tokens: u64, member: CompletionMember) -> Option<String> {
@@ -113,7 +113,7 @@ fn what_has_no_limit_cannot_be_limited() {
     }
     let form = b"--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b--";
     let served = Served::at("/v1/audio/transcriptions").unwrap();
-    let ask = Ask::read(&served, b"", b"multipart/form-data; boundary=b", form).unwrap();
+    let ask = Ask::read_sent(&served, b"", b"multipart/form-data; boundary=b", form).unwrap();
     assert_eq!(ask.limit_output(50, MaxTokens), None);
 }
 
@@ -128,8 +128,57 @@ fn ollama_takes_zero_and_less_for_no_limit() {
 #[test]
 fn another_dialects_member_is_no_limit() {
     let ask =
-        read("/v1/messages", r#"{"max_tokens":5,"max_completion_tokens":9000,"options":{"num_predict":7}}"#);
+        read("/v1/messages", r#"{"max_tokens":5,"max_output_tokens":9000,"options":{"num_predict":7}}"#);
     assert_eq!((ask.output_limit, ask.limit_output(5, MaxTokens)), (Some(5), Some(vec![])));
+}
+
+#[test]
+fn of_limits_that_some_servers_read_the_largest_counts_and_all_are_lowered() {
+    for (path, body, limit, lowered) in [
+        (
+            "/v1/chat/completions",
+            r#"{"max_tokens":5,"n_predict":9000}"#,
+            Some(9_000),
+            r#"{"max_tokens":5,"n_predict":50}"#,
+        ),
+        (
+            "/v1/chat/completions",
+            r#"{"max_tokens":5,"n_predict":-1}"#,
+            None,
+            r#"{"max_tokens":5,"n_predict":50}"#,
+        ),
+        ("/v1/chat/completions", r#"{"max_tokens":0}"#, None, r#"{"max_tokens":50}"#),
+        ("/v1/chat/completions", r#"{"n_predict":9000}"#, None, r#"{"max_tokens":50,"n_predict":50}"#),
+        (
+            "/v1/responses",
+            r#"{"max_output_tokens":60,"n_predict":-2}"#,
+            None,
+            r#"{"max_output_tokens":50,"n_predict":50}"#,
+        ),
+        (
+            "/v1/completions",
+            r#"{"max_tokens":70,"max_new_tokens":80}"#,
+            Some(80),
+            r#"{"max_tokens":50,"max_new_tokens":50}"#,
+        ),
+        ("/v1/messages", r#"{"max_tokens":0}"#, Some(0), r#"{"max_tokens":0}"#),
+        ("/model/m/invoke", r#"{"max_gen_len":60}"#, Some(60), r#"{"max_gen_len":50}"#),
+        (
+            "/model/m/invoke",
+            r#"{"textGenerationConfig":{"maxTokenCount":60}}"#,
+            Some(60),
+            r#"{"textGenerationConfig":{"maxTokenCount":50}}"#,
+        ),
+        (
+            "/v1beta/models/g:generateContent",
+            r#"{"generation_config":{"max_output_tokens":60}}"#,
+            Some(60),
+            r#"{"generation_config":{"max_output_tokens":50}}"#,
+        ),
+    ] {
+        assert_eq!(read(path, body).output_limit, limit, "{path} {body}");
+        assert_eq!(limited(path, body, 50, MaxTokens).as_deref(), Some(lowered), "{path} {body}");
+    }
 }
 
 /// The paths of the endpoints that can be limited, and where each of their limits stands.
@@ -177,6 +226,19 @@ fn expected(
     tokens: u64,
     member: CompletionMember,
 ) {
+    let limit = |place: &str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
+    // What some servers read is lowered as well.
+    let read_by_some: &[&str] = match path {
+        "/v1/chat/completions" | "/v1/completions" | "/v1/responses" => {
+            &["max_tokens", "max_completion_tokens", "max_output_tokens"]
+        }
+        path if path == "/v1/messages" || path.ends_with("awPredict") || path == "/model/m/invoke" => {
+            &["max_completion_tokens"]
+        }
+        _ => &[],
+    };
+    let above: Vec<&str> = read_by_some.iter().copied().filter(|place| limit(place) > Some(tokens)).collect();
+    above.into_iter().for_each(|place| set(body, place, json!(tokens)));
     let limit = |place: &str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
     let limiting: Vec<&str> = places.iter().copied().filter(|place| limit(place).is_some()).collect();
     let above: Vec<&str> = limiting.iter().copied().filter(|place| limit(place) > Some(tokens)).collect();
@@ -255,13 +317,16 @@ proptest! {
         let text = spaced(&Json::Object(body.clone()), &mut spaces.into_iter().cycle());
         let ask = read(&path, &text);
         let named = ask.name_model("new");
-        if named.is_some() {
+        if !named.is_empty() {
             body.insert("model".into(), json!("new"));
         }
-        set(&mut body, "stream_options.include_usage", json!(true));
+        let asks = ask.endpoint.reports_usage_on_request();
+        if asks {
+            set(&mut body, "stream_options.include_usage", json!(true));
+        }
         expected(&mut body, &path, places, tokens, member);
 
-        let mut edits: Vec<Edit> = named.into_iter().chain([ask.ask_for_usage()]).collect();
+        let mut edits: Vec<Edit> = named.into_iter().chain(asks.then(|| ask.ask_for_usage())).collect();
         edits.extend(ask.limit_output(tokens, member).unwrap());
         let changed = splice::apply(text.as_bytes(), edits);
         let again = read(&path, core::str::from_utf8(&changed).unwrap());

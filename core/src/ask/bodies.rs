@@ -1,0 +1,191 @@
+//! Which members of a body matter, one table a dialect: those that name a model, multiply or limit what is made, change
+//! what it costs, or say who asks.
+//!
+//! A server may read more than its documentation says: those that speak OpenAI's dialect read each other's limits, and
+//! protobuf's JSON has two spellings of every name. What a table has not is passed on, unless it is a name of the table in
+//! another spelling; see `members.rs`.
+
+use super::members::Member;
+use crate::dialect::{Dialect, Endpoint};
+use crate::json::Shape;
+
+const fn value(name: &'static str, member: Member) -> Shape<Member> {
+    Shape::value(name, member)
+}
+
+const LISTED: &[Shape<Member>] =
+    &[Shape::both("[]", Member::OtherModel, &[Shape::value("model", Member::OtherModel)])];
+
+/// Models named in a list: by their names, or by objects that have them.
+const fn models(name: &'static str) -> Shape<Member> {
+    Shape::both(name, Member::OtherModels, LISTED)
+}
+
+/// Tools, of which some name a model that answers for them.
+const TOOLS: Shape<Member> =
+    Shape::inside("tools", &[Shape::inside("[]", &[value("model", Member::OtherModel)])]);
+
+const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
+
+static OPENAI: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::Model),
+        models("models"),
+        models("fallbacks"),
+        models("fallback_models"),
+        value("fallback_model", Member::OtherModel),
+        value("draft_model", Member::OtherModel),
+        TOOLS,
+        value("stream", Member::Stream),
+        Shape::both("stream_options", Member::StreamOptions, &[value("include_usage", Member::IncludeUsage)]),
+        value("max_tokens", Member::MaxTokens),
+        value("max_completion_tokens", Member::MaxCompletionTokens),
+        value("max_output_tokens", Member::MaxOutputTokens),
+        value("n_predict", Member::NPredict),
+        value("max_new_tokens", Member::MaxNewTokens),
+        value("n", Member::N),
+        value("best_of", Member::BestOf),
+        Shape::both(
+            "prompt",
+            Member::Prompt,
+            &[value("[]", Member::PromptPart), value("id", Member::PromptId)],
+        ),
+        value("background", Member::Background),
+        value("user", Member::User),
+        value("safety_identifier", Member::SafetyIdentifier),
+        METADATA,
+        value("service_tier", Member::ServiceTier),
+        value("speed", Member::Speed),
+        Shape::inside("web_search_options", &[value("search_context_size", Member::SearchContextSize)]),
+    ],
+);
+
+static ANTHROPIC: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::Model),
+        models("fallbacks"),
+        TOOLS,
+        value("stream", Member::Stream),
+        value("max_tokens", Member::MaxTokens),
+        // What llama.cpp reads on this path too.
+        value("n_predict", Member::NPredict),
+        value("max_completion_tokens", Member::MaxCompletionTokens),
+        value("n", Member::N),
+        METADATA,
+        value("service_tier", Member::ServiceTier),
+        value("speed", Member::Speed),
+        value("inference_geo", Member::InferenceGeo),
+    ],
+);
+
+const GENERATION_CONFIG: &[Shape<Member>] = &[
+    value("maxOutputTokens", Member::MaxOutput),
+    value("max_output_tokens", Member::MaxOutput),
+    value("candidateCount", Member::Candidates),
+    value("candidate_count", Member::Candidates),
+];
+
+/// Requests inside of a request, which name its model again.
+const INSIDE: &[Shape<Member>] = &[value("model", Member::ModelAgain)];
+
+static GEMINI: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::ModelAgain),
+        Shape::inside("requests", &[Shape::inside("[]", INSIDE)]),
+        Shape::inside("generateContentRequest", INSIDE),
+        Shape::inside("generate_content_request", INSIDE),
+        Shape::both("generationConfig", Member::GenerationConfig, GENERATION_CONFIG),
+        Shape::both("generation_config", Member::GenerationConfig, GENERATION_CONFIG),
+        value("serviceTier", Member::ServiceTier),
+        value("service_tier", Member::ServiceTier),
+    ],
+);
+
+static BEDROCK: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::ModelAgain),
+        Shape::both("inferenceConfig", Member::InferenceConfig, &[value("maxTokens", Member::MaxInference)]),
+        Shape::inside(
+            "additionalModelRequestFields",
+            &[
+                value("max_tokens", Member::MaxTokens),
+                value("max_gen_len", Member::MaxGenLen),
+                value("max_new_tokens", Member::MaxNewTokens),
+                Shape::inside("inferenceConfig", &[value("maxTokens", Member::MaxNewTokens)]),
+            ],
+        ),
+        Shape::inside("serviceTier", &[value("type", Member::ServiceTier)]),
+        Shape::inside("performanceConfig", &[value("latency", Member::Speed)]),
+    ],
+);
+
+/// Of the models that InvokeModel has: Claude, Nova, Llama, Titan, Mistral, Cohere, AI21.
+static INVOKED: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::ModelAgain),
+        TOOLS,
+        value("max_tokens", Member::MaxTokens),
+        value("maxTokens", Member::MaxTokens),
+        value("max_completion_tokens", Member::MaxCompletionTokens),
+        value("max_gen_len", Member::MaxGenLen),
+        value("max_tokens_to_sample", Member::MaxTokensToSample),
+        Shape::both(
+            "inferenceConfig",
+            Member::InferenceConfig,
+            &[value("maxTokens", Member::MaxInference), value("max_new_tokens", Member::MaxNewTokens)],
+        ),
+        Shape::inside("textGenerationConfig", &[value("maxTokenCount", Member::MaxTokenCount)]),
+        value("num_generations", Member::N),
+        value("numResults", Member::N),
+        value("n", Member::N),
+        METADATA,
+        value("speed", Member::Speed),
+        value("inference_geo", Member::InferenceGeo),
+    ],
+);
+
+static COHERE: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::Model),
+        value("stream", Member::Stream),
+        value("max_tokens", Member::MaxTokens),
+        value("num_generations", Member::N),
+    ],
+);
+
+static OLLAMA: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::Model),
+        value("stream", Member::Stream),
+        Shape::both("options", Member::Options, &[value("num_predict", Member::NumPredict)]),
+    ],
+);
+
+/// The members of a request to `endpoint` that matter.
+pub(super) fn of(endpoint: Endpoint) -> &'static Shape<Member> {
+    match endpoint.dialect() {
+        Dialect::OpenAi => &OPENAI,
+        Dialect::Anthropic => &ANTHROPIC,
+        Dialect::Gemini => &GEMINI,
+        Dialect::Bedrock if matches!(endpoint, Endpoint::InvokeModel | Endpoint::InvokeModelStream) => {
+            &INVOKED
+        }
+        Dialect::Bedrock => &BEDROCK,
+        Dialect::Cohere => &COHERE,
+        Dialect::Ollama => &OLLAMA,
+    }
+}
