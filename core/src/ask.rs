@@ -208,7 +208,11 @@ impl Ask {
         if body.trim_ascii().is_empty() {
             return Err(AskError::Empty);
         }
+        // Some providers take as JSON what others take as forms.
+        let is_json =
+            content_type.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
         let mut ask = match served.endpoint.body() {
+            BodyForm::Multipart if is_json => Self::read_json(served.endpoint, body)?,
             BodyForm::Json => Self::read_json(served.endpoint, body)?,
             BodyForm::Multipart => Self::read_form(served.endpoint, content_type, body)?,
         };
@@ -279,7 +283,8 @@ impl Ask {
         let (model, model_at) = form.model.unzip();
         Ok(Self {
             model,
-            stream: form.stream,
+            stream: form.stream.unwrap_or(false),
+            may_raise: form.may_raise,
             choices: form.choices.unwrap_or(1).max(1),
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
             model_at: model_at.map(ModelAt::Form),
@@ -330,8 +335,9 @@ impl Ask {
             Some(ModelAt::Body(at)) => Some(Edit::replace(at, quoted(""))),
             Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
             // What the provider keeps names its own model, and what moderates has one of its own.
+            // A form has no brace to put it behind, and none is sent without a model.
+            None if self.first == 0 => None,
             None if self.stored_prompt || self.endpoint == Endpoint::Moderations => None,
-            None if self.endpoint.body() == BodyForm::Multipart => None,
             None => Some(Edit::member(self.first, "model", &quoted(""))),
         };
         again.chain(edit).collect()

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use farebox_core::ask::Ask;
+use farebox_core::ask::{Ask, AskError};
 use farebox_core::config::{Config, Key};
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
@@ -97,7 +97,7 @@ impl Gateway {
                     return Err(Denial::TooLarge(config.request_body_bytes));
                 }
                 if bodiless {
-                    return Err(Denial::Body(farebox_core::ask::AskError::Empty));
+                    return Err(Denial::Body(AskError::Empty));
                 }
                 if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now) {
                     return Err(denial);
@@ -123,6 +123,10 @@ impl Gateway {
     fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
         let Reading { config, key, served, head, .. } = reading;
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
+        // Of two, a provider may believe the other one.
+        if head.all("content-type").nth(1).is_some() {
+            return Err(Denial::Body(AskError::NotAForm));
+        }
         let content_type = head.first("content-type").unwrap_or_default();
         let ask = Ask::read(&served, head.path(), content_type, &body)?;
         self.send(config, &key, &served, &head, &ask, &body)

@@ -294,7 +294,9 @@ fn a_form_that_is_cut_or_unclear_is_refused() {
     for at in 0..FORM.len() - 6 {
         assert!(form("multipart/form-data; boundary=b0", &FORM[..at]).is_err(), "cut at {at}");
     }
-    assert_eq!(form("application/json", FORM), Err(AskError::NotAForm));
+    assert_eq!(form("text/plain", FORM), Err(AskError::NotAForm));
+    let json = form("application/json", r#"{"model":"gpt-image"}"#).unwrap();
+    assert_eq!(json.model.as_deref(), Some("gpt-image"), "some take as JSON what others take as forms");
     let twice = FORM.replace("name=\"stream\"", "name=\"model\"");
     assert_eq!(form("multipart/form-data; boundary=b0", &twice), Err(AskError::Duplicate("model")));
 }
