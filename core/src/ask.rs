@@ -58,6 +58,8 @@ pub struct Ask {
     pub background: bool,
     /// It names a prompt that the provider keeps, which may name a model.
     pub stored_prompt: bool,
+    /// It goes on from what the provider keeps of somebody: an answer, a conversation, a file.
+    pub stored_state: bool,
     /// It names other models besides its own.
     pub other_models: bool,
     /// A member that nobody knows and that could raise what is used.
@@ -142,6 +144,8 @@ pub enum AskError {
     Background,
     /// This member could raise what a strict budget holds, and nobody knows how.
     MayRaise(Label),
+    /// It goes on from what the provider keeps, and nobody has allowed that.
+    StoredState,
     /// Its model is named by a prompt that the provider keeps, and the key has a list of models.
     StoredPrompt,
     /// This member is not of this kind.
@@ -173,6 +177,10 @@ impl fmt::Display for AskError {
                     "'{name}' is not known to this gateway and could cost more than a strict budget holds."
                 )
             }
+            Self::StoredState => f.write_str(
+                "The request names what the provider has stored (an answer, a conversation, a file, a cache). Here several \
+                 teams share the provider's account, so that is not allowed.",
+            ),
             Self::StoredPrompt => f.write_str(
                 "This key may use some models only, so a request with a stored prompt must name its model.",
             ),
@@ -266,6 +274,7 @@ impl Ask {
             search_context_size: members.search_context_size,
             background: members.background && endpoint == Endpoint::Responses,
             stored_prompt: members.stored_prompt && endpoint == Endpoint::Responses,
+            stored_state: members.stored_state,
             other_models: members.other_model,
             may_raise: members.may_raise,
             user: members.safety_identifier.or(members.user).or(members.user_id),
@@ -307,6 +316,7 @@ impl Ask {
             search_context_size: None,
             background: false,
             stored_prompt: false,
+            stored_state: false,
             other_models: false,
             may_raise: None,
             user: None,

@@ -126,6 +126,9 @@ impl Order<'_> {
         if ask.other_models && !config.requests.other_models {
             return Err(Denial::Body(AskError::OtherModels));
         }
+        if ask.stored_state && !config.requests.stored_state {
+            return Err(Denial::Body(AskError::StoredState));
+        }
         if ask.stored_prompt && ask.model.is_none() && !key.models.is_empty() {
             return Err(Denial::Body(AskError::StoredPrompt));
         }

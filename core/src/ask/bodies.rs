@@ -22,8 +22,36 @@ const fn models(name: &'static str) -> Shape<Member> {
 }
 
 /// Tools, of which some name a model that answers for them.
-const TOOLS: Shape<Member> =
-    Shape::inside("tools", &[Shape::inside("[]", &[value("model", Member::OtherModel)])]);
+const TOOLS: Shape<Member> = Shape::inside(
+    "tools",
+    &[Shape::inside(
+        "[]",
+        &[
+            value("model", Member::OtherModel),
+            Shape::both("vector_store_ids", Member::StoredStates, &[]),
+            Shape::inside("container", &[Shape::both("file_ids", Member::StoredStates, &[])]),
+        ],
+    )],
+);
+
+/// What the provider keeps of somebody: an answer, a conversation, a file, a container.
+const fn kept(name: &'static str) -> Shape<Member> {
+    Shape::value(name, Member::StoredState)
+}
+
+/// Parts of a message that may be a file.
+const PARTS: Shape<Member> = Shape::inside(
+    "content",
+    &[Shape::inside(
+        "[]",
+        &[
+            kept("file_id"),
+            Shape::inside("file", &[kept("file_id")]),
+            Shape::inside("source", &[kept("file_id")]),
+            Shape::inside("image_url", &[kept("file_id")]),
+        ],
+    )],
+);
 
 const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
 
@@ -38,6 +66,13 @@ static OPENAI: Shape<Member> = Shape::both(
         value("fallback_model", Member::OtherModel),
         value("draft_model", Member::OtherModel),
         TOOLS,
+        kept("previous_response_id"),
+        Shape::both("conversation", Member::StoredState, &[]),
+        Shape::inside("messages", &[Shape::inside("[]", &[PARTS])]),
+        Shape::inside(
+            "input",
+            &[Shape::inside("[]", &[PARTS, kept("file_id"), value("type", Member::ItemType)])],
+        ),
         value("stream", Member::Stream),
         Shape::both("stream_options", Member::StreamOptions, &[value("include_usage", Member::IncludeUsage)]),
         value("max_tokens", Member::MaxTokens),
@@ -69,6 +104,8 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         value("model", Member::Model),
         models("fallbacks"),
         TOOLS,
+        kept("container"),
+        Shape::inside("messages", &[Shape::inside("[]", &[PARTS])]),
         value("stream", Member::Stream),
         value("max_tokens", Member::MaxTokens),
         // What llama.cpp reads on this path too.
@@ -97,6 +134,8 @@ static GEMINI: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
+        kept("cachedContent"),
+        kept("cached_content"),
         Shape::inside("requests", &[Shape::inside("[]", INSIDE)]),
         Shape::inside("generateContentRequest", INSIDE),
         Shape::inside("generate_content_request", INSIDE),

@@ -65,13 +65,25 @@ members! {
     ServiceTier "service_tier",
     Speed "speed",
     InferenceGeo "inference_geo",
+    StoredState "previous_response_id",
+    StoredStates "vector_store_ids",
+    ItemType "input[].type",
     SearchContextSize "web_search_options.search_context_size",
 }
 
 impl Member {
     /// Whether it may come more than once, in different places.
     fn repeats(self) -> bool {
-        matches!(self, Self::ModelAgain | Self::OtherModels | Self::OtherModel | Self::PromptPart)
+        matches!(
+            self,
+            Self::ModelAgain
+                | Self::OtherModels
+                | Self::OtherModel
+                | Self::PromptPart
+                | Self::StoredState
+                | Self::StoredStates
+                | Self::ItemType
+        )
     }
 }
 
@@ -88,6 +100,7 @@ pub(super) struct Members {
     /// Prompts that are completed.
     pub(super) prompts: u64,
     pub(super) stored_prompt: bool,
+    pub(super) stored_state: bool,
     pub(super) background: bool,
     pub(super) best_of: Option<u64>,
     /// The first member that nobody knows and that could raise what is used.
@@ -244,6 +257,11 @@ impl Sink<Member> for Members {
             (Member::PromptId, Value::Null) => {}
             (Member::PromptId, _) => self.stored_prompt = true,
             (Member::Prompt, _) => {}
+            (Member::StoredState, Value::Null)
+            | (Member::StoredStates, Value::Null | Value::Array { empty: true }) => {}
+            (Member::StoredState | Member::StoredStates, _) => self.stored_state = true,
+            (Member::ItemType, Value::Text { raw: b"item_reference", .. }) => self.stored_state = true,
+            (Member::ItemType, _) => {}
             (Member::Background, Value::Bool(background)) => self.background = background,
             (Member::Background, Value::Null) => {}
             (Member::Background, _) => self.wrong(member, "true or false"),

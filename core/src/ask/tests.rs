@@ -178,6 +178,44 @@ fn members_that_name_other_models_wait_for_later_or_may_raise_what_is_used_are_n
 }
 
 #[test]
+fn what_the_provider_keeps_is_noticed_wherever_it_is_named() {
+    let kept = |path: &str, body: &str| {
+        Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap().stored_state
+    };
+    let (responses, gemini) = ("/v1/responses", "/v1beta/models/g:generateContent");
+    for (path, body) in [
+        (responses, r#"{"previous_response_id":"resp_1"}"#),
+        (responses, r#"{"previous\u005fresponse_id":"resp_1"}"#),
+        (responses, r#"{"conversation":{"id":"conv_1"}}"#),
+        (responses, r#"{"conversation":"conv_1"}"#),
+        (responses, r#"{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]}"#),
+        (responses, r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#),
+        (responses, r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#),
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#,
+        ),
+        (
+            "/v1/messages",
+            r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#,
+        ),
+        ("/v1/messages", r#"{"container":"container_1"}"#),
+        (gemini, r#"{"cachedContent":"cachedContents/1"}"#),
+        (gemini, r#"{"cached_content":"cachedContents/1"}"#),
+    ] {
+        assert!(kept(path, body), "{path} {body}");
+    }
+    for body in [
+        r#"{"previous_response_id":null}"#,
+        r#"{"input":"file_id"}"#,
+        r#"{"input":[{"content":"previous_response_id"}]}"#,
+        r#"{"tools":[{"type":"file_search","vector_store_ids":[]}]}"#,
+    ] {
+        assert!(!kept(responses, body), "{body}");
+    }
+}
+
+#[test]
 fn a_number_too_long_to_be_read_whole_is_refused_and_not_taken_for_its_beginning() {
     for number in [format!("1e{}5", "0".repeat(300)), format!("1.{}e5", "0".repeat(300))] {
         for name in ["max_tokens", "n"] {

@@ -111,6 +111,9 @@ pub struct Requests {
     pub background: bool,
     /// To be answered by other models than the one they name (`models`, `fallbacks`, `tools[].model`).
     pub other_models: bool,
+    /// To go on from what the provider keeps of its account: it is not told which team it belongs to. Allowed from the
+    /// start where there is one team.
+    pub stored_state: bool,
 }
 
 /// What is known of a request of which the body is not read.

@@ -76,9 +76,14 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     });
     let limits = policy::body_limits(fields.get("limits").as_ref());
     let prices = prices::read(fields.get("prices").as_ref(), &providers);
+    let keys = keys.unwrap_or_default();
+    let mut teams: Vec<&str> = keys.values().map(|key: &std::rc::Rc<super::Key>| &*key.team).collect();
+    teams.sort_unstable();
+    teams.dedup();
+    let requests = policy::requests(fields.get("requests").as_ref(), teams.len());
     Some(Config {
         identity_header,
-        keys: keys.unwrap_or_default(),
+        keys,
         providers,
         aliases,
         patterns,
@@ -91,7 +96,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         hold: policy::hold(fields.get("hold").as_ref()),
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
-        requests: policy::requests(fields.get("requests").as_ref()),
+        requests,
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

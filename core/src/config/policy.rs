@@ -51,11 +51,16 @@ pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
     }
 }
 
-pub(super) fn requests(at: Option<&Cursor<'_>>) -> Requests {
-    let fields = at.and_then(|at| at.fields(&["background", "other_models"]));
+/// `teams`: how many there are.
+pub(super) fn requests(at: Option<&Cursor<'_>>, teams: usize) -> Requests {
+    let fields = at.and_then(|at| at.fields(&["background", "other_models", "stored_state"]));
     let words = [("deny", false), ("allow", true)];
-    let allows = |key| fields.as_ref().and_then(|fields| fields.get(key)?.word(&words)).unwrap_or(false);
-    Requests { background: allows("background"), other_models: allows("other_models") }
+    let said = |key| fields.as_ref().and_then(|fields| fields.get(key)?.word(&words));
+    Requests {
+        background: said("background").unwrap_or(false),
+        other_models: said("other_models").unwrap_or(false),
+        stored_state: said("stored_state").unwrap_or(teams < 2),
+    }
 }
 
 pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {
