@@ -1,5 +1,6 @@
 //! What becomes of requests when budgets are full, low, strict, or counted by what requests say.
 
+mod asked;
 mod slots;
 mod used_up;
 
@@ -42,11 +43,21 @@ impl Gateway {
     }
 
     fn ask(&self, key: &str, headers: &[(&str, &str)], body: &Value) -> Result<Admission, Denial> {
-        let mut all = vec![(":method", "POST"), (":path", "/v1/chat/completions")];
+        self.ask_at("/v1/chat/completions", key, headers, body)
+    }
+
+    fn ask_at(
+        &self,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Admission, Denial> {
+        let mut all = vec![(":method", "POST"), (":path", path)];
         all.extend(headers);
         let all = all.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         let head = RequestHead::new(all.collect());
-        let served = Served::at("/v1/chat/completions").unwrap();
+        let served = Served::at(path).unwrap();
         let body = body.to_string();
         let ask = Ask::read(&served, head.path(), b"application/json", body.as_bytes()).unwrap();
         let order = Order {

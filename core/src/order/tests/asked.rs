@@ -1,0 +1,87 @@
+//! What requests may ask for, and what is left alone or refused unless the operator allows it.
+
+use super::*;
+use crate::route::RouteError;
+
+#[test]
+fn what_cannot_be_held_or_is_somebody_elses_is_refused_unless_the_operator_allows_it() {
+    let asked = [
+        (json!({"model": "small", "background": true}), AskError::Background),
+        (json!({"model": "small", "models": ["other/dear"]}), AskError::OtherModels),
+        (json!({"model": "small", "previous_response_id": "resp_1"}), AskError::StoredState),
+    ];
+    let allows = Gateway::with(|json| {
+        json["requests"] = json!({"background": "allow", "other_models": "allow", "stored_state": "allow"});
+    });
+    let alone = Gateway::with(|json| json["keys"] = json!([json["keys"][0]]));
+    for (body, error) in asked {
+        let denied = Gateway::new(json!([])).ask_at("/v1/responses", "a", &[], &body);
+        assert_eq!(denied.unwrap_err(), Denial::Body(error.clone()), "{body}");
+        assert!(allows.ask_at("/v1/responses", "a", &[], &body).is_ok(), "{body}");
+        // Where there is one team, what the account keeps is its own.
+        let of_one_team = alone.ask_at("/v1/responses", "a", &[], &body);
+        assert_eq!(of_one_team.is_ok(), error == AskError::StoredState, "{body}");
+    }
+}
+
+#[test]
+fn a_strict_budget_lets_no_member_pass_that_could_raise_what_it_holds() {
+    let body = json!({"model": "small", "max_tokens": 5, "num_beams": 8});
+    let budget = |mode| Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": 1, "mode": mode}]));
+    assert!(matches!(budget("strict").ask("a", &[], &body), Err(Denial::Body(AskError::MayRaise(_)))));
+    assert!(budget("hold").ask("a", &[], &body).is_ok());
+}
+
+#[test]
+fn a_default_a_rule_and_a_cheaper_model_are_for_what_any_model_that_writes_can_serve() {
+    let gateway = Gateway::with(|json| {
+        json["default_model"] = json!("small");
+        json["rules"] = json!([{"when": {"team": "red"}, "model": "big"}]);
+        json["models"]["emb"] = json!([{"provider": "one", "model": "e-1"}]);
+        json["budgets"] = json!([{"name": "low", "window": "day", "limit_requests": 1,
+            "downgrade": {"model": "cheap", "from_percent": 1}}]);
+    });
+    let model = |path: &str, body: Value| {
+        gateway.ask_at(path, "a", &[], &body).map(|admission| {
+            let model = admission.target.model.clone();
+            admission.hold.release(&gateway.ledger(), gateway.now);
+            model
+        })
+    };
+    assert_eq!(model("/v1/embeddings", json!({"model": "emb"})).as_deref(), Ok("e-1"));
+    assert_eq!(model("/v1/chat/completions", json!({"model": "small"})).as_deref(), Ok("c-0"));
+    for path in ["/v1/embeddings", "/v1/moderations", "/v1/images/generations", "/v1/audio/speech"] {
+        assert_eq!(model(path, json!({"input": "x"})), Err(Denial::Route(RouteError::NoModel)), "{path}");
+    }
+}
+
+#[test]
+fn what_moderates_has_a_model_of_its_own_and_keeps_its_body() {
+    let gateway = Gateway::with(|json| {
+        json["default_model"] = json!("small");
+        json["providers"]["oa"] = json!({"preset": "openai", "credentials": "envoy"});
+    });
+    let admission = gateway.ask_at("/v1/moderations", "a", &[], &json!({"input": "x"})).unwrap();
+    assert_eq!(
+        (&*admission.target.provider.name, &*admission.target.model),
+        ("oa", "omni-moderation-latest")
+    );
+    let served = Served::at("/v1/moderations").unwrap();
+    let ask = Ask::read(&served, b"", b"", br#"{"input":"x"}"#).unwrap();
+    assert_eq!(ask.name_model("omni-moderation-latest"), vec![]);
+}
+
+#[test]
+fn a_stored_prompt_is_left_its_model_and_refused_to_keys_with_a_list() {
+    let gateway = Gateway::with(|json| {
+        json["default_model"] = json!("small");
+        json["keys"][0]["models"] = json!(["small"]);
+    });
+    let body = json!({"prompt": {"id": "pmpt_1"}});
+    let denied = gateway.ask_at("/v1/responses", "a", &[], &body).unwrap_err();
+    assert_eq!(denied, Denial::Body(AskError::StoredPrompt));
+    assert!(gateway.ask_at("/v1/responses", "b", &[], &body).is_ok());
+    let served = Served::at("/v1/responses").unwrap();
+    let ask = Ask::read(&served, b"", b"", body.to_string().as_bytes()).unwrap();
+    assert_eq!(ask.name_model("s-1"), vec![], "nothing is put over the prompt's own");
+}
