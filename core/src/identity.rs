@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::api;
 use crate::config::{Config, Key};
@@ -137,9 +137,15 @@ fn bearer(value: &[u8]) -> &[u8] {
 fn by_secret<'c>(config: &'c Config, text: &[u8]) -> Option<&'c Rc<Key>> {
     let key = core::str::from_utf8(text).ok().and_then(key_id).and_then(|id| config.keys.get(id));
     // The hash is made and compared for unknown ids too, so that an answer's time tells no id.
-    let expected = key.and_then(|key| key.sha256).unwrap_or_default();
-    let same = bool::from(digest(text).ct_eq(&expected));
-    key.filter(|key| same && key.sha256.is_some())
+    let shown = digest(text);
+    let nobody = [[0; 32]];
+    let hashes = key.map(|key| &*key.sha256).filter(|hashes| !hashes.is_empty());
+    let same = hashes
+        .unwrap_or(&nobody)
+        .iter()
+        .map(|hash| shown.ct_eq(hash))
+        .fold(Choice::from(0), |any, one| any | one);
+    key.filter(|_| bool::from(same) && hashes.is_some())
 }
 
 #[cfg(test)]
@@ -165,6 +171,18 @@ mod tests {
         assert_eq!(identify(&[("authorization", "bearer  fb_a_secret-of-a ")]), Ok("a".into()));
         for header in ["x-api-key", "api-key", "x-goog-api-key"] {
             assert_eq!(identify(&[(header, "fb_a_secret-of-a")]), Ok("a".into()));
+        }
+    }
+
+    #[test]
+    fn a_key_has_two_secrets_while_one_takes_the_others_place() {
+        let hash =
+            |text: &str| digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let both = [hash("fb_a_old"), hash("fb_a_new")];
+        let config = testing::config(|json| json["keys"][0]["sha256"] = serde_json::json!(both));
+        for (key, expected) in [("fb_a_old", true), ("fb_a_new", true), ("fb_a_secret-of-a", false)] {
+            let head = RequestHead::from([("x-api-key", key)]);
+            assert_eq!(super::identify(&config, &head, None, testing::NOW).is_ok(), expected, "{key}");
         }
     }
 

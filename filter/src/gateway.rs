@@ -112,6 +112,7 @@ impl Gateway {
                     &config,
                     served.endpoint.dialect(),
                     &self.seen.request_id,
+                    true,
                     now,
                 );
                 Ok(Next::Wait(Reading { config, key, served, head, waiting }))

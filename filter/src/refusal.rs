@@ -37,7 +37,7 @@ impl Gateway {
         };
         let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
         let waiting =
-            self.worker.wait(self.context, config, dialect, &self.seen.request_id, self.seen.arrived);
+            self.worker.wait(self.context, config, dialect, &self.seen.request_id, false, self.seen.arrived);
         self.state = State::Refusing(Refusing { denial, waiting });
         Action::Pause
     }

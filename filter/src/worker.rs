@@ -77,6 +77,8 @@ pub(crate) struct Worker {
 pub(crate) struct Waiting {
     since: Millis,
     limit_ms: u64,
+    /// Its caller is known. What a stranger leaves undone says nothing of this Envoy.
+    known: bool,
     dialect: Dialect,
     request_id: String,
     /// Why it was given up, if it was.
@@ -150,11 +152,13 @@ impl Worker {
         config: &Config,
         dialect: Dialect,
         request_id: &str,
+        known: bool,
         now: Millis,
     ) -> Rc<Waiting> {
         let waiting = Rc::new(Waiting {
             since: now,
             limit_ms: config.request_body_ms,
+            known,
             dialect,
             request_id: request_id.to_owned(),
             given_up: RefCell::new(None),
@@ -202,7 +206,8 @@ impl Worker {
             if waited < waiting.limit_ms && !doubtful {
                 return true;
             }
-            let denial = if self.body_seen.get() { Denial::TooSlow } else { Denial::HostUnsupported };
+            let seen = self.body_seen.get() || !waiting.known;
+            let denial = if seen { Denial::TooSlow } else { Denial::HostUnsupported };
             if denial == Denial::HostUnsupported {
                 self.host_unsupported(
                     "a held request did not get its body: is `allow_on_headers_stop_iteration` set?",

@@ -31,7 +31,7 @@ fn the_entry_is_accepted_and_holds_the_hash_of_the_key() {
     let config = Config::parse(document.as_bytes(), |_| None).unwrap();
     let configured = &config.keys["ci-1"];
     let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-    assert_eq!(configured.sha256, Some(hash));
+    assert_eq!(configured.sha256[..], [hash]);
     assert_eq!((&*configured.team, configured.models.len()), ("search", 2));
     assert!(configured.expires.is_some());
 }

@@ -82,6 +82,9 @@ static OPENAI: Shape<Member> = Shape::both(
         value("max_new_tokens", Member::MaxNewTokens),
         value("n", Member::N),
         value("best_of", Member::BestOf),
+        // llama.cpp's own name for it.
+        value("n_cmpl", Member::Completions),
+        Shape::inside("extra_body", &[value("model", Member::OtherModel)]),
         Shape::both(
             "prompt",
             Member::Prompt,
@@ -124,6 +127,9 @@ const GENERATION_CONFIG: &[Shape<Member>] = &[
     value("max_output_tokens", Member::MaxOutput),
     value("candidateCount", Member::Candidates),
     value("candidate_count", Member::Candidates),
+    // Google's router of models.
+    value("routingConfig", Member::OtherModels),
+    value("routing_config", Member::OtherModels),
 ];
 
 /// Requests inside of a request, which name its model again.

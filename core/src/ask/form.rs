@@ -169,10 +169,10 @@ fn head_of(head: &[u8]) -> Result<Head, AskError> {
                         | "text/plain;charset=\"utf-8\""
                 );
             }
-            "content-transfer-encoding" => {
-                if !matches!(value.to_ascii_lowercase().as_str(), "binary" | "7bit" | "8bit") {
-                    return Err(AskError::NotAForm);
-                }
+            "content-transfer-encoding"
+                if !matches!(value.to_ascii_lowercase().as_str(), "binary" | "7bit" | "8bit") =>
+            {
+                return Err(AskError::NotAForm);
             }
             _ => {}
         }

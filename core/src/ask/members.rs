@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::limit::Limits;
-use super::spelling::{is_alike, may_raise};
+use super::spelling::{is_alike, may_name_model, may_raise};
 use super::{AskError, UsageAt};
 use crate::dialect::Endpoint;
 use crate::json::{Shape, Sink, Value, count, unescape};
@@ -48,6 +48,7 @@ members! {
     MaxTokenCount "textGenerationConfig.maxTokenCount",
     N "n",
     BestOf "best_of",
+    Completions "n_cmpl",
     Prompt "prompt",
     PromptPart "prompt",
     PromptId "prompt.id",
@@ -103,6 +104,7 @@ pub(super) struct Members {
     pub(super) stored_state: bool,
     pub(super) background: bool,
     pub(super) best_of: Option<u64>,
+    pub(super) completions: Option<u64>,
     /// The first member that nobody knows and that could raise what is used.
     pub(super) may_raise: Option<Label>,
     pub(super) speed: Option<Label>,
@@ -127,12 +129,15 @@ pub(super) struct Members {
 impl Members {
     /// How many answers are made: what multiplies, multiplied.
     pub(super) fn answers(&self, endpoint: Endpoint) -> u64 {
-        let each = self.choices.unwrap_or(1).max(1);
+        let each = self
+            .choices
+            .unwrap_or(1)
+            .max(self.best_of.unwrap_or(1))
+            .max(self.completions.unwrap_or(1))
+            .max(1);
+        // Elsewhere a prompt is something else.
         let completes = matches!(endpoint, Endpoint::Completions | Endpoint::Configured);
-        if !completes {
-            return each;
-        }
-        each.max(self.best_of.unwrap_or(1)).saturating_mul(self.prompts.max(1))
+        if completes { each.saturating_mul(self.prompts.max(1)) } else { each }
     }
 
     fn wrong(&mut self, member: Member, kind: &'static str) {
@@ -167,6 +172,7 @@ impl Sink<Member> for Members {
         if let Some(known) = inside.names().find(|known| is_alike(&name, known)) {
             self.error.get_or_insert(AskError::Misspelled(known));
         }
+        self.other_model |= may_name_model(&name) && inside.name() != "tools";
         if inside.name().is_empty() && self.may_raise.is_none() && may_raise(&name) {
             self.may_raise = Label::from_bytes(name.as_bytes());
         }
@@ -241,6 +247,7 @@ impl Sink<Member> for Members {
                 self.limits.found(member, at, allows.filter(|_| !none), none);
             }
             (Member::BestOf, value) => self.best_of = self.count(member, value, &at),
+            (Member::Completions, value) => self.completions = self.count(member, value, &at),
             (Member::ModelAgain, Value::Text { raw, length }) if length == raw.len() as u64 => {
                 match unescape(raw) {
                     Some(model) => self.again.push((at, model)),

@@ -17,6 +17,14 @@ pub(super) fn is_alike(name: &str, known: &str) -> bool {
     folded(name).eq(folded(known))
 }
 
+/// Whether a member that nobody knows could name another model.
+pub(super) fn may_name_model(name: &str) -> bool {
+    let folded: String = folded(name).collect();
+    let names =
+        folded.contains("model") || folded.contains("fallback") || matches!(&*folded, "route" | "router");
+    names && !["model_settings_version", "response_model_version"].iter().any(|known| is_alike(name, known))
+}
+
 /// Words in names of members that raise what a request uses, or choose what it is charged.
 const RAISING: [&str; 19] = [
     "max",

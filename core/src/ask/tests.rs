@@ -95,7 +95,9 @@ fn what_multiplies_is_multiplied() {
         ("/v1/completions", r#"{"prompt":[[1,2],[3]],"n":2}"#, 4),
         ("/v1/completions", r#"{"prompt":[1,2,3]}"#, 1),
         ("/v1/completions", r#"{"prompt":"a","best_of":20}"#, 20),
-        ("/v1/chat/completions", r#"{"n":3,"best_of":9}"#, 3),
+        ("/v1/chat/completions", r#"{"n":3,"best_of":9}"#, 9),
+        ("/v1/chat/completions", r#"{"n":3,"n_cmpl":4}"#, 4),
+        ("/openai/deployments/d/chat/completions", r#"{"n":3,"prompt":["a","b"]}"#, 3),
         ("/v1beta/models/g:generateContent", r#"{"generation_config":{"candidate_count":4}}"#, 4),
     ] {
         assert_eq!(answers(path, body), expected, "{path} {body}");
@@ -165,12 +167,19 @@ fn members_that_name_other_models_wait_for_later_or_may_raise_what_is_used_are_n
         r#"{"fallbacks":[{"model":"a"}]}"#,
         r#"{"tools":[{"type":"image_generation","model":"a"}]}"#,
         r#"{"fallbacks":"a"}"#,
+        r#"{"route":"fallback"}"#,
+        r#"{"extra_body":{"model":"a"}}"#,
     ] {
         assert_eq!(noticed(body), (true, false, false, false), "{body}");
     }
     assert_eq!(
         noticed(r#"{"models":[],"fallbacks":null,"tools":[{"type":"function"}],"background":null}"#),
         nothing
+    );
+    assert!(noticed(r#"{"speculative_model":"a"}"#).0);
+    let converse = br#"{"fallback_models":["a"]}"#;
+    assert!(
+        Ask::read(&served("/model/m/converse"), b"/model/m/converse", b"", converse).unwrap().other_models
     );
     assert_eq!(noticed(r#"{"background":true}"#), (false, true, false, false));
     assert_eq!(noticed(r#"{"prompt":{"id":"pmpt_1"}}"#), (false, false, true, false));

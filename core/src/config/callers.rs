@@ -15,6 +15,9 @@ const FIELDS: [&str; 8] = ["id", "sha256", "team", "labels", "models", "expires"
 /// Most labels of one key: each is written into every record.
 const MAX_LABELS: usize = 16;
 
+/// Most secrets of one key.
+const MAX_HASHES: usize = 4;
+
 /// Longest value of a label, in characters.
 const MAX_LABEL_VALUE: usize = 256;
 
@@ -52,7 +55,7 @@ fn read_key(
     budgets: &[Rc<Budget>],
 ) -> Option<Key> {
     let sha256 = if sha256_needed { fields.need("sha256") } else { fields.get("sha256") };
-    let sha256 = sha256.and_then(|at| read_sha256(&at));
+    let sha256 = sha256.map(|at| read_hashes(&at)).unwrap_or_default();
     let team = fields.need("team").and_then(|team| team.text_as(NAME));
     let labels = fields.get("labels").map(|at| read_labels(&at)).unwrap_or_default();
     let models = fields.get("models").and_then(|at| at.items()).unwrap_or_default();
@@ -93,6 +96,18 @@ fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
         labels.push((name.into(), text.into()));
     }
     labels
+}
+
+/// One hash, or those of the old and the new secret while one takes the other's place.
+fn read_hashes(at: &Cursor<'_>) -> Box<[[u8; 32]]> {
+    if !at.is_list() {
+        return read_sha256(at).into_iter().collect();
+    }
+    let items = at.items().unwrap_or_default();
+    if !(1..=MAX_HASHES).contains(&items.len()) {
+        at.fail(format!("must have 1 to {MAX_HASHES} hashes"));
+    }
+    items.iter().filter_map(read_sha256).collect()
 }
 
 fn read_sha256(at: &Cursor<'_>) -> Option<[u8; 32]> {

@@ -128,8 +128,9 @@ pub struct HeadersOnly {
 pub struct Key {
     /// Public part of the key: `[a-z0-9-]`, at most 64 bytes.
     pub id: Box<str>,
-    /// SHA-256 of the whole key text; `None` for a caller that only an authentication filter may name.
-    pub sha256: Option<[u8; 32]>,
+    /// SHA-256 of each key text that is good: two while secrets are exchanged. None for a caller that only an
+    /// authentication filter may name.
+    pub sha256: Box<[[u8; 32]]>,
     /// Who pays.
     pub team: Box<str>,
     /// Free labels for the record.
