@@ -36,8 +36,14 @@ impl Gateway {
             return self.deny(denial);
         };
         let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
-        let waiting =
-            self.worker.wait(self.context, config, dialect, &self.seen.request_id, false, self.seen.arrived);
+        let waiting = self.worker.wait(
+            self.context,
+            config,
+            dialect,
+            &self.seen.request_id,
+            self.seen.key.is_some(),
+            self.seen.arrived,
+        );
         self.state = State::Refusing(Refusing { denial, waiting });
         Action::Pause
     }

@@ -34,6 +34,11 @@ const TOOLS: Shape<Member> = Shape::inside(
     )],
 );
 
+/// A member that raises nothing, of which only the name is known.
+const fn harmless(name: &'static str) -> Shape<Member> {
+    Shape::value(name, Member::Harmless)
+}
+
 /// What the provider keeps of somebody: an answer, a conversation, a file, a container.
 const fn kept(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::StoredState)
@@ -97,6 +102,37 @@ static OPENAI: Shape<Member> = Shape::both(
         value("service_tier", Member::ServiceTier),
         value("speed", Member::Speed),
         Shape::inside("web_search_options", &[value("search_context_size", Member::SearchContextSize)]),
+        // What changes neither.
+        harmless("instructions"),
+        harmless("temperature"),
+        harmless("top_p"),
+        harmless("top_k"),
+        harmless("tool_choice"),
+        harmless("parallel_tool_calls"),
+        harmless("response_format"),
+        harmless("stop"),
+        harmless("seed"),
+        harmless("presence_penalty"),
+        harmless("frequency_penalty"),
+        harmless("logprobs"),
+        harmless("top_logprobs"),
+        harmless("logit_bias"),
+        harmless("reasoning_effort"),
+        harmless("reasoning"),
+        harmless("verbosity"),
+        harmless("text"),
+        harmless("store"),
+        harmless("include"),
+        harmless("truncation"),
+        harmless("prediction"),
+        harmless("modalities"),
+        harmless("audio"),
+        harmless("prompt_cache_key"),
+        harmless("encoding_format"),
+        harmless("dimensions"),
+        harmless("suffix"),
+        harmless("echo"),
+        harmless("max_tool_calls"),
     ],
 );
 
@@ -119,6 +155,17 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         value("service_tier", Member::ServiceTier),
         value("speed", Member::Speed),
         value("inference_geo", Member::InferenceGeo),
+        // What changes neither.
+        harmless("system"),
+        harmless("temperature"),
+        harmless("top_p"),
+        harmless("top_k"),
+        harmless("tool_choice"),
+        harmless("thinking"),
+        harmless("stop_sequences"),
+        harmless("output_config"),
+        harmless("context_management"),
+        harmless("mcp_servers"),
     ],
 );
 
@@ -149,6 +196,17 @@ static GEMINI: Shape<Member> = Shape::both(
         Shape::both("generation_config", Member::GenerationConfig, GENERATION_CONFIG),
         value("serviceTier", Member::ServiceTier),
         value("service_tier", Member::ServiceTier),
+        // What changes neither.
+        harmless("contents"),
+        harmless("content"),
+        harmless("systemInstruction"),
+        harmless("tools"),
+        harmless("toolConfig"),
+        harmless("safetySettings"),
+        harmless("labels"),
+        harmless("taskType"),
+        harmless("title"),
+        harmless("outputDimensionality"),
     ],
 );
 
@@ -169,6 +227,14 @@ static BEDROCK: Shape<Member> = Shape::both(
         ),
         Shape::inside("serviceTier", &[value("type", Member::ServiceTier)]),
         Shape::inside("performanceConfig", &[value("latency", Member::Speed)]),
+        // What changes neither.
+        harmless("messages"),
+        harmless("system"),
+        harmless("toolConfig"),
+        harmless("guardrailConfig"),
+        harmless("additionalModelResponseFieldPaths"),
+        harmless("promptVariables"),
+        harmless("requestMetadata"),
     ],
 );
 
@@ -196,6 +262,20 @@ static INVOKED: Shape<Member> = Shape::both(
         METADATA,
         value("speed", Member::Speed),
         value("inference_geo", Member::InferenceGeo),
+        // What changes neither.
+        harmless("messages"),
+        harmless("system"),
+        harmless("temperature"),
+        harmless("top_p"),
+        harmless("top_k"),
+        harmless("anthropic_version"),
+        harmless("tool_choice"),
+        harmless("thinking"),
+        harmless("stop_sequences"),
+        harmless("prompt"),
+        harmless("inputText"),
+        harmless("schemaVersion"),
+        harmless("toolConfig"),
     ],
 );
 
@@ -207,6 +287,19 @@ static COHERE: Shape<Member> = Shape::both(
         value("stream", Member::Stream),
         value("max_tokens", Member::MaxTokens),
         value("num_generations", Member::N),
+        // What changes neither.
+        harmless("messages"),
+        harmless("tools"),
+        harmless("documents"),
+        harmless("temperature"),
+        harmless("p"),
+        harmless("k"),
+        harmless("seed"),
+        harmless("stop_sequences"),
+        harmless("texts"),
+        harmless("input_type"),
+        harmless("query"),
+        harmless("embedding_types"),
     ],
 );
 
@@ -217,6 +310,19 @@ static OLLAMA: Shape<Member> = Shape::both(
         value("model", Member::Model),
         value("stream", Member::Stream),
         Shape::both("options", Member::Options, &[value("num_predict", Member::NumPredict)]),
+        // What changes neither.
+        harmless("messages"),
+        harmless("prompt"),
+        harmless("system"),
+        harmless("format"),
+        harmless("keep_alive"),
+        harmless("tools"),
+        harmless("think"),
+        harmless("images"),
+        harmless("template"),
+        harmless("raw"),
+        harmless("input"),
+        harmless("truncate"),
     ],
 );
 

@@ -69,6 +69,7 @@ members! {
     StoredState "previous_response_id",
     StoredStates "vector_store_ids",
     ItemType "input[].type",
+    Harmless "",
     SearchContextSize "web_search_options.search_context_size",
 }
 
@@ -84,6 +85,7 @@ impl Member {
                 | Self::StoredState
                 | Self::StoredStates
                 | Self::ItemType
+                | Self::Harmless
         )
     }
 }
@@ -268,7 +270,7 @@ impl Sink<Member> for Members {
             | (Member::StoredStates, Value::Null | Value::Array { empty: true }) => {}
             (Member::StoredState | Member::StoredStates, _) => self.stored_state = true,
             (Member::ItemType, Value::Text { raw: b"item_reference", .. }) => self.stored_state = true,
-            (Member::ItemType, _) => {}
+            (Member::ItemType | Member::Harmless, _) => {}
             (Member::Background, Value::Bool(background)) => self.background = background,
             (Member::Background, Value::Null) => {}
             (Member::Background, _) => self.wrong(member, "true or false"),

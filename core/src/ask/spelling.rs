@@ -14,6 +14,13 @@ fn folded(name: &str) -> impl Iterator<Item = char> + '_ {
 
 /// Whether a server might take one name for the other.
 pub(super) fn is_alike(name: &str, known: &str) -> bool {
+    // Nearly all names begin with another letter.
+    if let (Some(first), Some(begins)) = (name.bytes().next(), known.bytes().next())
+        && first.is_ascii_alphanumeric()
+        && !first.eq_ignore_ascii_case(&begins)
+    {
+        return false;
+    }
     folded(name).eq(folded(known))
 }
 
