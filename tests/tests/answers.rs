@@ -62,7 +62,7 @@ async fn an_event_of_a_megabyte_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_cannot_be_read_passes_and_is_estimated() {
+async fn an_answer_that_cannot_be_read_passes_and_is_charged_what_was_held() {
     let gateway = Gateway::new(counted()).await;
     let answers: [(&str, &str, &[u8]); 4] = [
         ("application/json", "gzip", b"\x1f\x8b\x08\x00whatever"),
@@ -81,11 +81,10 @@ async fn an_answer_that_cannot_be_read_passes_and_is_estimated() {
             (200, body, Some(encoding))
         );
         let record = gateway.envoy.record(count).await;
-        assert_eq!(
-            (&record["usage_source"], &record["outcome"]),
-            (&json!("estimated"), &json!("ok")),
-            "{record}"
-        );
+        // Of what broke off in the middle of a text, the text was seen.
+        assert!(matches!(record["usage_source"].as_str(), Some("unread" | "estimated")), "{record}");
+        assert_eq!(record["outcome"], "ok", "{record}");
+        assert!(record["output_tokens"].as_u64() > Some(0), "{record}");
         assert_ne!(record["cost_usd"], "0.00", "{record}");
     }
     assert_eq!(held(&gateway).await, nothing());

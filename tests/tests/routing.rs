@@ -18,7 +18,7 @@ async fn an_unneeded_change_leaves_the_body_alone_and_a_needed_one_changes_only_
     let bodies = [
         r#"{"model":"NAME","messages":[{"role":"user","content":"hi"}]}"#,
         "{ \"messages\" : [ ] ,\r\n\t\"model\" : \"NAME\" , \"temperature\" : 1.0e-0 }\n",
-        r#"{"tools":[{"model":"fast"}],"messages":[{"content":"\"model\": \"fast\" é \u00e9 🚋"}],"model":"NAME"}"#,
+        r#"{"tools":[{"function":{"model":"fast"}}],"messages":[{"content":"\"model\": \"fast\" é \u00e9 🚋"}],"model":"NAME"}"#,
         r#"{"a":{"model":"fast"},"model":"NAME","a":1,"a":2,"big":123456789012345678901234567890}"#,
         r#"{"stream":false,"model":"NAME","stream_options":null}"#,
     ];

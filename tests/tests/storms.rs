@@ -142,6 +142,8 @@ async fn storm(mode: &str, workers: u32, seed: u64, spread: u64) -> [Worst; 2] {
     let _turn = TURN.lock().await;
     let mut config = config::with_budgets(budgets(mode));
     config["hold"] = json!({"output_tokens": HELD_OUTPUT});
+    // By this the provider knows what to do.
+    config["headers"] = json!({"pass": ["x-case"]});
     let gateway = Gateway::run(Setup::new(&config).workers(workers)).await;
     gateway.provider.answer(storm::script(seed));
     // Connections are what workers share out: three of four callers are on one of several over HTTP/2.

@@ -56,10 +56,7 @@ fn what_a_stranger_leaves_undone_does_not_ring_the_alarm_about_the_host() {
     let mut stream = refused(&vm, "40");
     advance(6_000);
     vm.tick();
-    assert_eq!(
-        (stream.response().unwrap().status, counter("farebox_host_unsupported_total")),
-        (408, None)
-    );
+    assert_eq!((stream.response().unwrap().status, counter("farebox_host_unsupported_total")), (408, None));
 }
 
 #[test]
