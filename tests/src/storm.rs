@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// Output tokens of the longest answer.
+pub const LONGEST: u64 = 60;
+
 /// What becomes of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -61,7 +64,7 @@ impl Case {
     #[must_use]
     pub fn of(seed: u64, number: u64) -> Self {
         let mut dice = Dice::new(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let completion = 1 + dice.below(60);
+        let completion = 1 + dice.below(LONGEST);
         Self {
             number,
             team: usize::try_from(dice.below(2)).expect("zero or one"),
