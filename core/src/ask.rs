@@ -18,6 +18,7 @@ use core::ops::Range;
 
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::{Scanner, SyntaxError};
+use crate::price::ServiceTier;
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
 pub use limit::CompletionMember;
@@ -370,6 +371,16 @@ impl Ask {
         }
         changed.extend_from_slice(path.get(at.end..)?);
         Some(changed)
+    }
+
+    /// The tier that it asks for, in the provider's word: a speed that costs more is one.
+    #[must_use]
+    pub fn tier(&self) -> Option<&Label> {
+        let speed = self
+            .speed
+            .as_ref()
+            .filter(|speed| ServiceTier::parse(speed.as_str()) != Some(ServiceTier::Standard));
+        speed.or(self.service_tier.as_ref())
     }
 
     /// The change that makes a stream report usage.

@@ -47,23 +47,30 @@ impl Estimate {
         } else {
             (ask.input_tokens, 0)
         };
-        Self::new(Tokens { input, input_audio, output, ..Tokens::default() }, price, policy.ceiling)
+        // A dearer tier is held for; a discount is one only when the answer says so.
+        let tier = asked(ask).filter(|tier| !tier.is_cheaper()).unwrap_or_default();
+        Self::new(Tokens { input, input_audio, output, ..Tokens::default() }, price, policy.ceiling, tier)
     }
 
     /// What is used when there is so much output: seen and not expected, so that no ceiling holds for it.
     #[must_use]
     pub fn with_output(&self, output: u64, price: Option<&Price>) -> Self {
-        Self::new(Tokens { output, ..self.tokens }, price, None)
+        Self::new(Tokens { output, ..self.tokens }, price, None, ServiceTier::Standard)
     }
 
-    fn new(tokens: Tokens, price: Option<&Price>, ceiling: Option<PicoUsd>) -> Self {
-        let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), ServiceTier::Standard));
+    fn new(tokens: Tokens, price: Option<&Price>, ceiling: Option<PicoUsd>, tier: ServiceTier) -> Self {
+        let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), tier));
         let usd = ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         let (input, output) = (tokens.total_input(), tokens.total_output());
         let share = (u128::from(output) * u128::from(usd.0)).checked_div(u128::from(cost.0));
         let covers = share.and_then(|share| u64::try_from(share).ok()).unwrap_or(output);
         Self { tokens, amounts: Amounts { usd, input, output, requests: 1 }, covers }
     }
+}
+
+/// The tier that a request asks for, if it names one.
+fn asked(ask: &Ask) -> Option<ServiceTier> {
+    ask.tier().and_then(|tier| ServiceTier::parse(tier.as_str()))
 }
 
 /// The most that `ask`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
@@ -75,7 +82,6 @@ pub fn most(ask: &Ask, bytes: u64, output: u64, price: Option<&Price>) -> Amount
         return Amounts::REQUEST;
     }
     let output = if ask.endpoint.generates() { output.saturating_mul(ask.choices) } else { 0 };
-    let asked = ask.service_tier.as_ref().and_then(|tier| ServiceTier::parse(tier.as_str()));
-    let cost = |price: &Price| price.most(bytes, output, asked.unwrap_or_default());
+    let cost = |price: &Price| price.most(bytes, output, asked(ask).unwrap_or_default());
     Amounts { usd: price.map_or(PicoUsd::ZERO, cost), input: bytes, output, requests: 1 }
 }

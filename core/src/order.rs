@@ -21,7 +21,7 @@ use crate::dialect::Api;
 use crate::estimate::{Estimate, most};
 use crate::head::RequestHead;
 use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
-use crate::price::Price;
+use crate::price::{Price, ServiceTier};
 use crate::recent::Recent;
 use crate::route::{Destination, Plan, route, route_to};
 use crate::subject::{Subject, digest};
@@ -100,6 +100,13 @@ impl Order<'_> {
         let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
         if let Some(name) = self.ask.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
             return Err(Denial::Body(AskError::MayRaise(name.clone())));
+        }
+        // What a tier costs that nobody knows cannot be held.
+        if let Some(tier) = self.ask.tier().filter(|_| offer.accounts.iter().any(is_strict))
+            && let Some(asked) = ServiceTier::parse(tier.as_str())
+            && !offer.prices.iter().flatten().all(|price| price.knows(asked))
+        {
+            return Err(Denial::Body(AskError::MayRaise(tier.clone())));
         }
         let taken = self.take(ledger, &offer);
         let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {

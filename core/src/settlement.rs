@@ -210,6 +210,9 @@ impl Bill<'_> {
             (UsageSource::Provider, _) if self.steps().is_some() => self.cost_of_steps(price),
             _ => self.cost(price, &tokens),
         });
+        // Anthropic's price for it, of every kind of token. Source: its documentation of data residency.
+        let usd =
+            usd.map(|usd| if self.reading.in_us { PicoUsd(usd.0.saturating_add(usd.0 / 10)) } else { usd });
         Charge { tokens, usd, source, basis }
     }
 

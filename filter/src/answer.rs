@@ -115,7 +115,7 @@ impl Admitted {
             endpoint: ask.endpoint,
             output_bound: output_limit.or(ask.output_limit).map(|limit| limit.saturating_mul(ask.choices)),
             choices: ask.choices,
-            tier_asked: ask.service_tier.clone(),
+            tier_asked: ask.tier().cloned(),
             hides_usage,
             chained,
             trail: String::new(),

@@ -5,6 +5,7 @@
 
 use farebox_core::chain::Failure;
 use farebox_core::denial::Denial;
+use farebox_core::price::ServiceTier;
 use farebox_core::recent::Lately;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
@@ -167,6 +168,13 @@ impl Gateway {
             let (output, reasoning) = (each(charge.tokens.total_output()), each(charge.tokens.reasoning));
             let team = self.seen.key.as_ref().map_or("", |key| &key.team);
             self.worker.recent.borrow_mut().note(team, &admitted.plan.label, output, reasoning);
+        }
+        let tier = admitted.meter.reading().service_tier.as_ref();
+        if tier.is_some_and(|tier| ServiceTier::parse(tier.as_str()) == Some(ServiceTier::Unknown)) {
+            metrics.count("farebox_unknown_tier_total", 1);
+            log::warn!(
+                "an answer names a tier of service that is not known: it is charged at the model's dearest prices"
+            );
         }
         if charge.source == UsageSource::Implausible {
             metrics.count("farebox_implausible_usage_total", 1);

@@ -115,12 +115,18 @@ pub enum Field {
     EventKind,
     /// What kind of item the answer has; a search of the web is charged.
     Item,
+    /// What the item did: pages that are opened are no searches.
+    ItemAction,
+    /// The item has ended.
+    ItemEnd,
     /// The model that answered.
     Model,
     /// The tier of service that was given.
     ServiceTier,
     /// The speed that was given, which has a price of its own next to the tier.
     Speed,
+    /// Where the answer was made: one place has a price of its own.
+    Geo,
     /// What the provider charges, in US dollars.
     Cost,
     /// What the provider charges, in 1e-10 US dollars.

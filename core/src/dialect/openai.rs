@@ -131,10 +131,12 @@ const RESPONSE_USAGE: &[Shape<Field>] = &[
 
 const OUTPUT_ITEMS: Shape<Field> = Shape::inside(
     "output",
-    &[Shape::inside(
+    &[Shape::both(
         "[]",
+        Field::ItemEnd,
         &[
             Shape::value("type", Field::Item),
+            Shape::inside("action", &[Shape::value("type", Field::ItemAction)]),
             Shape::inside("content", &[Shape::inside("[]", &[Shape::value("text", Field::Delta)])]),
             Shape::value("arguments", Field::Delta),
             Shape::value("input", Field::Delta),
@@ -160,7 +162,17 @@ pub static RESPONSE: Shape<Field> = Shape::document(&[
             Shape::value("service_tier", Field::ServiceTier),
             Shape::value("error", Field::Error),
             Shape::both("usage", Field::Usage, RESPONSE_USAGE),
-            Shape::inside("output", &[Shape::inside("[]", &[Shape::value("type", Field::Item)])]),
+            Shape::inside(
+                "output",
+                &[Shape::both(
+                    "[]",
+                    Field::ItemEnd,
+                    &[
+                        Shape::value("type", Field::Item),
+                        Shape::inside("action", &[Shape::value("type", Field::ItemAction)]),
+                    ],
+                )],
+            ),
         ],
     ),
 ]);

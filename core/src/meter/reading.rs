@@ -29,6 +29,8 @@ pub struct Reading {
     pub service_tier: Option<Label>,
     /// Whether it was made at a speed that costs more.
     pub fast: bool,
+    /// Whether it was made in the United States because somebody asked for that, which costs more.
+    pub in_us: bool,
     /// What the provider says that it charges.
     pub stated_cost: Option<PicoUsd>,
     /// The answer, or an event of it, was an error.
@@ -129,6 +131,9 @@ pub(super) struct Event {
     steps_ended: bool,
     kind: Kind,
     kind_count: Option<u64>,
+    /// The item is a search of the web, and it only looked into a page.
+    searches: bool,
+    only_reads: bool,
     web_searches: u64,
     file_searches: u64,
 }
@@ -243,6 +248,10 @@ impl Collect<'_> {
                 self.event.news = true;
                 self.reading.fast = raw == b"fast";
             }
+            Field::Geo => {
+                self.event.news = true;
+                self.reading.in_us = raw == b"us";
+            }
             Field::StepModel => {
                 self.event.news = true;
                 self.event.step.model = label();
@@ -264,11 +273,12 @@ impl Collect<'_> {
             Field::Item => {
                 self.event.news = true;
                 match raw {
-                    b"web_search_call" => self.event.web_searches += 1,
+                    b"web_search_call" => self.event.searches = true,
                     b"file_search_call" => self.event.file_searches += 1,
                     _ => {}
                 }
             }
+            Field::ItemAction => self.event.only_reads = raw != b"search",
             Field::Error if length > 0 => self.error(),
             _ => {}
         }
@@ -285,6 +295,11 @@ impl Collect<'_> {
                 self.report();
             }
             Field::Error => self.error(),
+            Field::ItemEnd => {
+                let only_reads = core::mem::take(&mut self.event.only_reads);
+                self.event.web_searches +=
+                    u64::from(core::mem::take(&mut self.event.searches) && !only_reads);
+            }
             Field::Delta => self.reading.deltas += 1,
             Field::Step => {
                 let step = core::mem::take(&mut self.event.step);

@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::outgoing::KEPT_BACK_BYTES;
 use super::*;
+use crate::dialect::Count;
 
 const CHAT: &str = concat!(
     "data: {\"id\":\"1\",\"model\":\"gpt-4o\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\r\n\r\n",
@@ -292,5 +293,18 @@ proptest! {
         let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).chain([b"".as_slice()]).collect();
         let (_, seen) = read(Endpoint::ChatCompletions, false, &pieces);
         prop_assert_eq!(seen, pieces.concat());
+    }
+}
+
+#[test]
+fn a_page_that_was_opened_is_no_search() {
+    let item = |action: &str| format!("{{\"type\":\"web_search_call\"{action}}}");
+    let items = ["search", "open_page", "find_in_page"]
+        .map(|kind| item(&format!(",\"action\":{{\"type\":\"{kind}\"}}")));
+    for (items, expected) in [(items.join(","), Some(1)), (item(""), Some(1)), (items[1].clone(), None)] {
+        let answer = format!("{{\"output\":[{items}],\"usage\":{{\"input_tokens\":1,\"output_tokens\":1}}}}");
+        let mut meter = Meter::new(Endpoint::Responses, Framing::Json, false);
+        meter.feed(answer.as_bytes(), true);
+        assert_eq!(meter.reading().reported.get(Count::WebSearches), expected, "{items}");
     }
 }

@@ -61,8 +61,22 @@ impl Price {
     /// The prices of a tier; those of the standard tier where it has none of its own.
     #[must_use]
     pub fn schedule(&self, tier: ServiceTier) -> &Schedule {
-        let own = self.tiers.iter().find(|(other, _)| *other == tier);
-        own.map_or(&self.standard, |(_, schedule)| schedule)
+        self.own(tier).unwrap_or(&self.standard)
+    }
+
+    fn own(&self, tier: ServiceTier) -> Option<&Schedule> {
+        self.tiers.iter().find(|(other, _)| *other == tier).map(|(_, schedule)| schedule)
+    }
+
+    /// Whether the prices of a tier are known. A discount that is not priced costs what is usual.
+    #[must_use]
+    pub fn knows(&self, tier: ServiceTier) -> bool {
+        tier == ServiceTier::Standard || tier.is_cheaper() || self.own(tier).is_some()
+    }
+
+    /// All prices that there are, for a tier of which nobody knows its own.
+    fn all(&self) -> impl Iterator<Item = &Schedule> {
+        core::iter::once(&self.standard).chain(self.tiers.iter().map(|(_, schedule)| schedule))
     }
 
     /// Adds all that decides a cost to a hash.
@@ -75,9 +89,13 @@ impl Price {
         )
     }
 
-    /// What `usage` costs; saturates. Half a pico-dollar is rounded up.
+    /// What `usage` costs, at the dearest prices of the model if those of the tier are not known; saturates. Half a pico-dollar is rounded up.
     #[must_use]
     pub fn cost(&self, usage: &Usage, tier: ServiceTier) -> PicoUsd {
+        if !self.knows(tier) {
+            let dearest = self.all().map(|schedule| schedule.cost(usage)).max().unwrap_or(0);
+            return self.multiplied(dearest);
+        }
         self.multiplied(self.schedule(tier).cost(usage))
     }
 
@@ -85,8 +103,11 @@ impl Price {
     /// in this tier or the standard one. Searches that the provider makes are not in it.
     #[must_use]
     pub fn most(&self, input: u64, output: u64, tier: ServiceTier) -> PicoUsd {
-        let most = |tier| self.multiplied(self.schedule(tier).quote(input).most(input, output));
-        most(tier).max(most(ServiceTier::Standard))
+        let most = |schedule: &Schedule| self.multiplied(schedule.quote(input).most(input, output));
+        if !self.knows(tier) {
+            return self.all().map(most).max().unwrap_or_default();
+        }
+        most(self.schedule(tier)).max(most(&self.standard))
     }
 
     fn multiplied(&self, sum: u128) -> PicoUsd {

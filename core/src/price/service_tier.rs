@@ -1,7 +1,8 @@
 //! Decides which service tier an answer is charged at.
 //!
 //! What the provider says it gave decides; what the caller asked for counts only where the provider says
-//! nothing. Every provider has its own words for the same tiers.
+//! nothing, and only if it is dearer: a discount that nobody confirms is none. Every provider has its own words for the
+//! same tiers. A word that nobody knows is the dearest tier that the model has, never silently the standard one.
 //!
 //! Does not know prices.
 
@@ -19,6 +20,8 @@ pub enum ServiceTier {
     Batch,
     /// Dearer, on faster machines.
     Fast,
+    /// One that nobody knows.
+    Unknown,
 }
 
 impl ServiceTier {
@@ -31,25 +34,45 @@ impl ServiceTier {
         (Self::Fast, "fast"),
     ];
 
-    /// Reads a provider's word, in a field of a request or an answer. `None` for one that names no tier
-    /// (`auto`) or is not known.
+    /// Reads a provider's word, in a field of a request or an answer. `None` for one that names no tier (`auto`).
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
+        let word = word.to_ascii_lowercase();
+        // Protobuf's JSON writes them out.
+        let word = ["service_tier_", "traffic_type_"]
+            .iter()
+            .find_map(|start| word.strip_prefix(start))
+            .unwrap_or(&word);
+        Some(match word {
             // OpenAI's and Anthropic's `service_tier`, Anthropic's `speed`, and Vertex's `trafficType`.
-            "default" | "standard" | "on_demand" | "provisioned_throughput" | "scale" => Self::Standard,
+            "default"
+            | "standard"
+            | "standard_only"
+            | "on_demand"
+            | "provisioned_throughput"
+            | "scale"
+            | "reserved" => Self::Standard,
             "flex" | "on_demand_flex" => Self::Flex,
             "priority" | "on_demand_priority" => Self::Priority,
             "batch" => Self::Batch,
-            "fast" => Self::Fast,
-            _ => return None,
+            // And the latency that Bedrock calls so.
+            "fast" | "optimized" => Self::Fast,
+            "" | "auto" | "unspecified" => return None,
+            _ => Self::Unknown,
         })
     }
 
     /// The tier of an answer that says `served`, to a request that said `asked`.
     #[must_use]
     pub fn of_answer(served: Option<&str>, asked: Option<&str>) -> Self {
-        served.and_then(Self::parse).or_else(|| asked.and_then(Self::parse)).unwrap_or_default()
+        let asked = || asked.and_then(Self::parse).filter(|tier| !tier.is_cheaper());
+        served.and_then(Self::parse).or_else(asked).unwrap_or_default()
+    }
+
+    /// Whether it is a discount.
+    #[must_use]
+    pub fn is_cheaper(self) -> bool {
+        matches!(self, Self::Flex | Self::Batch)
     }
 
     /// Its name.

@@ -113,13 +113,18 @@ fn the_tier_that_was_given_counts_and_not_the_one_that_was_asked_for() {
         (Some("default"), Some("priority"), ServiceTier::Standard),
         (Some("priority"), Some("fast"), ServiceTier::Priority),
         (Some("flex"), None, ServiceTier::Flex),
-        (None, Some("flex"), ServiceTier::Flex),
+        (None, Some("flex"), ServiceTier::Standard),
+        (None, Some("batch"), ServiceTier::Standard),
+        (None, Some("priority"), ServiceTier::Priority),
+        (None, Some("optimized"), ServiceTier::Fast),
+        (Some("SERVICE_TIER_PRIORITY"), None, ServiceTier::Priority),
         (None, Some("auto"), ServiceTier::Standard),
         (None, None, ServiceTier::Standard),
         (Some("batch"), None, ServiceTier::Batch),
         (Some("ON_DEMAND_PRIORITY"), None, ServiceTier::Priority),
         (Some("standard"), None, ServiceTier::Standard),
-        (Some("a tier of next year"), None, ServiceTier::Standard),
+        (Some("ultrafast"), None, ServiceTier::Unknown),
+        (Some("auto"), None, ServiceTier::Standard),
     ] {
         assert_eq!(ServiceTier::of_answer(served, asked), tier, "{served:?} {asked:?}");
     }

@@ -166,6 +166,31 @@ fn what_an_endpoint_for_pictures_makes_is_pictures_unless_it_says_otherwise() {
 }
 
 #[test]
+fn a_tier_that_nobody_knows_costs_the_dearest_prices_of_the_model_and_a_discount_must_be_confirmed() {
+    let quote = |input| Schedule::flat(Quote::default().with(Kind::Input, input));
+    let tiers = vec![(ServiceTier::Flex, quote(1)), (ServiceTier::Priority, quote(5))];
+    let (estimate, price) = (estimate(), Price::new(quote(2), tiers));
+    let cost = |served: &[u8], asked| {
+        let mut reading = reading(&REPORTED);
+        reading.service_tier = Label::from_bytes(served);
+        let bill = Bill { price: Some(&price), tier_asked: asked, ..bill(&estimate, &reading) };
+        bill.charge(Ending::Answered).usd.unwrap().0 / 36
+    };
+    assert_eq!([cost(b"ultrafast", None), cost(b"fast", None), cost(b"", Some("ultrafast"))], [5, 5, 5]);
+    assert_eq!(
+        [cost(b"default", Some("ultrafast")), cost(b"", Some("flex")), cost(b"flex", None)],
+        [2, 2, 1]
+    );
+}
+
+#[test]
+fn an_answer_that_was_made_where_it_costs_more_costs_more() {
+    let mut reading = reading(&REPORTED);
+    reading.in_us = true;
+    assert_eq!(charge(&reading, Ending::Answered, SEEN).2, Some(116));
+}
+
+#[test]
 fn steps_are_the_usage_where_the_totals_say_nothing() {
     let mut reading = reading(&[(Count::InputFresh, 0), (Count::Output, 0)]);
     let mut reported = Reported::default();

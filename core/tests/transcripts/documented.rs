@@ -91,9 +91,11 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Modality(Side::Output) => "modalities of the output",
         Field::Lifetime => "lifetimes of the cache write",
         Field::Item => "searches, by kind of item",
+        Field::ItemAction => "searches, by what the item did",
         Field::Model => "model",
         Field::ServiceTier => "service tier",
         Field::Speed => "speed",
+        Field::Geo => "place",
         Field::Cost => "stated cost",
         Field::CostTicks => "stated cost, in 1e-10 USD",
         Field::Error => "error",
@@ -109,7 +111,8 @@ fn meaning(field: Field) -> Option<&'static str> {
         | Field::Content
         | Field::Media
         | Field::NoContent
-        | Field::Finish => return None,
+        | Field::Finish
+        | Field::ItemEnd => return None,
     })
 }
 
