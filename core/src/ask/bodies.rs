@@ -44,20 +44,6 @@ const fn kept(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::StoredState)
 }
 
-/// Parts of a message that may be a file.
-const PARTS: Shape<Member> = Shape::inside(
-    "content",
-    &[Shape::inside(
-        "[]",
-        &[
-            kept("file_id"),
-            Shape::inside("file", &[kept("file_id")]),
-            Shape::inside("source", &[kept("file_id")]),
-            Shape::inside("image_url", &[kept("file_id")]),
-        ],
-    )],
-);
-
 const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
 
 static OPENAI: Shape<Member> = Shape::both(
@@ -73,11 +59,8 @@ static OPENAI: Shape<Member> = Shape::both(
         TOOLS,
         kept("previous_response_id"),
         Shape::both("conversation", Member::StoredState, &[]),
-        Shape::inside("messages", &[Shape::inside("[]", &[PARTS])]),
-        Shape::inside(
-            "input",
-            &[Shape::inside("[]", &[PARTS, kept("file_id"), value("type", Member::ItemType)])],
-        ),
+        harmless("messages"),
+        harmless("input"),
         value("stream", Member::Stream),
         Shape::both("stream_options", Member::StreamOptions, &[value("include_usage", Member::IncludeUsage)]),
         value("max_tokens", Member::MaxTokens),
@@ -144,7 +127,7 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         models("fallbacks"),
         TOOLS,
         kept("container"),
-        Shape::inside("messages", &[Shape::inside("[]", &[PARTS])]),
+        harmless("messages"),
         value("stream", Member::Stream),
         value("max_tokens", Member::MaxTokens),
         // What llama.cpp reads on this path too.

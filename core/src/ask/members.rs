@@ -68,7 +68,6 @@ members! {
     InferenceGeo "inference_geo",
     StoredState "previous_response_id",
     StoredStates "vector_store_ids",
-    ItemType "input[].type",
     Harmless "",
     SearchContextSize "web_search_options.search_context_size",
 }
@@ -84,7 +83,6 @@ impl Member {
                 | Self::PromptPart
                 | Self::StoredState
                 | Self::StoredStates
-                | Self::ItemType
                 | Self::Harmless
         )
     }
@@ -166,8 +164,9 @@ impl Sink<Member> for Members {
     const WANTS_NAMES: bool = true;
 
     fn other_name(&mut self, inside: &'static Shape<Member>, name: &[u8]) {
-        // These are the caller's own.
-        if inside.name() == "metadata" {
+        // Those of metadata are the caller's own, and in messages nothing is counted.
+        if matches!(inside.name(), "metadata" | "[]" | "content" | "file" | "source" | "image_url" | "action")
+        {
             return;
         }
         let Some(name) = unescape(name) else { return };
@@ -269,8 +268,7 @@ impl Sink<Member> for Members {
             (Member::StoredState, Value::Null)
             | (Member::StoredStates, Value::Null | Value::Array { empty: true }) => {}
             (Member::StoredState | Member::StoredStates, _) => self.stored_state = true,
-            (Member::ItemType, Value::Text { raw: b"item_reference", .. }) => self.stored_state = true,
-            (Member::ItemType | Member::Harmless, _) => {}
+            (Member::Harmless, _) => {}
             (Member::Background, Value::Bool(background)) => self.background = background,
             (Member::Background, Value::Null) => {}
             (Member::Background, _) => self.wrong(member, "true or false"),

@@ -197,17 +197,7 @@ fn what_the_provider_keeps_is_noticed_wherever_it_is_named() {
         (responses, r#"{"previous\u005fresponse_id":"resp_1"}"#),
         (responses, r#"{"conversation":{"id":"conv_1"}}"#),
         (responses, r#"{"conversation":"conv_1"}"#),
-        (responses, r#"{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]}"#),
-        (responses, r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#),
         (responses, r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#),
-        (
-            "/v1/chat/completions",
-            r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#,
-        ),
-        (
-            "/v1/messages",
-            r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#,
-        ),
         ("/v1/messages", r#"{"container":"container_1"}"#),
         (gemini, r#"{"cachedContent":"cachedContents/1"}"#),
         (gemini, r#"{"cached_content":"cachedContents/1"}"#),
