@@ -171,7 +171,9 @@ impl fmt::Display for AskError {
             Self::OtherModels => f.write_str(
                 "The request names other models besides its own, which this gateway does not allow.",
             ),
-            Self::Background => f.write_str("'background' is not allowed by this gateway."),
+            Self::Background => f.write_str(
+                "An answer that comes later ('background', 'deferred') is not allowed by this gateway.",
+            ),
             Self::MayRaise(name) => {
                 write!(
                     f,
@@ -273,7 +275,8 @@ impl Ask {
             speed: members.speed,
             inference_geo: members.inference_geo,
             search_context_size: members.search_context_size,
-            background: members.background && endpoint == Endpoint::Responses,
+            background: members.deferred
+                || members.background && matches!(endpoint, Endpoint::Responses | Endpoint::Configured),
             stored_prompt: members.stored_prompt && endpoint == Endpoint::Responses,
             stored_state: members.stored_state,
             other_models: members.other_model,

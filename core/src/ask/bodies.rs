@@ -56,8 +56,15 @@ static OPENAI: Shape<Member> = Shape::both(
         models("fallback_models"),
         value("fallback_model", Member::OtherModel),
         value("draft_model", Member::OtherModel),
+        // Groq's compound models, and what OpenRouter has: its router of models, and settings kept there.
+        Shape::inside("compound_custom", &[models("models")]),
+        Shape::inside("plugins", &[Shape::inside("[]", &[value("model", Member::OtherModel)])]),
+        value("preset", Member::OtherModel),
         TOOLS,
         kept("previous_response_id"),
+        // Pictures that are edited.
+        Shape::inside("images", &[Shape::inside("[]", &[kept("file_id")])]),
+        Shape::inside("mask", &[kept("file_id")]),
         Shape::both("conversation", Member::StoredState, &[]),
         harmless("messages"),
         harmless("input"),
@@ -78,13 +85,21 @@ static OPENAI: Shape<Member> = Shape::both(
             Member::Prompt,
             &[value("[]", Member::PromptPart), value("id", Member::PromptId)],
         ),
+        // vLLM's.
+        Shape::inside("prompt_embeds", &[value("[]", Member::PromptPart)]),
         value("background", Member::Background),
+        // xAI's.
+        value("deferred", Member::Deferred),
         value("user", Member::User),
         value("safety_identifier", Member::SafetyIdentifier),
         METADATA,
         value("service_tier", Member::ServiceTier),
         value("speed", Member::Speed),
-        Shape::inside("web_search_options", &[value("search_context_size", Member::SearchContextSize)]),
+        Shape::both(
+            "web_search_options",
+            Member::WebSearchOptions,
+            &[value("search_context_size", Member::SearchContextSize)],
+        ),
         // What changes neither.
         harmless("instructions"),
         harmless("temperature"),
@@ -199,17 +214,19 @@ static BEDROCK: Shape<Member> = Shape::both(
     &[
         value("model", Member::ModelAgain),
         Shape::both("inferenceConfig", Member::InferenceConfig, &[value("maxTokens", Member::MaxInference)]),
-        Shape::inside(
+        Shape::both(
             "additionalModelRequestFields",
+            Member::AdditionalFields,
             &[
+                value("num_generations", Member::N),
                 value("max_tokens", Member::MaxTokens),
                 value("max_gen_len", Member::MaxGenLen),
                 value("max_new_tokens", Member::MaxNewTokens),
                 Shape::inside("inferenceConfig", &[value("maxTokens", Member::MaxNewTokens)]),
             ],
         ),
-        Shape::inside("serviceTier", &[value("type", Member::ServiceTier)]),
-        Shape::inside("performanceConfig", &[value("latency", Member::Speed)]),
+        Shape::both("serviceTier", Member::TierObject, &[value("type", Member::ServiceTier)]),
+        Shape::both("performanceConfig", Member::PerformanceConfig, &[value("latency", Member::Speed)]),
         // What changes neither.
         harmless("messages"),
         harmless("system"),
@@ -238,7 +255,13 @@ static INVOKED: Shape<Member> = Shape::both(
             Member::InferenceConfig,
             &[value("maxTokens", Member::MaxInference), value("max_new_tokens", Member::MaxNewTokens)],
         ),
-        Shape::inside("textGenerationConfig", &[value("maxTokenCount", Member::MaxTokenCount)]),
+        Shape::both(
+            "textGenerationConfig",
+            Member::TextGenerationConfig,
+            &[value("maxTokenCount", Member::MaxTokenCount)],
+        ),
+        // Pictures.
+        Shape::inside("imageGenerationConfig", &[value("numberOfImages", Member::N)]),
         value("num_generations", Member::N),
         value("numResults", Member::N),
         value("n", Member::N),

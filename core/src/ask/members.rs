@@ -53,6 +53,7 @@ members! {
     PromptPart "prompt",
     PromptId "prompt.id",
     Background "background",
+    Deferred "deferred",
     User "user",
     SafetyIdentifier "safety_identifier",
     UserId "metadata.user_id",
@@ -69,6 +70,11 @@ members! {
     StoredState "previous_response_id",
     StoredStates "vector_store_ids",
     Harmless "",
+    WebSearchOptions "web_search_options",
+    TierObject "serviceTier",
+    PerformanceConfig "performanceConfig",
+    TextGenerationConfig "textGenerationConfig",
+    AdditionalFields "additionalModelRequestFields",
     SearchContextSize "web_search_options.search_context_size",
 }
 
@@ -103,6 +109,7 @@ pub(super) struct Members {
     pub(super) stored_prompt: bool,
     pub(super) stored_state: bool,
     pub(super) background: bool,
+    pub(super) deferred: bool,
     pub(super) best_of: Option<u64>,
     pub(super) completions: Option<u64>,
     /// The first member that nobody knows and that could raise what is used.
@@ -160,6 +167,17 @@ fn whole_count(value: Value<'_>, at: &Range<usize>) -> Option<u64> {
     if number.len() == at.len() { count(number) } else { None }
 }
 
+/// The objects that say how an answer is to be made.
+const SETTINGS: [&str; 7] = [
+    "",
+    "extra_body",
+    "generationConfig",
+    "generation_config",
+    "inferenceConfig",
+    "textGenerationConfig",
+    "additionalModelRequestFields",
+];
+
 impl Sink<Member> for Members {
     const WANTS_NAMES: bool = true;
 
@@ -170,11 +188,15 @@ impl Sink<Member> for Members {
             return;
         }
         let Some(name) = unescape(name) else { return };
-        if let Some(known) = inside.names().find(|known| is_alike(&name, known)) {
+        // What changes nothing may be read by some and not by others: Gemini's names have two spellings.
+        let mut matters = inside.names().filter(|(_, slot)| *slot != Some(Member::Harmless));
+        if let Some((known, _)) = matters.find(|(known, _)| is_alike(&name, known)) {
             self.error.get_or_insert(AskError::Misspelled(known));
         }
-        self.other_model |= may_name_model(&name) && inside.name() != "tools";
-        if inside.name().is_empty() && self.may_raise.is_none() && may_raise(&name) {
+        // Of the elements of lists some name a model, such as tools; messages say what they like.
+        let may_name = inside.name() != "[]" || inside.names().any(|(known, _)| known == "model");
+        self.other_model |= may_name && may_name_model(&name);
+        if SETTINGS.contains(&inside.name()) && self.may_raise.is_none() && may_raise(&name) {
             self.may_raise = Label::from_bytes(name.as_bytes());
         }
     }
@@ -257,8 +279,9 @@ impl Sink<Member> for Members {
             }
             (Member::ModelAgain, Value::Null) => {}
             (Member::ModelAgain, _) => self.wrong(member, "a string of at most 256 bytes"),
+            // Of an element that is an object, its own members say it.
             (Member::OtherModel, Value::Null | Value::Object)
-            | (Member::OtherModels, Value::Null | Value::Array { .. }) => {}
+            | (Member::OtherModels, Value::Null | Value::Array { empty: true }) => {}
             (Member::OtherModel | Member::OtherModels, _) => self.other_model = true,
             (Member::PromptPart, Value::Number(_)) => {}
             (Member::PromptPart, _) => self.prompts += 1,
@@ -269,9 +292,19 @@ impl Sink<Member> for Members {
             | (Member::StoredStates, Value::Null | Value::Array { empty: true }) => {}
             (Member::StoredState | Member::StoredStates, _) => self.stored_state = true,
             (Member::Harmless, _) => {}
-            (Member::Background, Value::Bool(background)) => self.background = background,
-            (Member::Background, Value::Null) => {}
-            (Member::Background, _) => self.wrong(member, "true or false"),
+            // Their members matter; of two of a name, servers take one or the other.
+            (
+                Member::WebSearchOptions
+                | Member::TierObject
+                | Member::PerformanceConfig
+                | Member::TextGenerationConfig
+                | Member::AdditionalFields,
+                _,
+            ) => {}
+            (Member::Background | Member::Deferred, Value::Bool(false) | Value::Null) => {}
+            // What is no truth value may be one to a lenient server. Pictures have a background too.
+            (Member::Background, _) => self.background = true,
+            (Member::Deferred, _) => self.deferred = true,
             (Member::N | Member::Candidates, value) => self.choices = self.count(member, value, &at),
             (Member::User | Member::SafetyIdentifier | Member::UserId, Value::Text { raw, .. }) => {
                 let label = Label::from_bytes(raw);
@@ -287,6 +320,9 @@ impl Sink<Member> for Members {
                 Value::Text { raw, length },
             ) if length <= LABEL_BYTES as u64 => {
                 let label = unescape(raw).and_then(|text| Label::from_bytes(text.as_bytes()));
+                if label.is_none() {
+                    self.wrong(member, "a short string");
+                }
                 match member {
                     Member::ServiceTier => self.service_tier = label,
                     Member::Speed => self.speed = label,
@@ -294,6 +330,8 @@ impl Sink<Member> for Members {
                     _ => self.search_context_size = label,
                 }
             }
+            // How fast a voice speaks.
+            (Member::Speed, Value::Number(_)) => {}
             // A number may stand for a word of protobuf's, and what it stands for nobody knows here.
             (
                 Member::ServiceTier | Member::Speed | Member::InferenceGeo | Member::SearchContextSize,

@@ -24,12 +24,17 @@ pub(super) fn is_alike(name: &str, known: &str) -> bool {
     folded(name).eq(folded(known))
 }
 
-/// Whether a member that nobody knows could name another model.
+/// Members that have such a word and name no model.
+const NO_MODELS: [&str; 3] = ["model_settings_version", "response_model_version", "model_armor_config"];
+
+/// Whether a member that nobody knows could name another model, or what is put on one.
 pub(super) fn may_name_model(name: &str) -> bool {
     let folded: String = folded(name).collect();
-    let names =
-        folded.contains("model") || folded.contains("fallback") || matches!(&*folded, "route" | "router");
-    names && !["model_settings_version", "response_model_version"].iter().any(|known| is_alike(name, known))
+    let names = ["model", "fallback", "adapter", "peft"].iter().any(|word| folded.contains(word))
+        || folded.starts_with("lora")
+        || folded.ends_with("lora")
+        || matches!(&*folded, "route" | "router");
+    names && !NO_MODELS.iter().any(|known| is_alike(name, known))
 }
 
 /// Words in names of members that raise what a request uses, or choose what it is charged.
@@ -56,7 +61,7 @@ const RAISING: [&str; 19] = [
 ];
 
 /// Members that have such a word and do nothing of the kind.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 12] = [
     "prediction",
     "max_tool_calls",
     "max_input_tokens",
@@ -66,6 +71,9 @@ const HARMLESS: [&str; 9] = [
     "anthropic_version",
     "model_settings_version",
     "max_context_length",
+    "model_armor_config",
+    "max_tokens_per_doc",
+    "max_chunks_per_doc",
 ];
 
 /// Whether a member that nobody knows could raise what a request uses.

@@ -8,6 +8,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::splice;
 
+mod members;
+
 fn served(path: &str) -> Served {
     Served::at(path).unwrap()
 }

@@ -61,9 +61,9 @@ impl<S: Copy> Shape<S> {
         self.name
     }
 
-    /// The names inside that are looked for.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.inside.iter().map(|shape| shape.name)
+    /// The names inside that are looked for, and what their values are called, if they are reported.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, Option<S>)> {
+        self.inside.iter().map(|shape| (shape.name, shape.slot))
     }
 
     /// Whether something inside is looked for.
