@@ -104,3 +104,72 @@ fn a_tier_that_says_nothing_is_refused_and_not_taken_for_none() {
     }
     assert_eq!(at(CHAT, r#"{"service_tier":null}"#).unwrap().service_tier, None);
 }
+
+/// What servers read, who disagree on names: Go's in any case, protobuf's in two spellings, others as it is written. The last
+/// one wins.
+fn readers() -> [fn(&str, &str) -> bool; 3] {
+    fn go(name: &str, known: &str) -> bool {
+        let fold = |text: &str| text.replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase();
+        fold(name) == fold(known)
+    }
+    fn protobuf(name: &str, known: &str) -> bool {
+        let camel = |text: &str| {
+            let mut upper = false;
+            let letter = |letter: char| match letter {
+                '_' => {
+                    upper = true;
+                    None
+                }
+                _ => Some(if core::mem::take(&mut upper) { letter.to_ascii_uppercase() } else { letter }),
+            };
+            text.chars().filter_map(letter).collect::<String>()
+        };
+        name == known || name == camel(known)
+    }
+    [go, protobuf, |name, known| name == known]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_reads_was_read_or_refused(
+        members in proptest::collection::vec(
+            (
+                proptest::sample::select(vec![
+                    "model", "Model", "MODEL", "max_tokens", "maxTokens", "Max_Tokens", "max_to\u{212a}ens",
+                    "n", "N", "stream", "\u{17f}tream", "STREAM", "best_of", "bestOf", "service_tier", "serviceTier", "user",
+                ]),
+                0..3u8,
+                any::<bool>(),
+            ),
+            0..5,
+        ),
+    ) {
+        let value = |name: &str, number: u8| match name.to_ascii_lowercase().trim_start_matches('\u{17f}') {
+            "model" | "service_tier" | "servicetier" | "user" => json!(format!("v{number}")),
+            "stream" | "tream" => json!(number == 1),
+            _ => json!(number + 1),
+        };
+        let written = members.iter().map(|(name, number, escaped)| {
+            let value = value(name, *number);
+            let escape = |letter: char| format!("\\u{:04x}", letter as u32);
+            let name: String = if *escaped { name.chars().map(escape).collect() } else { (*name).to_owned() };
+            format!("\"{name}\":{value}")
+        });
+        let written: Vec<String> = written.collect();
+        if let Ok(ask) = read(&format!("{{{}}}", written.join(","))) {
+            let text = |label: &Option<Label>| label.as_ref().map(|label| json!(label.to_string()));
+            for same in readers() {
+                let last = |known: &str| {
+                    let last = members.iter().rev().find(|(name, ..)| same(name, known));
+                    last.map(|(name, number, _)| value(name, *number))
+                };
+                prop_assert_eq!(last("model"), ask.model.as_ref().map(|model| json!(model)));
+                prop_assert_eq!(last("max_tokens"), ask.output_limit.map(|limit| json!(limit)));
+                prop_assert_eq!(last("stream").unwrap_or(json!(false)), json!(ask.stream));
+                prop_assert_eq!(last("service_tier"), text(&ask.service_tier));
+                let answers = |known: &str| last(known).and_then(|count| count.as_u64()).unwrap_or(1);
+                prop_assert_eq!(answers("n").max(answers("best_of")), ask.choices);
+            }
+        }
+    }
+}
