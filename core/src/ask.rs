@@ -6,6 +6,7 @@
 //!
 //! Does not check anything else of the body: that is the provider's business.
 
+mod again;
 mod bodies;
 mod form;
 mod limit;
@@ -21,6 +22,7 @@ use crate::json::{Scanner, SyntaxError};
 use crate::price::ServiceTier;
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
+use again::Again;
 pub use limit::CompletionMember;
 use limit::Limits;
 use members::Members;
@@ -87,23 +89,6 @@ enum ModelAt {
     Form(Range<usize>),
     /// In a body that is not read, which stays as it is.
     Unread,
-}
-
-/// A place in the body that names the path's model again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Again {
-    at: Range<usize>,
-    /// What is in front of the name there.
-    start: &'static str,
-    name: String,
-}
-
-impl Again {
-    fn new(at: Range<usize>, name: &str) -> Self {
-        const STARTS: [&str; 3] = ["models/", "publishers/google/models/", "publishers/anthropic/models/"];
-        let start = STARTS.into_iter().find(|start| name.starts_with(start)).unwrap_or("");
-        Self { at, start, name: name.strip_prefix(start).unwrap_or(name).to_owned() }
-    }
 }
 
 /// Where the wish for usage stands in the body, or would.

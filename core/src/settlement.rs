@@ -18,6 +18,8 @@
 //!
 //! Does not write counters: `Hold::settle` does.
 
+mod ending;
+
 use std::rc::Rc;
 
 use crate::config::OnDisconnect;
@@ -30,43 +32,10 @@ use crate::price::{Price, ServiceTier};
 use crate::recent::Lately;
 use crate::tokens::{Tokens, Usage};
 
+pub use ending::Ending;
+
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
 const BYTES_PER_TOKEN: u64 = 4;
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The provider answered to the end.
-    Answered,
-    /// The client left before that.
-    ClientGone,
-    /// The provider or the way to it broke in the middle of an answer.
-    Cut,
-    /// The provider worked until it was given up on, and nothing of its answer came.
-    GivenUp,
-    /// A budget was used up and ended the answer.
-    CutOff,
-    /// The provider answered with an error.
-    Refused,
-    /// No provider answered: Envoy did, or the connection broke before.
-    NotAnswered,
-}
-
-impl Ending {
-    /// What the record and metrics call it.
-    #[must_use]
-    pub fn outcome(self) -> &'static str {
-        match self {
-            Self::Answered => "ok",
-            Self::ClientGone => "client_disconnect",
-            Self::Cut => "upstream_reset",
-            Self::GivenUp => "upstream_timeout",
-            Self::CutOff => "budget_cut",
-            Self::Refused => "upstream_error",
-            Self::NotAnswered => "not_answered",
-        }
-    }
-}
 
 /// Where the numbers of a charge come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -182,9 +182,8 @@ impl Sink<Member> for Members {
     const WANTS_NAMES: bool = true;
 
     fn other_name(&mut self, inside: &'static Shape<Member>, name: &[u8]) {
-        // Those of metadata are the caller's own, and in messages nothing is counted.
-        if matches!(inside.name(), "metadata" | "[]" | "content" | "file" | "source" | "image_url" | "action")
-        {
+        // These are the caller's own.
+        if inside.name() == "metadata" {
             return;
         }
         let Some(name) = unescape(name) else { return };

@@ -9,12 +9,11 @@ use crate::json::{Sink, Value, count, unescape};
 use crate::money::PicoUsd;
 use crate::text::Label;
 
-/// Steps of one answer that are kept; no provider is known to make more than a few.
+/// Steps of one answer that are kept.
 const MAX_STEPS: usize = 64;
 /// Bytes of text that make one token, roughly: the same as where an answer is charged.
 const BYTES_PER_TOKEN: u64 = 4;
-/// xAI's unit: 1e-10 US dollars.
-const PICO_USD_PER_TICK: u64 = 100;
+const PICO_USD_PER_TICK: u64 = 100; // xAI's unit: 1e-10 US dollars
 
 /// What is known of an answer so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

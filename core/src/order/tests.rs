@@ -391,13 +391,3 @@ fn a_hold_grows_with_the_answer_and_others_find_the_room_gone() {
     gateway.settle(running, 1_700);
     assert_eq!((gateway.output("day"), gateway.output("cuts")), ((0, 1_700), (0, 1_700)));
 }
-
-#[test]
-fn a_cheaper_model_whose_own_budget_is_full_is_no_way_out_either() {
-    let gateway = Gateway::new(json!([
-        {"name": "day", "window": "day", "limit_requests": 2, "downgrade": {"model": "cheap", "from_percent": 50}},
-        {"name": "models", "per": "model", "window": "day", "overrides": {"cheap": {"limit_requests": 0}}},
-    ]));
-    let admission = gateway.chat(10).unwrap();
-    assert_eq!((&*admission.plan.model, gateway.output("day").0), ("small", 10));
-}

@@ -85,3 +85,13 @@ fn a_stored_prompt_is_left_its_model_and_refused_to_keys_with_a_list() {
     let ask = Ask::read(&served, b"", b"", body.to_string().as_bytes()).unwrap();
     assert_eq!(ask.name_model("s-1"), vec![], "nothing is put over the prompt's own");
 }
+
+#[test]
+fn a_cheaper_model_whose_own_budget_is_full_is_no_way_out_either() {
+    let gateway = Gateway::new(json!([
+        {"name": "day", "window": "day", "limit_requests": 2, "downgrade": {"model": "cheap", "from_percent": 50}},
+        {"name": "models", "per": "model", "window": "day", "overrides": {"cheap": {"limit_requests": 0}}},
+    ]));
+    let admission = gateway.chat(10).unwrap();
+    assert_eq!((&*admission.plan.model, gateway.output("day").0), ("small", 10));
+}
