@@ -126,6 +126,8 @@ pub enum AskError {
     OtherModel,
     /// It names models besides its own, and nobody has allowed that.
     OtherModels,
+    /// It wants several answers of a server that reports what one of them used.
+    SeveralAnswers,
     /// It wants to be answered later, and nobody has allowed that.
     Background,
     /// This member could raise what a strict budget holds, and nobody knows how.
@@ -156,6 +158,7 @@ impl fmt::Display for AskError {
             Self::OtherModels => f.write_str(
                 "The request names other models besides its own, which this gateway does not allow.",
             ),
+            Self::SeveralAnswers => f.write_str("This model's server counts one answer only: ask for one."),
             Self::Background => f.write_str(
                 "An answer that comes later ('background', 'deferred') is not allowed by this gateway.",
             ),

@@ -173,6 +173,15 @@ impl Order<'_> {
             plan.targets.retain(|place| price(place).is_some());
             plan.long.retain(|place| price(place).is_some());
         }
+        // llama.cpp's server reports the tokens of one answer, however many it makes.
+        let reports_one = |place: &Destination| place.provider.preset == Some("llamacpp");
+        if ask.choices > 1 && plan.targets.iter().any(reports_one) {
+            plan.targets.retain(|place| !reports_one(place));
+            plan.long.retain(|place| !reports_one(place));
+            if plan.targets.is_empty() {
+                return Err(Denial::Body(AskError::SeveralAnswers));
+            }
+        }
         // A target of which all keys rest comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
             && let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(place))

@@ -81,7 +81,7 @@ struct Means {
 impl Recent {
     /// A model gave a team an answer of so much output, of which so much was reasoning.
     pub fn note(&mut self, team: &str, model: &str, output: u64, reasoning: u64) {
-        if self.0.len() >= MOST {
+        if self.0.len() >= MOST && !self.0.contains_key(&Asking { team, model }) {
             self.0.clear();
         }
         let means = match self.0.get_mut(&Asking { team, model }) {

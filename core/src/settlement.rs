@@ -250,7 +250,8 @@ impl Bill<'_> {
 
     /// Whether the provider worked, and nothing of what it answered says how much.
     fn is_unread(&self, ending: Ending) -> bool {
-        self.unread_bytes > 0 || (ending == Ending::Answered && self.reading.deltas == 0)
+        let nothing_read = ending == Ending::Answered || self.reading.unreadable > 0;
+        self.unread_bytes > 0 || (nothing_read && self.reading.deltas == 0)
     }
 
     /// Whether what was reported cannot be true.

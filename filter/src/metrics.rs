@@ -195,3 +195,25 @@ fn by_source(source: UsageSource) -> &'static str {
 fn label(value: &str) -> String {
     value.replace(['{', '}'], "_")
 }
+
+#[cfg(test)]
+mod tests {
+    /// Where metrics are named.
+    const SOURCES: [&str; 4] = [
+        include_str!("metrics.rs"),
+        include_str!("ending.rs"),
+        include_str!("worker.rs"),
+        include_str!("run.rs"),
+    ];
+
+    #[test]
+    fn every_metric_that_an_alert_looks_at_is_counted_somewhere() {
+        let rules = include_str!("../../envoy/observability/alerts.yaml");
+        let names = rules.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let names: Vec<&str> = names.filter(|name| name.starts_with("farebox_")).collect();
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            assert!(SOURCES.iter().any(|source| source.contains(name)), "{name}");
+        }
+    }
+}

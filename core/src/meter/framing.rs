@@ -78,6 +78,13 @@ impl Framing {
         if start.starts_with(ZSTANDARD) || ZSTANDARD.starts_with(start) {
             return (start.len() >= ZSTANDARD.len()).then_some(Self::Opaque);
         }
+        // And zlib's, of which the second byte makes both a multiple of 31.
+        if let [b'x', second, ..] = start
+            && (u16::from(b'x') * 256 + u16::from(*second)).is_multiple_of(31)
+            && !second.is_ascii_alphanumeric()
+        {
+            return Some(Self::Opaque);
+        }
         if eventstream::begins(start)? {
             return Some(Self::messages(endpoint));
         }
@@ -133,6 +140,7 @@ mod tests {
                 (b"\xef\xbb\xbf \n[{", Framing::Json),
                 (b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\0", Framing::Opaque),
                 (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0", Framing::Opaque),
+                (b"\x78\x9c\x4b\x4c\x04\x02\0\0\0\0\0\0", Framing::Opaque),
                 (b"\xff\xfe{\0\"\0i\0d\0\"\0:\0", Framing::Opaque),
             ] {
                 assert_eq!(sniff(declared, Endpoint::ChatCompletions, start), Some(expected), "{start:?}");

@@ -95,3 +95,23 @@ fn a_cheaper_model_whose_own_budget_is_full_is_no_way_out_either() {
     let admission = gateway.chat(10).unwrap();
     assert_eq!((&*admission.plan.model, gateway.output("day").0), ("small", 10));
 }
+
+#[test]
+fn a_server_that_reports_one_answer_is_asked_for_one() {
+    let gateway = Gateway::with(|json| {
+        json["providers"]["own"] = json!({"preset": "llamacpp", "cluster": "own"});
+        json["models"]["tiny"] = json!([{"provider": "own", "model": "t"}]);
+        json["models"]["both"] =
+            json!([{"provider": "own", "model": "t"}, {"provider": "one", "model": "s-1"}]);
+        json["prices"]["own/*"] = json!({"input": 1, "output": 1});
+    });
+    let asked = |path: &str, body: Value| {
+        gateway.ask_at(path, "a", &[], &body).map(|admission| admission.target.model)
+    };
+    let (chat, completions) = ("/v1/chat/completions", "/v1/completions");
+    assert_eq!(asked(chat, json!({"model": "tiny"})).as_deref(), Ok("t"));
+    let several = Err(Denial::Body(AskError::SeveralAnswers));
+    assert_eq!(asked(chat, json!({"model": "tiny", "n": 2})), several);
+    assert_eq!(asked(completions, json!({"model": "tiny", "prompt": ["a", "b"]})), several);
+    assert_eq!(asked(chat, json!({"model": "both", "n": 2})).as_deref(), Ok("s-1"));
+}
