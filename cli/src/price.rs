@@ -61,7 +61,11 @@ fn price(listing: &Listing, line: &str, now: Millis) -> Result<Option<String>, S
         match name.as_str() {
             "provider" => provider = Some(text()?),
             "model" => model = Some(text()?),
-            "service_tier" => tier = ServiceTier::parse(text()?).ok_or("there is no such service_tier")?,
+            "service_tier" => {
+                // A word that nobody knows may be the provider's news in an answer; here it is a slip.
+                let known = ServiceTier::parse(text()?).filter(|tier| *tier != ServiceTier::Unknown);
+                tier = known.ok_or("there is no such service_tier")?;
+            }
             "at" => at = Millis::parse(text()?).ok_or("at must be a date or an RFC 3339 time")?,
             _ => {
                 let kind = Kind::ALL.into_iter().find(|(_, known, _)| known == name);
