@@ -53,13 +53,27 @@ impl Place {
     }
 }
 
+/// Whose paths begin so, served or not. Everything else is taken for OpenAI's.
+const BEGINNINGS: [(&[u8], Dialect); 8] = [
+    (b"/v1/messages", Dialect::Anthropic),
+    (b"/v1beta/", Dialect::Gemini),
+    (b"/v1beta1/", Dialect::Gemini),
+    (b"/v1/projects/", Dialect::Gemini),
+    (b"/v1/publishers/", Dialect::Gemini),
+    (b"/model/", Dialect::Bedrock),
+    (b"/v2/", Dialect::Cohere),
+    (b"/api/", Dialect::Ollama),
+];
+
 /// The dialect in which whoever asks for `path` expects to be refused.
 #[must_use]
 pub fn dialect_of(path: &[u8]) -> Dialect {
     match core::str::from_utf8(path).ok().and_then(Served::at) {
         Some(served) => served.endpoint.dialect(),
-        None if path.starts_with(b"/v1/messages") => Dialect::Anthropic,
-        None => Dialect::OpenAi,
+        None => BEGINNINGS
+            .iter()
+            .find(|(start, _)| path.starts_with(start))
+            .map_or(Dialect::OpenAi, |(_, dialect)| *dialect),
     }
 }
 
@@ -103,6 +117,25 @@ mod tests {
             ["/", "/v1/models/", "/v1/files", "/v1/chat/completions/", "/V1/models", "/v1/tokenize/x", "*"]
         {
             assert_eq!(find("POST", path), Err(Denial::UnknownEndpoint), "{path}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_what_is_not_served_is_told_so_in_the_form_of_the_api_it_speaks() {
+        for (path, dialect) in [
+            ("/v1/projects/p/locations/l/publishers/google/models/e:predict", Dialect::Gemini),
+            ("/v1beta1/publishers/google/models/e:predict", Dialect::Gemini),
+            ("/v1beta/models", Dialect::Gemini),
+            ("/v1/messages/batches", Dialect::Anthropic),
+            ("/model/m/async-invoke", Dialect::Bedrock),
+            ("/v2/classify", Dialect::Cohere),
+            ("/api/pull", Dialect::Ollama),
+            ("/v1/models/ft:gpt:own", Dialect::OpenAi),
+            ("/openai/files", Dialect::OpenAi),
+            ("/v1/files", Dialect::OpenAi),
+            ("/", Dialect::OpenAi),
+        ] {
+            assert_eq!(dialect_of(path.as_bytes()), dialect, "{path}");
         }
     }
 

@@ -135,3 +135,19 @@ fn a_path_of_vertex_is_in_the_project_of_its_provider() {
     );
     assert_eq!(placed("/v1/chat/completions"), None);
 }
+
+#[test]
+fn a_parameter_that_an_operator_lets_pass_is_found_as_it_is_written() {
+    let config = crate::config::testing::config(|json| {
+        json["query"] = serde_json::json!({"pass": ["traceId"]});
+    });
+    let kept = kept_query(Api::OpenAi, &config.passed.query, b"traceId=7&x=1", b"fb_a_secret");
+    assert_eq!(kept, b"traceId=7");
+}
+
+#[test]
+fn a_path_of_vertex_without_a_project_is_served() {
+    for path in ["/v1/publishers/google/models/g:generateContent", "/v1beta1/publishers/google/models/g:countTokens"] {
+        assert_eq!(crate::dialect::Served::at(path).map(|served| served.api), Some(Api::Vertex), "{path}");
+    }
+}

@@ -39,13 +39,15 @@ pub struct Passed {
 
 /// What is let pass.
 pub(super) fn read(fields: &Fields<'_>) -> Passed {
-    let names = |key, syntax, check: fn(&Cursor<'_>, &str)| {
+    let names = |key: &str, syntax, check: fn(&Cursor<'_>, &str)| {
         let list = fields.get(key).and_then(|at| at.fields(&["pass"])?.need("pass"));
         let items = list.and_then(|list| list.items()).unwrap_or_default();
         let name = |item: &Cursor<'_>| {
-            let name = item.text_as(syntax)?.to_ascii_lowercase();
-            check(item, &name);
-            Some(name.into())
+            let name = item.text_as(syntax)?;
+            let lower = name.to_ascii_lowercase();
+            check(item, &lower);
+            // Envoy keeps names of headers in lower case; names of parameters mean what they are.
+            Some(if key == "query" { name.into() } else { lower.into() })
         };
         Names::new(items.iter().filter_map(name).collect())
     };

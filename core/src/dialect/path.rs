@@ -129,14 +129,20 @@ fn gemini(path: &str) -> Option<Served> {
     named(path, path.len() - rest.len(), model, Api::Gemini, find(GEMINI_VERBS, verb)?)
 }
 
-/// `/v1/projects/<p>/locations/<l>/publishers/<publisher>/models/<model>:<verb>`, also under `/v1beta1`.
+/// `/v1/projects/<p>/locations/<l>/publishers/<publisher>/models/<model>:<verb>`, also under `/v1beta1`. Clients that
+/// have a key of Google's in place of a project leave out what comes before the publisher.
 fn vertex(path: &str) -> Option<Served> {
-    let rest = path.strip_prefix("/v1/projects/").or_else(|| path.strip_prefix("/v1beta1/projects/"))?;
-    let mut parts = rest.splitn(7, '/');
-    let (_project, locations, _location) = (parts.next()?, parts.next()?, parts.next()?);
-    let (publishers, publisher, models) = (parts.next()?, parts.next()?, parts.next()?);
-    let last = parts.next()?;
-    ((locations, publishers, models) == ("locations", "publishers", "models")).then_some(())?;
+    let rest = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/v1beta1/"))?;
+    let rest = match rest.strip_prefix("projects/") {
+        Some(placed) => {
+            let mut parts = placed.splitn(4, '/');
+            let (_project, locations, _location) = (parts.next()?, parts.next()?, parts.next()?);
+            parts.next().filter(|_| locations == "locations")?
+        }
+        None => rest,
+    };
+    let (publisher, last) = rest.strip_prefix("publishers/")?.split_once('/')?;
+    let last = last.strip_prefix("models/")?;
     let (model, verb) = last.split_once(':')?;
     (!model.contains('/')).then_some(())?;
     let verbs = if publisher == "anthropic" { VERTEX_ANTHROPIC_VERBS } else { GEMINI_VERBS };
