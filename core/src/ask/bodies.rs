@@ -7,7 +7,7 @@
 
 use super::members::Member;
 use crate::dialect::{Dialect, Endpoint};
-use crate::json::Shape;
+use crate::json::{ANY_NAME, Shape};
 
 const fn value(name: &'static str, member: Member) -> Shape<Member> {
     Shape::value(name, member)
@@ -43,6 +43,12 @@ const fn harmless(name: &'static str) -> Shape<Member> {
 const fn kept(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::StoredState)
 }
+
+/// Members that no table has: such objects may say what is put on the request before it is read.
+static UNKNOWN: Shape<Member> = Shape::inside(
+    ANY_NAME,
+    &[value("model", Member::OtherModel), Shape::inside("[]", &[value("model", Member::OtherModel)])],
+);
 
 const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
 
@@ -132,7 +138,8 @@ static OPENAI: Shape<Member> = Shape::both(
         harmless("echo"),
         harmless("max_tool_calls"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 static ANTHROPIC: Shape<Member> = Shape::both(
     "",
@@ -165,7 +172,8 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         harmless("context_management"),
         harmless("mcp_servers"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 const GENERATION_CONFIG: &[Shape<Member>] = &[
     value("maxOutputTokens", Member::MaxOutput),
@@ -198,7 +206,7 @@ static GEMINI: Shape<Member> = Shape::both(
         harmless("contents"),
         harmless("content"),
         harmless("systemInstruction"),
-        harmless("tools"),
+        TOOLS,
         harmless("toolConfig"),
         harmless("safetySettings"),
         harmless("labels"),
@@ -206,7 +214,8 @@ static GEMINI: Shape<Member> = Shape::both(
         harmless("title"),
         harmless("outputDimensionality"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 static BEDROCK: Shape<Member> = Shape::both(
     "",
@@ -236,7 +245,8 @@ static BEDROCK: Shape<Member> = Shape::both(
         harmless("promptVariables"),
         harmless("requestMetadata"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 /// Of the models that InvokeModel has: Claude, Nova, Llama, Titan, Mistral, Cohere, AI21.
 static INVOKED: Shape<Member> = Shape::both(
@@ -283,7 +293,8 @@ static INVOKED: Shape<Member> = Shape::both(
         harmless("schemaVersion"),
         harmless("toolConfig"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 static COHERE: Shape<Member> = Shape::both(
     "",
@@ -295,7 +306,7 @@ static COHERE: Shape<Member> = Shape::both(
         value("num_generations", Member::N),
         // What changes neither.
         harmless("messages"),
-        harmless("tools"),
+        TOOLS,
         harmless("documents"),
         harmless("temperature"),
         harmless("p"),
@@ -307,7 +318,8 @@ static COHERE: Shape<Member> = Shape::both(
         harmless("query"),
         harmless("embedding_types"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 static OLLAMA: Shape<Member> = Shape::both(
     "",
@@ -322,7 +334,7 @@ static OLLAMA: Shape<Member> = Shape::both(
         harmless("system"),
         harmless("format"),
         harmless("keep_alive"),
-        harmless("tools"),
+        TOOLS,
         harmless("think"),
         harmless("images"),
         harmless("template"),
@@ -330,7 +342,8 @@ static OLLAMA: Shape<Member> = Shape::both(
         harmless("input"),
         harmless("truncate"),
     ],
-);
+)
+.with_rest(&UNKNOWN);
 
 /// The members of a request to `endpoint` that matter.
 pub(super) fn of(endpoint: Endpoint) -> &'static Shape<Member> {

@@ -52,6 +52,35 @@ fn a_model_or_what_is_put_on_one_is_noticed_in_any_place_that_names_one() {
 }
 
 #[test]
+fn an_object_or_a_list_that_nobody_knows_may_name_no_model_in_any_dialect() {
+    for path in [
+        CHAT,
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/messages",
+        GEMINI,
+        "/model/m/converse",
+        "/model/m/invoke",
+        "/v2/chat",
+        "/api/chat",
+    ] {
+        for body in [
+            r#"{"extra_body":{"model":"x"}}"#,
+            r#"{"extension":{"fallback_model":"x"}}"#,
+            r#"{"extension":[{"model":"x"}]}"#,
+            r#"{"tools":[{"type":"advisor","model":"x"}]}"#,
+        ] {
+            assert!(at(path, body).unwrap().other_models, "{path} {body}");
+        }
+        let misspelled = at(path, r#"{"extension":{"MODEL":"x"}}"#);
+        assert_eq!(misspelled.unwrap_err(), AskError::Misspelled("model"), "{path}");
+        assert!(
+            !at(path, r#"{"extension":{"a":1},"list":[1,{"b":2}],"text":"model"}"#).unwrap().other_models
+        );
+    }
+}
+
+#[test]
 fn what_raises_or_multiplies_is_seen_inside_of_settings_too() {
     for (path, body) in [
         ("/model/m/converse", r#"{"additionalModelRequestFields":{"max_length":5}}"#),
