@@ -9,6 +9,7 @@ both for names they may not know. The catalogue comes from the same package, so 
 how names are matched and how costs are computed, not whether a provider's price is what it says.
 
 Nothing may differ but this:
+* a dearer tier that the package has no prices of is charged at the dearest that it has of the model;
 * models with a unit that Farebox does not count have no price there;
 * Farebox finds a model without the date, region, version or path in its name where the package does not;
 * the package prices what Azure and Google have of other providers in the standard tier only, Farebox in the
@@ -53,6 +54,7 @@ TIERS = {
     "batch": {"processing": "batch"},
     "fast": {"service_tier": "fast", "speed": "fast"},
 }
+DEARER = {"priority", "fast"}
 # A pico-dollar is the unit of Farebox; nothing published is finer for whole tokens.
 decimal.getcontext().prec = 40
 by_id = {provider.id: provider for provider in providers}
@@ -130,10 +132,17 @@ def expected(model, use, at, tier):
             continue
         for name in ["input_tokens" if is_input(bucket) else "output_tokens", *BUCKETS[bucket]]:
             usage[name] += count
-    price = model.get_prices(at, TIERS[tier])
-    return ModelPrice(**{unit: whole(value) for unit, value in vars(price).items() if value is not None}).calc_price(
-        Usage(**usage)
-    )["total_price"]
+    prices = [model.get_prices(at, context) for context in TIERS.values()]
+    own = model.get_prices(at, TIERS[tier])
+    # A dearer tier without prices of its own is charged at the dearest ones; the package has the standard ones for it.
+    unknown = tier in DEARER and vars(own) == vars(model.get_prices(at))
+    return max(cost(price, usage) for price in (prices if unknown else [own]))
+
+
+def cost(price, usage):
+    """What a price of the package makes of use."""
+    price = ModelPrice(**{unit: whole(value) for unit, value in vars(price).items() if value is not None})
+    return price.calc_price(Usage(**usage))["total_price"]
 
 
 def farebox(program, lines):
