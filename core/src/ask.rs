@@ -8,21 +8,22 @@
 
 mod again;
 mod bodies;
+mod error;
 mod form;
 mod limit;
 mod members;
 mod spelling;
 mod unread;
 
-use core::fmt;
 use core::ops::Range;
 
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
-use crate::json::{Scanner, SyntaxError};
+use crate::json::Scanner;
 use crate::price::ServiceTier;
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
 use again::Again;
+pub use error::AskError;
 pub use limit::CompletionMember;
 use limit::Limits;
 use members::Members;
@@ -67,6 +68,8 @@ pub struct Ask {
     pub other_models: bool,
     /// A member that nobody knows and that could raise what is used.
     pub may_raise: Option<Label>,
+    /// Its limit is there in a spelling that not all who serve this API read.
+    pub limited_otherwise: bool,
     /// Input tokens, estimated from the body's size.
     pub input_tokens: u64,
     model_at: Option<ModelAt>,
@@ -102,86 +105,6 @@ enum UsageAt {
     /// A value that can be replaced: `include_usage`, or `stream_options` if it is not an object.
     Value(Range<usize>, &'static str),
 }
-
-/// Why a body cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AskError {
-    /// There is none.
-    Empty,
-    /// Its length is not stated, and it is not read.
-    NoLength,
-    /// The header that names the model comes twice or names nothing.
-    ModelHeader,
-    /// It is not JSON.
-    Syntax(SyntaxError),
-    /// It is JSON, but not an object.
-    NotAnObject,
-    /// It is no form.
-    NotAForm,
-    /// This member comes twice.
-    Duplicate(&'static str),
-    /// This member is there in a spelling that some would read and others not.
-    Misspelled(&'static str),
-    /// The body names another model than the path.
-    OtherModel,
-    /// It names models besides its own, and nobody has allowed that.
-    OtherModels,
-    /// It wants several answers of a server that reports what one of them used.
-    SeveralAnswers,
-    /// It wants to be answered later, and nobody has allowed that.
-    Background,
-    /// This member could raise what a strict budget holds, and nobody knows how.
-    MayRaise(Label),
-    /// It goes on from what the provider keeps, and nobody has allowed that.
-    StoredState,
-    /// Its model is named by a prompt that the provider keeps, and the key has a list of models.
-    StoredPrompt,
-    /// This member is not of this kind.
-    WrongKind(&'static str, &'static str),
-}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("The request has no body."),
-            Self::NoLength => f.write_str("The request must state its length (content-length)."),
-            Self::ModelHeader => {
-                f.write_str("The header that names the model must be there once and name one.")
-            }
-            Self::Syntax(error) => write!(f, "The request body {error}."),
-            Self::NotAnObject => f.write_str("The request body must be a JSON object."),
-            Self::NotAForm => f.write_str("The request body must be a complete multipart form."),
-            Self::Duplicate(name) => write!(f, "The request body has '{name}' more than once."),
-            Self::Misspelled(name) => {
-                write!(f, "The request body has '{name}' in another spelling, which some servers would read.")
-            }
-            Self::OtherModels => f.write_str(
-                "The request names other models besides its own, which this gateway does not allow.",
-            ),
-            Self::SeveralAnswers => f.write_str("This model's server counts one answer only: ask for one."),
-            Self::Background => f.write_str(
-                "An answer that comes later ('background', 'deferred') is not allowed by this gateway.",
-            ),
-            Self::MayRaise(name) => {
-                write!(
-                    f,
-                    "'{name}' is not known to this gateway and could cost more than a strict budget holds."
-                )
-            }
-            Self::StoredState => f.write_str(
-                "The request names what the provider has stored (an answer, a conversation, a file, a cache). Here several \
-                 teams share the provider's account, so that is not allowed.",
-            ),
-            Self::StoredPrompt => f.write_str(
-                "This key may use some models only, so a request with a stored prompt must name its model.",
-            ),
-            Self::OtherModel => f.write_str("The request body names another model than the path."),
-            Self::WrongKind(name, kind) => write!(f, "'{name}' must be {kind}."),
-        }
-    }
-}
-
-impl core::error::Error for AskError {}
 
 impl Ask {
     /// Reads a request to `served` at `path`, of which the body is of `content_type`.
@@ -269,6 +192,7 @@ impl Ask {
             stored_state: members.stored_state,
             other_models: members.other_model,
             may_raise: members.may_raise,
+            limited_otherwise: members.limited_otherwise,
             user: members.safety_identifier.or(members.user).or(members.user_id),
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
@@ -311,6 +235,7 @@ impl Ask {
             stored_state: false,
             other_models: false,
             may_raise: None,
+            limited_otherwise: false,
             user: None,
             input_tokens: 0,
             model_at: None,

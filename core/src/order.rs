@@ -101,6 +101,9 @@ impl Order<'_> {
         if let Some(name) = self.ask.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
             return Err(Denial::Body(AskError::MayRaise(name.clone())));
         }
+        if self.ask.limited_otherwise && offer.accounts.iter().any(is_strict) {
+            return Err(Denial::Body(AskError::Misspelled("generationConfig.maxOutputTokens")));
+        }
         // What a tier costs that nobody knows cannot be held.
         if let Some(tier) = self.ask.tier().filter(|_| offer.accounts.iter().any(is_strict))
             && let Some(asked) = ServiceTier::parse(tier.as_str())

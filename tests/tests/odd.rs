@@ -4,13 +4,7 @@ use farebox_tests::odd::{Plan, answering, run};
 
 /// Kinds of findings that are known and still open, by how they begin and what they have in them. A line goes
 /// with what mends it; none may be added for something that was right before.
-const OPEN_REQUESTS: &[(&str, &str)] = &[
-    ("a model that the key may not use", ""),
-    ("another model than was charged", ""),
-    ("charged less than was served", ""),
-    ("charged more than was served", ""),
-    ("a strict budget was overspent", ""),
-];
+const OPEN_REQUESTS: &[(&str, &str)] = &[];
 
 /// The same for answers.
 const OPEN_ANSWERS: &[(&str, &str)] = &[];

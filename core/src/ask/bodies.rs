@@ -175,15 +175,20 @@ static ANTHROPIC: Shape<Member> = Shape::both(
 )
 .with_rest(&UNKNOWN);
 
-const GENERATION_CONFIG: &[Shape<Member>] = &[
-    value("maxOutputTokens", Member::MaxOutput),
-    value("max_output_tokens", Member::MaxOutput),
-    value("candidateCount", Member::Candidates),
-    value("candidate_count", Member::Candidates),
-    // Google's router of models.
-    value("routingConfig", Member::OtherModels),
-    value("routing_config", Member::OtherModels),
-];
+/// `limit`: what the limit is as Google's documentation spells it. Only protobuf reads the other spelling.
+const fn generation_config(limit: Member) -> [Shape<Member>; 6] {
+    [
+        value("maxOutputTokens", limit),
+        value("max_output_tokens", Member::MaxOutputOtherwise),
+        value("candidateCount", Member::Candidates),
+        value("candidate_count", Member::Candidates),
+        // Google's router of models.
+        value("routingConfig", Member::OtherModels),
+        value("routing_config", Member::OtherModels),
+    ]
+}
+const GENERATION_CONFIG: &[Shape<Member>] = &generation_config(Member::MaxOutput);
+const GENERATION_CONFIG_OTHERWISE: &[Shape<Member>] = &generation_config(Member::MaxOutputOtherwise);
 
 /// Requests inside of a request, which name its model again.
 const INSIDE: &[Shape<Member>] = &[value("model", Member::ModelAgain)];
@@ -199,7 +204,7 @@ static GEMINI: Shape<Member> = Shape::both(
         Shape::inside("generateContentRequest", INSIDE),
         Shape::inside("generate_content_request", INSIDE),
         Shape::both("generationConfig", Member::GenerationConfig, GENERATION_CONFIG),
-        Shape::both("generation_config", Member::GenerationConfig, GENERATION_CONFIG),
+        Shape::both("generation_config", Member::GenerationConfig, GENERATION_CONFIG_OTHERWISE),
         value("serviceTier", Member::ServiceTier),
         value("service_tier", Member::ServiceTier),
         // What changes neither.

@@ -59,6 +59,7 @@ members! {
     UserId "metadata.user_id",
     GenerationConfig "generationConfig",
     MaxOutput "generationConfig.maxOutputTokens",
+    MaxOutputOtherwise "generationConfig.maxOutputTokens",
     InferenceConfig "inferenceConfig",
     MaxInference "inferenceConfig.maxTokens",
     Options "options",
@@ -117,6 +118,8 @@ pub(super) struct Members {
     pub(super) speed: Option<Label>,
     pub(super) inference_geo: Option<Label>,
     pub(super) search_context_size: Option<Label>,
+    /// A limit is there in a spelling that not all who serve this API read.
+    pub(super) limited_otherwise: bool,
     pub(super) error: Option<AskError>,
     pub(super) object: bool,
     pub(super) start: usize,
@@ -201,6 +204,12 @@ impl Sink<Member> for Members {
     }
 
     fn value(&mut self, member: Member, value: Value<'_>, span: Range<u64>) {
+        let member = if member == Member::MaxOutputOtherwise {
+            self.limited_otherwise = true;
+            Member::MaxOutput
+        } else {
+            member
+        };
         let bit = 1u64 << (member as u32);
         if self.seen & bit != 0 && !member.repeats() {
             self.error.get_or_insert(AskError::Duplicate(member.name()));
@@ -261,6 +270,7 @@ impl Sink<Member> for Members {
                 | Member::MaxTokensToSample
                 | Member::MaxTokenCount
                 | Member::MaxOutput
+                | Member::MaxOutputOtherwise
                 | Member::MaxInference,
                 value,
             ) => {

@@ -41,7 +41,7 @@ pub fn judge(
             })
             .collect();
         format!(
-            "{} [{}] {text}; answer {} {:?}; arrived {arrived:?}",
+            "{} [{}] answer {} {:?}; arrived {arrived:?}; {text}",
             case.endpoint.name, case.what, received.status, received.end
         )
     };

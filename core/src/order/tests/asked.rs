@@ -33,6 +33,27 @@ fn a_strict_budget_lets_no_member_pass_that_could_raise_what_it_holds() {
 }
 
 #[test]
+fn a_strict_budget_wants_a_limit_spelled_as_everybody_reads_it() {
+    let limits = [
+        (json!({"generationConfig": {"maxOutputTokens": 5}}), true),
+        (json!({"generation_config": {"max_output_tokens": 5}}), false),
+        (json!({"generation_config": {"maxOutputTokens": 5}}), false),
+        (json!({"generationConfig": {"max_output_tokens": 5}}), false),
+    ];
+    for (body, is_read) in limits {
+        for mode in ["strict", "hold"] {
+            let gateway = Gateway::with(|json| {
+                json["providers"]["gem"] = json!({"preset": "gemini", "credentials": "envoy"});
+                json["models"]["g"] = json!([{"provider": "gem", "model": "gemini-2.5-flash"}]);
+                json["budgets"] = json!([{"name": "day", "window": "day", "limit_usd": 1, "mode": mode}]);
+            });
+            let asked = gateway.ask_at("/v1beta/models/g:generateContent", "a", &[], &body);
+            assert_eq!(asked.is_ok(), is_read || mode == "hold", "{mode} {body}: {asked:?}");
+        }
+    }
+}
+
+#[test]
 fn a_default_a_rule_and_a_cheaper_model_are_for_what_any_model_that_writes_can_serve() {
     let gateway = Gateway::with(|json| {
         json["default_model"] = json!("small");
