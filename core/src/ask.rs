@@ -10,6 +10,7 @@ mod again;
 mod bodies;
 mod error;
 mod form;
+mod input;
 mod limit;
 mod members;
 mod spelling;
@@ -17,6 +18,7 @@ mod unread;
 
 use core::ops::Range;
 
+use crate::bound_id;
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::Scanner;
 use crate::price::ServiceTier;
@@ -64,6 +66,10 @@ pub struct Ask {
     pub stored_prompt: bool,
     /// It goes on from what the provider keeps of somebody: an answer, a conversation, a file.
     pub stored_state: bool,
+    /// Where in the body it names such things by ids, without their quotes.
+    pub stored_ids: Vec<Range<usize>>,
+    /// Where in the body stands what may be an id that was bound here: those and others.
+    pub bound_ids: Vec<Range<usize>>,
     /// It names other models besides its own.
     pub other_models: bool,
     /// A member that nobody knows and that could raise what is used.
@@ -175,6 +181,9 @@ impl Ask {
             Streams::Never => false,
         };
         let choices = members.answers(endpoint);
+        let goes_on =
+            matches!(endpoint, Endpoint::Responses | Endpoint::CompactResponse | Endpoint::CountInput);
+        let bound_ids = if goes_on { bound_id::candidates(body) } else { Vec::new() };
         Ok(Self {
             endpoint,
             model: members.model,
@@ -190,6 +199,8 @@ impl Ask {
                 || members.background && matches!(endpoint, Endpoint::Responses | Endpoint::Configured),
             stored_prompt: members.stored_prompt && endpoint == Endpoint::Responses,
             stored_state: members.stored_state,
+            stored_ids: members.stored_ids.into_iter().map(|at| at.start + 1..at.end - 1).collect(),
+            bound_ids,
             other_models: members.other_model,
             may_raise: members.may_raise,
             limited_otherwise: members.limited_otherwise,
@@ -233,6 +244,8 @@ impl Ask {
             background: false,
             stored_prompt: false,
             stored_state: false,
+            stored_ids: Vec::new(),
+            bound_ids: Vec::new(),
             other_models: false,
             may_raise: None,
             limited_otherwise: false,

@@ -85,3 +85,33 @@ pub fn most(ask: &Ask, bytes: u64, output: u64, price: Option<&Price>) -> Amount
     let cost = |price: &Price| price.most(bytes, output, asked(ask).unwrap_or_default());
     Amounts { usd: price.map_or(PicoUsd::ZERO, cost), input: bytes, output, requests: 1 }
 }
+
+/// How many times the bound of an answer may have been seen before it is not believed to hold: text is counted by its
+/// bytes, which are a token more or less often.
+const BOUND_FACTOR: u64 = 2;
+
+/// Output tokens to hold for when `seen` were seen of an answer, of which `reported` by its provider. What is seen of a
+/// text is an estimate, so it is no reason to hold more than the request allows, unless it is far above that.
+#[must_use]
+pub fn growth(seen: u64, reported: u64, bound: Option<u64>) -> u64 {
+    let bound = bound.filter(|bound| seen <= bound.saturating_mul(BOUND_FACTOR)).unwrap_or(u64::MAX);
+    seen.saturating_add(seen / 2).min(bound).max(reported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::growth;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_hold_grows_to_what_the_request_allows_and_beyond_only_with_what_is_far_above_or_reported() {
+        assert_eq!(growth(40, 0, None), 60);
+        assert_eq!(
+            [growth(50, 0, Some(90)), growth(85, 0, Some(90)), growth(170, 0, Some(90))],
+            [75, 90, 90]
+        );
+        assert_eq!([growth(181, 0, Some(90)), growth(100, 100, Some(90))], [271, 100]);
+        assert_eq!(growth(u64::MAX, 0, Some(u64::MAX)), u64::MAX);
+    }
+}

@@ -30,6 +30,7 @@ pub mod config;
 pub mod place;
 pub mod identity;
 pub mod attribution;
+pub mod bound_id;
 pub mod dialect;
 pub mod api;
 pub mod ask;

@@ -10,8 +10,10 @@
 //!
 //! Does not write the request: see the filter's `forward.rs`.
 
+use core::ops::Range;
 use std::rc::Rc;
 
+use self::stored::Stored;
 use crate::admission::{self, Hold, Noticed, Refusal, Wanted, admit};
 use crate::ask::{Ask, AskError, CompletionMember};
 use crate::attribution::Attribution;
@@ -26,6 +28,8 @@ use crate::recent::Recent;
 use crate::route::{Destination, Plan, route, route_to};
 use crate::subject::{Subject, digest};
 use crate::window::Millis;
+
+mod stored;
 
 /// How often the output of a request is cut down before it is refused: others may take what was left.
 const CLAMPS: usize = 8;
@@ -66,6 +70,10 @@ pub struct Admission {
     pub plan: Plan,
     /// The place that is tried.
     pub target: Destination,
+    /// Which key of its provider it needs, if only one will do.
+    pub key: Option<usize>,
+    /// What of its body does not go on: what binds ids here.
+    pub cuts: Vec<Range<usize>>,
     /// What it is expected to use.
     pub estimate: Estimate,
     /// What budgets hold for it.
@@ -82,6 +90,7 @@ pub struct Admission {
 struct Offer {
     plan: Plan,
     target: Destination,
+    key: Option<usize>,
     /// Of every place that it may go to.
     prices: Vec<Option<Rc<Price>>>,
     estimate: Estimate,
@@ -95,8 +104,9 @@ impl Order<'_> {
     /// [`Denial`]; nothing is held then.
     pub fn place<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
         self.check()?;
+        let stored = Stored::of(self)?;
         let plan = route(self.config, self.key, self.said, self.head, self.api, self.ask, self.draw)?;
-        let offer = self.offer(plan)?;
+        let offer = self.offer(plan, &stored)?;
         let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
         if let Some(name) = self.ask.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
             return Err(Denial::Body(AskError::MayRaise(name.clone())));
@@ -112,16 +122,16 @@ impl Order<'_> {
             return Err(Denial::Body(AskError::MayRaise(tier.clone())));
         }
         let taken = self.take(ledger, &offer);
-        let Some((by, cheaper)) = self.cheaper(&offer, &taken) else {
-            return taken.map(|taken| taken.of(offer, None)).map_err(|refusal| self.denial(refusal));
+        let Some((by, cheaper)) = self.cheaper(&offer, &taken, &stored) else {
+            return taken.map(|taken| taken.of(offer, None, stored)).map_err(|refusal| self.denial(refusal));
         };
         let before = taken.map(|taken| taken.hold.release(ledger, self.now));
         match self.take(ledger, &cheaper) {
-            Ok(taken) => Ok(taken.of(cheaper, Some(by))),
+            Ok(taken) => Ok(taken.of(cheaper, Some(by), stored)),
             // The cheaper model may have a budget of its own that is full.
             Err(_) if before.is_ok() => self
                 .take(ledger, &offer)
-                .map(|taken| taken.of(offer, None))
+                .map(|taken| taken.of(offer, None, stored))
                 .map_err(|refusal| self.denial(refusal)),
             Err(refusal) => Err(self.denial(refusal)),
         }
@@ -136,9 +146,6 @@ impl Order<'_> {
         if ask.other_models && !config.requests.other_models {
             return Err(Denial::Body(AskError::OtherModels));
         }
-        if ask.stored_state && !config.requests.stored_state {
-            return Err(Denial::Body(AskError::StoredState));
-        }
         if ask.stored_prompt && ask.model.is_none() && !key.models.is_empty() {
             return Err(Denial::Body(AskError::StoredPrompt));
         }
@@ -146,7 +153,12 @@ impl Order<'_> {
     }
 
     /// The model of a budget that has little left, if it can be used instead.
-    fn cheaper(&self, offer: &Offer, taken: &Result<Taken, Refusal>) -> Option<(Rc<Account>, Offer)> {
+    fn cheaper(
+        &self,
+        offer: &Offer,
+        taken: &Result<Taken, Refusal>,
+        stored: &Stored,
+    ) -> Option<(Rc<Account>, Offer)> {
         if !self.ask.endpoint.makes_text() {
             return None;
         }
@@ -166,10 +178,10 @@ impl Order<'_> {
             return None;
         }
         let plan = route_to(self.config, self.key, &model, self.api, self.draw).ok()?;
-        Some((by, self.offer(plan).ok()?))
+        Some((by, self.offer(plan, stored).ok()?))
     }
 
-    fn offer(&self, mut plan: Plan) -> Result<Offer, Denial> {
+    fn offer(&self, mut plan: Plan, stored: &Stored) -> Result<Offer, Denial> {
         let Self { config, ask, .. } = self;
         let price = |place: &Destination| config.prices.price(&place.provider, &place.model, self.arrived);
         if config.unpriced == Unpriced::Deny && ask.endpoint.is_charged() {
@@ -185,6 +197,7 @@ impl Order<'_> {
                 return Err(Denial::Body(AskError::SeveralAnswers));
             }
         }
+        let key = stored.keep(&mut plan)?;
         // A target of which all keys rest comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
             && let Some(awake) = plan.targets.iter().position(|place| !(self.rests)(place))
@@ -211,7 +224,7 @@ impl Order<'_> {
             ..Subject::of(self.key)
         };
         let accounts = subject.accounts(config, self.key).map_err(Denial::Unnamed)?;
-        Ok(Offer { plan, target, prices, estimate, accounts })
+        Ok(Offer { plan, target, key, prices, estimate, accounts })
     }
 
     /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
@@ -304,10 +317,11 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(self, offer: Offer, downgraded_by: Option<Rc<Account>>) -> Admission {
+    fn of(self, offer: Offer, downgraded_by: Option<Rc<Account>>, stored: Stored) -> Admission {
         let Self { hold, noticed, output_limit } = self;
-        let Offer { plan, target, estimate, .. } = offer;
-        Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed }
+        let Offer { plan, target, key, estimate, .. } = offer;
+        let cuts = stored.cuts;
+        Admission { plan, target, key, cuts, estimate, hold, output_limit, downgraded_by, noticed }
     }
 }
 

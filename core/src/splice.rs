@@ -17,6 +17,12 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// Whether it changes some of the bytes `at`.
+    #[must_use]
+    pub fn overlaps(&self, at: &Range<usize>) -> bool {
+        self.at.start < at.end && at.start < self.at.end
+    }
+
     /// Puts `text` in the place of the bytes `at`.
     #[must_use]
     pub fn replace(at: Range<usize>, text: impl Into<String>) -> Self {

@@ -13,10 +13,10 @@ use farebox_core::admission::{Hold, Noticed};
 use farebox_core::api;
 use farebox_core::ask::Ask;
 use farebox_core::chain::{Chain, Leg};
-use farebox_core::config::{Account, Config};
+use farebox_core::config::{Account, Config, Key};
 use farebox_core::denial::{Denial, Lack};
 use farebox_core::dialect::{Api, Endpoint};
-use farebox_core::estimate::Estimate;
+use farebox_core::estimate::{Estimate, growth};
 use farebox_core::failure::Fault;
 use farebox_core::head::RequestHead;
 use farebox_core::last_event::last_event;
@@ -27,7 +27,8 @@ use farebox_core::sunk::Sunk;
 use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
-use crate::forward;
+use crate::bound_answer::Binding;
+use crate::forward::{self, Sent};
 use crate::host::{self, Buffer, Map};
 use crate::run::NOT_RETRIED;
 use crate::worker::{LAST_EVENT_MS, Worker};
@@ -48,8 +49,8 @@ pub(crate) struct Admitted {
     pub(crate) choices: u64,
     pub(crate) tier_asked: Option<Label>,
     hides_usage: bool,
-    /// It may have gone elsewhere than to its first target.
-    chained: bool,
+    sent: Sent,
+    binding: Option<Binding>,
     /// What its attempts came to, as JSON.
     pub(crate) trail: String,
     /// What those of them that failed have used.
@@ -95,13 +96,15 @@ pub(crate) enum Cut {
 impl Admitted {
     pub(crate) fn new(
         config: Rc<Config>,
+        key: &Key,
         admission: Admission,
         api: Api,
         ask: &Ask,
         hides_usage: bool,
-        chained: bool,
+        sent: Sent,
     ) -> Self {
-        let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed } = admission;
+        let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed, .. } = admission;
+        let binding = Binding::new(&config, key, ask.endpoint, &plan);
         Self {
             config,
             hold,
@@ -117,7 +120,8 @@ impl Admitted {
             choices: ask.choices,
             tier_asked: ask.tier().cloned(),
             hides_usage,
-            chained,
+            sent,
+            binding,
             trail: String::new(),
             sunk: Sunk::default(),
             provider_status: None,
@@ -134,7 +138,7 @@ impl Admitted {
 
     /// Finds out which target answered, if there was a choice.
     fn arrive(&mut self) {
-        if !self.chained {
+        if !self.sent.chained {
             return;
         }
         let read = |name: &str| host::filter_state(name).unwrap_or_default();
@@ -146,6 +150,7 @@ impl Admitted {
             && let Some(target) = leg.destination(&chain, &self.config)
         {
             self.target = target;
+            self.sent.key = leg.key;
         }
     }
 
@@ -170,7 +175,7 @@ impl Admitted {
         complete: bool,
     ) -> Option<Denial> {
         self.arrive();
-        if self.chained && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err() {
+        if self.sent.chained && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err() {
             log::error!("a header for the router could not be taken out");
         }
         let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));
@@ -180,12 +185,18 @@ impl Admitted {
         self.meter = Meter::new(self.endpoint, framing, self.hides_usage && succeeded);
         self.meter.head(head);
         self.complete = complete;
-        // An answer whose length stays must not get shorter.
-        if self.meter.hides()
+        let binds = succeeded
+            && self
+                .binding
+                .as_mut()
+                .is_some_and(|binding| binding.begin(&self.config, &self.target, self.sent.key, framing));
+        // An answer whose length stays must not get shorter, nor longer.
+        if (self.meter.hides() || binds)
             && head.first("content-length").is_some()
             && host::remove_header(Map::Response, b"content-length").is_err()
         {
             self.meter = Meter::new(self.endpoint, framing, false);
+            self.binding = None;
         }
         if !self.local {
             self.strip(head);
@@ -287,6 +298,10 @@ impl Admitted {
                 Passed::Replaced(Vec::new())
             }
         };
+        let passed = match &mut self.binding {
+            Some(binding) => binding.bind(piece, passed),
+            None => passed,
+        };
         if let Passed::Replaced(bytes) = passed
             && host::set_buffer(Buffer::ResponseBody, &bytes).is_err()
         {
@@ -347,17 +362,6 @@ impl Admitted {
     }
 }
 
-/// How many times the bound of an answer may have been seen before it is not believed to hold: text is counted by its
-/// bytes, which are a token more or less often.
-const BOUND_FACTOR: u64 = 2;
-
-/// Output tokens to hold for when `seen` were seen of an answer, of which `reported` by its provider. What is seen of a
-/// text is an estimate, so it is no reason to hold more than the request allows, unless it is far above that.
-fn growth(seen: u64, reported: u64, bound: Option<u64>) -> u64 {
-    let bound = bound.filter(|bound| seen <= bound.saturating_mul(BOUND_FACTOR)).unwrap_or(u64::MAX);
-    seen.saturating_add(seen / 2).min(bound).max(reported)
-}
-
 /// Whether a status says that a model answered; a redirect does not.
 pub(crate) fn is_success(status: u64) -> bool {
     (200..300).contains(&status)
@@ -371,20 +375,4 @@ fn may_be_ours(status: u64) -> bool {
 /// Whether the answer comes from a provider. Envoy's own answers pass the filter too.
 pub(crate) fn is_via_upstream() -> bool {
     host::property("response\0code_details").is_ok_and(|details| details == b"via_upstream")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::growth;
-
-    #[test]
-    fn a_hold_grows_to_what_the_request_allows_and_beyond_only_with_what_is_far_above_or_reported() {
-        assert_eq!(growth(40, 0, None), 60);
-        assert_eq!(
-            [growth(50, 0, Some(90)), growth(85, 0, Some(90)), growth(170, 0, Some(90))],
-            [75, 90, 90]
-        );
-        assert_eq!([growth(181, 0, Some(90)), growth(100, 100, Some(90))], [271, 100]);
-        assert_eq!(growth(u64::MAX, 0, Some(u64::MAX)), u64::MAX);
-    }
 }

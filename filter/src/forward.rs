@@ -3,6 +3,7 @@
 //! What goes on of its head is what the table of its API lists, and what the operator adds; everything else is taken out
 //! first, and so is whatever has the caller's key in it. The host is the provider's, always. A body is passed on as it is unless the model's name or the wish for usage differs.
 
+use core::ops::Range;
 use std::borrow::Cow;
 
 use farebox_core::api::{self, has_secret};
@@ -39,6 +40,15 @@ pub(crate) const SUNK: &str = "farebox.sunk";
 const RETRIES_HEADER: &str = "x-envoy-max-retries";
 const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
+/// How a request was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// It may go elsewhere than to its first target.
+    pub(crate) chained: bool,
+    /// Which key of its first target's provider it was sent with.
+    pub(crate) key: usize,
+}
+
 /// A request on its way to its first target.
 pub(crate) struct Departure<'a> {
     pub(crate) config: &'a Config,
@@ -55,8 +65,8 @@ pub(crate) struct Departure<'a> {
 }
 
 impl Departure<'_> {
-    /// Sends the request. Says whether it may go elsewhere after that.
-    pub(crate) fn send(&self) -> Result<bool, HostError> {
+    /// Sends the request.
+    pub(crate) fn send(&self) -> Result<Sent, HostError> {
         let Self { config, head, served, ask, admission, body, .. } = self;
         let target = &admission.target;
         host::set_property(CLUSTER, target.provider.cluster.as_bytes())?;
@@ -74,7 +84,9 @@ impl Departure<'_> {
         // What is compressed cannot be metered.
         host::set_header(Map::Request, "accept-encoding", b"identity")?;
         let keyring = Keyring::new(&SharedStore);
-        let key = if target.provider.keys().len() > 1 {
+        let key = if let Some(key) = admission.key {
+            key
+        } else if target.provider.keys().len() > 1 {
             let place = (&*target.model, served.endpoint.name());
             keyring
                 .choose(&target.provider, place, 0, self.draw, self.now)
@@ -92,8 +104,12 @@ impl Departure<'_> {
         if let Some(limit) = admission.output_limit {
             edits.extend(ask.limit_output(limit, completion_member(&target.provider)).unwrap_or_default());
         }
+        // What is written over already is gone.
+        let is_gone = |cut: &Range<usize>| edits.iter().any(|edit: &Edit| edit.overlaps(cut));
+        let cuts: Vec<_> = admission.cuts.iter().filter(|cut| !is_gone(cut)).cloned().collect();
+        edits.extend(cuts.into_iter().map(|cut| Edit::replace(cut, "")));
         replace_body(head, body, edits)?;
-        self.chain(key, &path)
+        Ok(Sent { chained: self.chain(key, &path)?, key })
     }
 
     /// The path with what of its query goes on. `shown`: the caller's credential.
@@ -121,6 +137,10 @@ impl Departure<'_> {
         if admission.plan.targets.len() + admission.plan.long.len() < 2
             && admission.target.provider.keys().len() < 2
         {
+            return Ok(false);
+        }
+        // Nobody else has what it goes on from.
+        if admission.key.is_some() {
             return Ok(false);
         }
         // An attempt makes its request out of the body.

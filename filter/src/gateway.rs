@@ -184,9 +184,9 @@ impl Gateway {
             now,
         };
         match departure.send() {
-            Ok(chained) => {
+            Ok(sent) => {
                 self.worker.begun();
-                Ok(Admitted::new(config, admission, served.api, ask, hides_usage, chained))
+                Ok(Admitted::new(config, key, admission, served.api, ask, hides_usage, sent))
             }
             Err(error) => {
                 admission.hold.release(&ledger, now);

@@ -19,6 +19,7 @@
 #[cfg(any(target_arch = "wasm32", test))]
 mod allocator;
 mod answer;
+mod bound_answer;
 mod attempt;
 mod ending;
 mod forward;

@@ -5,11 +5,12 @@
 //! protobuf's JSON has two spellings of every name. What a table has not is passed on, unless it is a name of the table in
 //! another spelling; see `members.rs`.
 
+use super::input::INPUT;
 use super::members::Member;
 use crate::dialect::{Dialect, Endpoint};
 use crate::json::{ANY_NAME, Shape};
 
-const fn value(name: &'static str, member: Member) -> Shape<Member> {
+pub(super) const fn value(name: &'static str, member: Member) -> Shape<Member> {
     Shape::value(name, member)
 }
 
@@ -29,7 +30,11 @@ const TOOLS: Shape<Member> = Shape::inside(
         &[
             value("model", Member::OtherModel),
             Shape::both("vector_store_ids", Member::StoredStates, &[]),
-            Shape::inside("container", &[Shape::both("file_ids", Member::StoredStates, &[])]),
+            Shape::both(
+                "container",
+                Member::Container,
+                &[Shape::both("file_ids", Member::StoredStates, &[])],
+            ),
         ],
     )],
 );
@@ -40,7 +45,7 @@ const fn harmless(name: &'static str) -> Shape<Member> {
 }
 
 /// What the provider keeps of somebody: an answer, a conversation, a file, a container.
-const fn kept(name: &'static str) -> Shape<Member> {
+pub(super) const fn kept(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::StoredState)
 }
 
@@ -52,10 +57,16 @@ static UNKNOWN: Shape<Member> = Shape::inside(
 
 const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
 
-static OPENAI: Shape<Member> = Shape::both(
-    "",
-    Member::Document,
-    &[
+/// The members of OpenAI's dialect, with what `input` is.
+const fn openai(members: &'static [Shape<Member>]) -> Shape<Member> {
+    Shape::both("", Member::Document, members).with_rest(&UNKNOWN)
+}
+
+/// The members of OpenAI's dialect, and more.
+macro_rules! openai {
+    ($($more:expr),*) => {
+        &[
+            $($more,)*
         value("model", Member::Model),
         models("models"),
         models("fallbacks"),
@@ -71,9 +82,8 @@ static OPENAI: Shape<Member> = Shape::both(
         // Pictures that are edited.
         Shape::inside("images", &[Shape::inside("[]", &[kept("file_id")])]),
         Shape::inside("mask", &[kept("file_id")]),
-        Shape::both("conversation", Member::StoredState, &[]),
+        Shape::both("conversation", Member::Container, &[kept("id")]),
         harmless("messages"),
-        harmless("input"),
         value("stream", Member::Stream),
         Shape::both("stream_options", Member::StreamOptions, &[value("include_usage", Member::IncludeUsage)]),
         value("max_tokens", Member::MaxTokens),
@@ -137,9 +147,12 @@ static OPENAI: Shape<Member> = Shape::both(
         harmless("suffix"),
         harmless("echo"),
         harmless("max_tool_calls"),
-    ],
-)
-.with_rest(&UNKNOWN);
+    ]
+    };
+}
+
+static OPENAI: Shape<Member> = openai(openai!(harmless("input")));
+static RESPONSES: Shape<Member> = openai(openai!(INPUT));
 
 static ANTHROPIC: Shape<Member> = Shape::both(
     "",
@@ -353,6 +366,11 @@ static OLLAMA: Shape<Member> = Shape::both(
 /// The members of a request to `endpoint` that matter.
 pub(super) fn of(endpoint: Endpoint) -> &'static Shape<Member> {
     match endpoint.dialect() {
+        Dialect::OpenAi
+            if matches!(endpoint, Endpoint::Responses | Endpoint::CompactResponse | Endpoint::CountInput) =>
+        {
+            &RESPONSES
+        }
         Dialect::OpenAi => &OPENAI,
         Dialect::Anthropic => &ANTHROPIC,
         Dialect::Gemini => &GEMINI,

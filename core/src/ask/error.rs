@@ -36,6 +36,8 @@ pub enum AskError {
     MayRaise(Label),
     /// It goes on from what the provider keeps, and nobody has allowed that.
     StoredState,
+    /// It goes on from what is kept by an account that does not serve its model.
+    StoredElsewhere,
     /// Its model is named by a prompt that the provider keeps, and the key has a list of models.
     StoredPrompt,
     /// This member is not of this kind.
@@ -72,8 +74,11 @@ impl fmt::Display for AskError {
             }
             Self::StoredState => f.write_str(
                 "The request names what the provider has stored (an answer, a conversation, a file, a cache). Here several \
-                 teams share the provider's account, so that is not allowed.",
+                 teams share the provider's account, so a team may go on only from what this gateway has given to it.",
             ),
+            Self::StoredElsewhere => {
+                f.write_str("What the request goes on from is not kept by a provider of this model.")
+            }
             Self::StoredPrompt => f.write_str(
                 "This key may use some models only, so a request with a stored prompt must name its model.",
             ),

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::input::Item;
 use super::limit::Limits;
 use super::spelling::{is_alike, may_name_model, may_raise};
 use super::{AskError, UsageAt};
@@ -70,6 +71,11 @@ members! {
     InferenceGeo "inference_geo",
     StoredState "previous_response_id",
     StoredStates "vector_store_ids",
+    Container "tools[].container",
+    Item "input[]",
+    ItemId "input[].id",
+    ItemType "input[].type",
+    ItemContent "input[].content",
     Harmless "",
     WebSearchOptions "web_search_options",
     TierObject "serviceTier",
@@ -90,6 +96,11 @@ impl Member {
                 | Self::PromptPart
                 | Self::StoredState
                 | Self::StoredStates
+                | Self::Container
+                | Self::Item
+                | Self::ItemId
+                | Self::ItemType
+                | Self::ItemContent
                 | Self::Harmless
         )
     }
@@ -109,6 +120,9 @@ pub(super) struct Members {
     pub(super) prompts: u64,
     pub(super) stored_prompt: bool,
     pub(super) stored_state: bool,
+    /// Where ids of what the provider keeps stand, with their quotes.
+    pub(super) stored_ids: Vec<Range<usize>>,
+    pub(super) item: Item,
     pub(super) background: bool,
     pub(super) deferred: bool,
     pub(super) best_of: Option<u64>,
@@ -297,9 +311,27 @@ impl Sink<Member> for Members {
             (Member::PromptId, Value::Null) => {}
             (Member::PromptId, _) => self.stored_prompt = true,
             (Member::Prompt, _) => {}
-            (Member::StoredState, Value::Null)
-            | (Member::StoredStates, Value::Null | Value::Array { empty: true }) => {}
-            (Member::StoredState | Member::StoredStates, _) => self.stored_state = true,
+            (Member::StoredState | Member::Container, Value::Null)
+            | (Member::StoredStates, Value::Null | Value::Array { empty: true })
+            // Of an object its members say it.
+            | (Member::Container, Value::Object) => {}
+            (Member::StoredState | Member::Container, Value::Text { raw, length })
+                if length == raw.len() as u64 =>
+            {
+                self.stored_ids.push(at);
+            }
+            (Member::StoredState | Member::StoredStates | Member::Container, _) => self.stored_state = true,
+            (Member::ItemId, Value::Null) => {}
+            (Member::ItemId, Value::Text { raw, length }) if length == raw.len() as u64 => self.item.id(Some(at)),
+            (Member::ItemId, _) => self.item.id(None),
+            (Member::ItemType, Value::Text { raw, .. }) => self.item.says(&unescape(raw).unwrap_or_default()),
+            (Member::ItemType, _) => {}
+            (Member::ItemContent, _) => self.item.content(),
+            (Member::Item, _) => {
+                let ids = self.item.end();
+                self.stored_state |= ids.contains(&None);
+                self.stored_ids.extend(ids.into_iter().flatten());
+            }
             (Member::Harmless, _) => {}
             // Their members matter; of two of a name, servers take one or the other.
             (

@@ -191,7 +191,8 @@ fn members_that_name_other_models_wait_for_later_or_may_raise_what_is_used_are_n
 #[test]
 fn what_the_provider_keeps_is_noticed_wherever_it_is_named() {
     let kept = |path: &str, body: &str| {
-        Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap().stored_state
+        let ask = Ask::read(&served(path), path.as_bytes(), b"", body.as_bytes()).unwrap();
+        ask.stored_state || !ask.stored_ids.is_empty()
     };
     let (responses, gemini) = ("/v1/responses", "/v1beta/models/g:generateContent");
     for (path, body) in [
@@ -199,6 +200,12 @@ fn what_the_provider_keeps_is_noticed_wherever_it_is_named() {
         (responses, r#"{"previous\u005fresponse_id":"resp_1"}"#),
         (responses, r#"{"conversation":{"id":"conv_1"}}"#),
         (responses, r#"{"conversation":"conv_1"}"#),
+        (responses, r#"{"conversation":7}"#),
+        (responses, r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#),
+        (responses, r#"{"input":[{"type":"message","content":"x"},{"\u0069d":"msg_1"}]}"#),
+        (responses, r#"{"input":[{"content":[{"type":"input_file","file_id":"file-1"}]}]}"#),
+        (responses, r#"{"tools":[{"type":"code_interpreter","container":"cntr_1"}]}"#),
+        (responses, r#"{"tools":[{"type":"code_interpreter","container":{"file_ids":["file-1"]}}]}"#),
         (responses, r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#),
         ("/v1/messages", r#"{"container":"container_1"}"#),
         (gemini, r#"{"cachedContent":"cachedContents/1"}"#),
@@ -210,6 +217,8 @@ fn what_the_provider_keeps_is_noticed_wherever_it_is_named() {
         r#"{"previous_response_id":null}"#,
         r#"{"input":"file_id"}"#,
         r#"{"input":[{"content":"previous_response_id"}]}"#,
+        r#"{"input":[{"id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"x"}]},"x",{}]}"#,
+        r#"{"input":[{"id":null,"type":"item"}],"tools":[{"container":{"type":"auto"}}],"conversation":null}"#,
         r#"{"tools":[{"type":"file_search","vector_store_ids":[]}]}"#,
     ] {
         assert!(!kept(responses, body), "{body}");

@@ -15,6 +15,9 @@ const MAX_KEYS: usize = 16;
 /// Most parts that a key or a target has of the requests.
 pub(super) const MAX_WEIGHT: u64 = 100;
 
+/// Bytes of a secret that nobody guesses.
+const LEAST_SECRET_BYTES: usize = 16;
+
 const WANTED: &str = r#"must be "envoy", a list like [{"env": "OPENAI_API_KEY"}] or an object like {"envoy": "aws", "region": "eu-west-1"}"#;
 
 /// What Envoy can be told to make a credential with.
@@ -107,6 +110,29 @@ fn read_pool(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential
     complete.then_some(pool)
 }
 
+/// A secret of Farebox's own out of the environment.
+pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Secret> {
+    let env = at.fields(&["env"])?.need("env")?;
+    let name = env.text_as(ENV)?;
+    let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
+        not_set(&env, name);
+        return None;
+    };
+    let secret = Secret::new(&value);
+    if secret.expose().len() < LEAST_SECRET_BYTES {
+        env.fail(format!("the value of {} must have at least {LEAST_SECRET_BYTES} bytes", described(name)));
+        return None;
+    }
+    Some(secret)
+}
+
+fn not_set(env: &Cursor<'_>, name: &str) {
+    env.fail(format!(
+        "{} is not set (Envoy hands on only what vm_config.environment_variables lists)",
+        described(name)
+    ));
+}
+
 /// A key out of the environment. An empty or blank value counts as not set.
 fn read_key(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Key> {
     let fields = at.fields(&["env", "optional", "weight", "file"])?;
@@ -122,10 +148,7 @@ fn read_key(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Key> {
     let name = env.text_as(ENV)?;
     let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
         if !optional {
-            env.fail(format!(
-                "{} is not set (Envoy hands on only what vm_config.environment_variables lists)",
-                described(name)
-            ));
+            not_set(&env, name);
         }
         return optional.then(|| Key::Unset(name.into()));
     };

@@ -51,6 +51,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use crate::bound_id::ProviderAccounts;
 use crate::dialect::Api;
 use crate::price::Catalogue;
 use crate::window::Millis;
@@ -88,6 +89,8 @@ pub struct Config {
     pub budget_status: u16,
     /// What requests may ask for that costs in ways that cannot be held.
     pub requests: Requests,
+    /// What ids of stored answers are bound to.
+    pub provider_accounts: ProviderAccounts,
     /// Headers and query parameters that are let pass besides those of the APIs' tables.
     pub passed: Passed,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
@@ -111,9 +114,26 @@ pub struct Requests {
     pub background: bool,
     /// To be answered by other models than the one they name (`models`, `fallbacks`, `tools[].model`).
     pub other_models: bool,
-    /// To go on from what the provider keeps of its account: it is not told which team it belongs to. Allowed from the
-    /// start where there is one team.
-    pub stored_state: bool,
+    /// To go on from what the provider keeps: it is not told which team that belongs to.
+    pub stored_state: StoredState,
+}
+
+/// Who may go on from what a provider keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoredState {
+    /// Nobody.
+    Deny,
+    /// The team that it was given to here. Where there are several teams, this is so from the start.
+    #[default]
+    Team,
+    /// Whoever names it. Where there is one team, this is so from the start.
+    Allow,
+}
+
+impl StoredState {
+    /// Each with its word in the configuration.
+    pub(crate) const NAMES: [(&'static str, Self); 3] =
+        [("deny", Self::Deny), ("team", Self::Team), ("allow", Self::Allow)];
 }
 
 /// What is known of a request of which the body is not read.

@@ -10,6 +10,7 @@ use super::{Config, ConfigErrors};
 use super::{
     budgets, callers, document, failover, headers_only, models, passed, policy, prices, providers, rules,
 };
+use crate::bound_id::ProviderAccounts;
 use crate::hash::{self, fnv1a};
 
 const FIELDS: [&str; 22] = [
@@ -80,7 +81,8 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let mut teams: Vec<&str> = keys.values().map(|key: &std::rc::Rc<super::Key>| &*key.team).collect();
     teams.sort_unstable();
     teams.dedup();
-    let requests = policy::requests(fields.get("requests").as_ref(), teams.len());
+    let (requests, secret) = policy::requests(fields.get("requests").as_ref(), teams.len(), environment);
+    let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref());
     Some(Config {
         identity_header,
         keys,
@@ -97,6 +99,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         requests,
+        provider_accounts,
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

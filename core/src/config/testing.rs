@@ -16,7 +16,7 @@ pub(crate) fn key_text(id: &str) -> String {
 
 /// The configuration after `change`: callers `a` (team `red`), `off`, `old` and `b` (team `blue`); the
 /// providers `one` (OpenAI), `two` (Anthropic) and `dead` (no credential); the models `small`, `big`,
-/// `claude`, `gone` and `gpt-*`.
+/// `claude`, `gone` and `gpt-*`. Variables of the environment are set if they begin with `KEY_`.
 pub(crate) fn config(change: impl FnOnce(&mut Value)) -> Config {
     let key = |id: &str, team: &str| {
         let hash: String = digest(key_text(id).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -40,5 +40,6 @@ pub(crate) fn config(change: impl FnOnce(&mut Value)) -> Config {
         "prices": {"one/*": {"input": 1, "output": 2}, "two/*": {"input": 3, "output": 15}},
     });
     change(&mut json);
-    Config::parse(json.to_string().as_bytes(), |_| None).unwrap_or_else(|errors| panic!("{errors}"))
+    let environment = |name: &str| name.starts_with("KEY_").then(|| format!("the-secret-of-{name}"));
+    Config::parse(json.to_string().as_bytes(), environment).unwrap_or_else(|errors| panic!("{errors}"))
 }

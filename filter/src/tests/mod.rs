@@ -15,6 +15,7 @@ mod refusals;
 mod refused_late;
 mod secrets;
 mod store;
+mod stored;
 mod streamed;
 mod unsupported;
 

@@ -1,0 +1,78 @@
+//! Decides whether a request may go on from what a provider keeps, and to which account it then has to go.
+//!
+//! What was given to a team here says so itself; see `bound_id.rs`. Of everything else nobody knows whose it is.
+
+use core::ops::Range;
+use std::rc::Rc;
+
+use super::Order;
+use crate::ask::AskError;
+use crate::bound_id::ProviderAccount;
+use crate::config::StoredState;
+use crate::denial::Denial;
+use crate::route::Plan;
+
+/// What a request goes on from.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// Whose it is. Of several, the one that came last.
+    account: Option<Rc<ProviderAccount>>,
+    /// No other account has it; else another one can do without.
+    only_there: bool,
+    /// What was put behind the ids here, which no provider knows.
+    pub(super) cuts: Vec<Range<usize>>,
+}
+
+impl Stored {
+    pub(super) fn of(order: &Order<'_>) -> Result<Self, Denial> {
+        let Order { config, key, ask, body, .. } = order;
+        let policy = config.requests.stored_state;
+        let refused = || Err(Denial::Body(AskError::StoredState));
+        if ask.stored_state && policy != StoredState::Allow {
+            return refused();
+        }
+        // Where everybody may, ids are bound to an account only, or have been bound to a team before.
+        let scopes: &[&str] = match policy {
+            StoredState::Deny => &[],
+            StoredState::Team => &[&key.team],
+            StoredState::Allow => &[&key.team, ""],
+        };
+        let read = |at: &Range<usize>| {
+            let id = body.get(at.clone())?;
+            scopes.iter().find_map(|scope| config.provider_accounts.read(scope, id))
+        };
+        let mut stored = Self::default();
+        for at in &ask.bound_ids {
+            if let Some((account, length)) = read(at) {
+                stored.account = Some(Rc::clone(account));
+                stored.cuts.push(at.start + length..at.end);
+            }
+        }
+        for at in &ask.stored_ids {
+            match read(at) {
+                Some((account, _)) => {
+                    stored.account = Some(Rc::clone(account));
+                    stored.only_there = true;
+                }
+                None if policy == StoredState::Allow => {}
+                None => return refused(),
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Leaves the place of the account only, if there is one. Returns which key of its provider that is.
+    pub(super) fn keep(&self, plan: &mut Plan) -> Result<Option<usize>, Denial> {
+        let Some(account) = &self.account else { return Ok(None) };
+        let mut places = plan.targets.iter().chain(&plan.long);
+        match places.find(|place| *place.provider.name == *account.provider()).cloned() {
+            Some(place) => {
+                plan.targets = vec![place];
+                plan.long.clear();
+                Ok(Some(account.key()))
+            }
+            None if self.only_there => Err(Denial::Body(AskError::StoredElsewhere)),
+            None => Ok(None),
+        }
+    }
+}
