@@ -26,6 +26,7 @@ mod tests;
 use crate::dialect::{Endpoint, Field, bedrock, eventstream, sse};
 use crate::head::RequestHead;
 use crate::json::{Scanner, count};
+use crate::text::without_marks;
 
 use chunk::{CHUNK_BYTES, inside_chunk};
 pub use framing::Framing;
@@ -200,7 +201,7 @@ impl Meter {
         let document = &mut self.document;
         let mut rest = piece;
         if document.event.prefix.is_empty() {
-            rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+            rest = without_marks(rest);
         }
         while let Some(next) = document.feed_one(rest) {
             document.end();

@@ -160,6 +160,19 @@ fn has_dots(name: &[u8]) -> bool {
     })
 }
 
+/// The mark that some put in front of UTF-8.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What follows the marks of UTF-8 in front of a text, of which there may be several with white space between.
+#[must_use]
+pub fn without_marks(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let Some(after) = rest.trim_ascii_start().strip_prefix(BYTE_ORDER_MARK) {
+        rest = after;
+    }
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

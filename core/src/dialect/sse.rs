@@ -6,6 +6,8 @@
 //!
 //! Does not look into the data and does not copy it.
 
+use crate::text::without_marks;
+
 /// What was found, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
@@ -63,7 +65,7 @@ impl Splitter {
     ) -> usize {
         let mut rest = piece.get(from..).unwrap_or_default();
         if !core::mem::replace(&mut self.begun, true) {
-            rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+            rest = without_marks(rest);
         }
         while let Some((&byte, tail)) = rest.split_first() {
             let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');

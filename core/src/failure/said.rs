@@ -6,6 +6,8 @@
 
 use serde_json::{Deserializer, Value};
 
+use crate::text::without_marks;
+
 /// How deep members are looked for.
 const DEPTH: usize = 4;
 /// Most entries of a list that are looked at.
@@ -33,7 +35,7 @@ impl Said {
         if let Some(kind) = kind.and_then(|kind| core::str::from_utf8(kind).ok()) {
             said.code(kind.split(':').next().unwrap_or_default());
         }
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+        let body = without_marks(body).trim_ascii_start();
         let begin = if body.starts_with(b"{") || body.starts_with(b"[") {
             Some(0)
         } else {
@@ -140,7 +142,7 @@ pub(super) fn is_only_error(body: &[u8]) -> bool {
     if !SIGNS.iter().any(|sign| says(sign)) {
         return false;
     }
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = without_marks(body);
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
     let document = match &value {
         Value::Array(list) => list.first(),

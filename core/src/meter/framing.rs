@@ -7,6 +7,7 @@
 //! Does not read compressed bodies: what is compressed is unread, and is charged what was held for it.
 
 use crate::dialect::{Endpoint, eventstream};
+use crate::text::{BYTE_ORDER_MARK, without_marks};
 
 /// How the answer is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,6 @@ pub enum Framing {
 
 /// First bytes of a server-sent event: a field or a comment.
 const EVENT_STARTS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
-/// The mark that some put in front of UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
 /// How a body begins that Zstandard has compressed: with a letter, unlike what others have.
 const ZSTANDARD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// Bytes after which an answer that could still begin as an event does not.
@@ -66,7 +65,11 @@ impl Framing {
     /// is needed to tell.
     #[must_use]
     pub fn sniff(self, endpoint: Endpoint, start: &[u8]) -> Option<Self> {
-        let text = without_mark(start)?.trim_ascii_start();
+        let text = without_marks(start).trim_ascii_start();
+        // What may become such a mark.
+        if !text.is_empty() && BYTE_ORDER_MARK.starts_with(text) {
+            return None;
+        }
         let (&first, _) = text.split_first()?;
         if matches!(first, b'{' | b'[') {
             // Lines that do not say so are documents that follow each other.
@@ -108,15 +111,6 @@ fn is_identity(codings: &[u8]) -> bool {
     codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// What follows the mark of UTF-8. `None`: it may be one, more is needed to tell.
-fn without_mark(start: &[u8]) -> Option<&[u8]> {
-    match start.strip_prefix(MARK) {
-        Some(rest) => Some(rest),
-        None if !start.is_empty() && MARK.starts_with(start) => None,
-        None => Some(start),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +132,8 @@ mod tests {
                 (b"\r\n\r\ndata:{}", Framing::Events),
                 (b"{\"id\"", Framing::Json),
                 (b"\xef\xbb\xbf \n[{", Framing::Json),
+                (b"\xef\xbb\xbf\n \xef\xbb\xbf{", Framing::Json),
+                (b"\r\n\xef\xbb\xbfdata:", Framing::Events),
                 (b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\0", Framing::Opaque),
                 (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0", Framing::Opaque),
                 (b"\x78\x9c\x4b\x4c\x04\x02\0\0\0\0\0\0", Framing::Opaque),
@@ -161,7 +157,17 @@ mod tests {
 
     #[test]
     fn what_may_become_one_thing_or_another_is_waited_for() {
-        for start in [&b""[..], b" ", b"\xef", b"\xef\xbb\xbf", b"d", b"dat", b"\n\nretr"] {
+        for start in [
+            &b""[..],
+            b" ",
+            b"\xef",
+            b"\xef\xbb\xbf",
+            b"\n\xef\xbb",
+            b"\xef\xbb\xbf\xef",
+            b"d",
+            b"dat",
+            b"\n\nretr",
+        ] {
             assert_eq!(sniff(Framing::Json, Endpoint::ChatCompletions, start), None, "{start:?}");
         }
     }

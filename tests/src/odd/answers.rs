@@ -160,7 +160,9 @@ impl Case {
     /// Whether the answer's events are server-sent.
     #[must_use]
     pub fn sent_as_events(&self) -> bool {
-        self.streamed && !matches!(self.endpoint.answer, Shape::Ollama | Shape::Converse)
+        self.streamed
+            && !self.what.contains(&"a JSON array")
+            && !matches!(self.endpoint.answer, Shape::Ollama | Shape::Converse)
     }
 
     /// The request that it is for.
