@@ -26,6 +26,7 @@ use farebox_core::config::{Config, ConfigErrors, Provider};
 
 use self::site::Site;
 use crate::check::CheckError;
+use crate::sample;
 use crate::source::Source;
 
 /// Writes configurations for what Farebox runs in.
@@ -71,7 +72,7 @@ struct Options {
     /// Where Envoy finds the filter
     #[arg(long, value_name = "PATH", default_value = "target/wasm32-wasip1/release/farebox.wasm")]
     wasm: String,
-    /// Where clients connect
+    /// Where clients connect; with the key of a sample, loopback alone
     #[arg(long, default_value = "127.0.0.1:10000")]
     address: SocketAddr,
     /// Where Envoy's admin page is; whoever reaches it can stop Envoy
@@ -97,6 +98,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let broken = |errors| CheckError::Broken(name.clone(), errors);
     // Secrets are not needed to write down which variables hold them.
     let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned())).map_err(broken)?;
+    let open = match &arguments.host {
+        Host::Envoy(options) => sample::open(options.address.ip()),
+        Host::Istio(_) | Host::EnvoyGateway(_) | Host::Plain(_) => Some(sample::KUBERNETES.to_owned()),
+    };
+    let public = open.map(|place| sample::mistakes(&json, &place)).unwrap_or_default();
+    if !public.is_empty() {
+        return Err(broken(ConfigErrors(public)));
+    }
     let providers = names::in_order(&json, &config);
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
     let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };

@@ -6,4 +6,5 @@ mod check;
 mod keygen;
 mod mesh;
 mod render;
+mod sample;
 mod shell;
