@@ -211,7 +211,7 @@ def self_test(kinds: dict[str, dict]) -> int:
             count += 1
             if not mistakes_of_one(damage, kinds):
                 raise SystemExit(f"nobody notices {place} in {resource['kind']}")
-    for wrong, right in (("FAIL_CLOSED", "FAIL_RELOAD"), ("gateway", "GATEWAY"), ("https", "HTTPS"), ("oci:/", "oci://")):
+    for wrong, right in (("FAIL_CLOSED", "FAIL_RELOAD"), ("gateway", "GATEWAY"), ("https", "HTTPS"), ("oci:/", "oci://"), ("farebox:", "farebox@sha256:")):
         found = 0
         for resource in (resource for folder in FOLDERS for resource in written(folder)):
             text = yaml.safe_dump(resource)
