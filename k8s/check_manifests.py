@@ -88,8 +88,25 @@ def mistakes_together(resources: list[dict]) -> list[str]:
         parameters = gateway["spec"]["infrastructure"]["parametersRef"]
         if (parameters["kind"], parameters["name"]) not in named:
             found.append(f"there is no {parameters['kind']} {parameters['name']}")
+    policies = of_kind(resources, "NetworkPolicy")
+    if of_kind(resources, "Gateway") + of_kind(resources, "Deployment") and len(policies) != 1:
+        found.append(f"a gateway's pods need one NetworkPolicy, and have {len(policies)}")
+    for deployment in of_kind(resources, "Deployment"):
+        found += mistakes_of_policy(policies[0]["spec"], deployment["spec"]["template"]) if policies else []
     for patches in of_kind(resources, "EnvoyFilter"):
         found += mistakes_of_patches(patches["spec"]["configPatches"], hosts)
+    return found
+
+
+def mistakes_of_policy(policy: dict, template: dict) -> list[str]:
+    """What a NetworkPolicy says of other pods or ports than there are."""
+    found = []
+    if not policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items():
+        found.append("the NetworkPolicy is not for the Deployment's pods")
+    open_ports = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+    ports = {port["containerPort"] for container in template["spec"]["containers"] for port in container["ports"]}
+    if open_ports != ports:
+        found.append(f"the pods have the ports {ports}, the NetworkPolicy opens {open_ports}")
     return found
 
 
@@ -194,7 +211,7 @@ def self_test(kinds: dict[str, dict]) -> int:
             count += 1
             if not mistakes_of_one(damage, kinds):
                 raise SystemExit(f"nobody notices {place} in {resource['kind']}")
-    for wrong, right in (("FAIL_CLOSED", "FAIL_RELOAD"), ("gateway", "GATEWAY"), ("https", "HTTPS"), ("oci:/", "oci://")):
+    for wrong, right in (("FAIL_CLOSED", "FAIL_RELOAD"), ("gateway", "GATEWAY"), ("https", "HTTPS"), ("oci:/", "oci://"), ("farebox:", "farebox@sha256:")):
         found = 0
         for resource in (resource for folder in FOLDERS for resource in written(folder)):
             text = yaml.safe_dump(resource)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use farebox_core::config::{Config, ConfigErrors};
 
 use crate::envoy::{self, Filter};
+use crate::sample;
 use crate::source::{Source, SourceError};
 
 /// Checks a configuration: a plugin configuration, or an Envoy configuration with Farebox in it.
@@ -72,7 +73,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
 fn check(filter: &Filter, env: bool, name: &str) -> Result<Config, CheckError> {
     let json = filter.configuration.as_ref().map_err(|why| CheckError::NoText(name.to_owned(), why))?;
     let variable = |key: &str| if env { filter.variable(key, from_host) } else { set() };
-    Config::parse(json.as_bytes(), variable).map_err(|errors| CheckError::Broken(name.to_owned(), errors))
+    let config = Config::parse(json.as_bytes(), variable);
+    let config = config.map_err(|errors| CheckError::Broken(name.to_owned(), errors))?;
+    // Nobody calls a filter behind the router: the one before it has let them in, and has been told.
+    let open = filter.open.as_deref().filter(|_| !filter.is_attempt);
+    let public = open.map(|place| sample::mistakes(json, place)).unwrap_or_default();
+    if public.is_empty() {
+        Ok(config)
+    } else {
+        Err(CheckError::Broken(name.to_owned(), ConfigErrors(public)))
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the closure through which secrets are resolved")]

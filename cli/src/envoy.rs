@@ -2,10 +2,15 @@
 //!
 //! A Wasm filter is recognised by its `vm_config`, wherever it stands: in a listener, in an ECDS file, in
 //! a composite filter. If some of the Wasm filters carry the name `farebox`, only these count.
+//!
+//! Who reaches one is what the listener around it says, as far as there is one: a filter that Envoy finds by its name
+//! stands in a file of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+
+use crate::sample;
 
 /// The configuration of one Wasm filter.
 #[derive(Debug)]
@@ -14,6 +19,8 @@ pub(crate) struct Filter {
     pub(crate) path: String,
     /// The text Envoy hands to the filter, or why it would hand none that can be read.
     pub(crate) configuration: Result<String, &'static str>,
+    /// Where others than this machine reach it, if that is known.
+    pub(crate) open: Option<String>,
     /// Whether it stands behind the router, where it gets the configuration a second time.
     pub(crate) is_attempt: bool,
     variables: Variables,
@@ -38,7 +45,9 @@ impl Filter {
 /// Every Farebox filter in an Envoy configuration. `None`: this is no Envoy configuration.
 pub(crate) fn filters(document: &Value) -> Option<Vec<Filter>> {
     let mut found = Vec::new();
-    collect(document, "", &mut found);
+    let is_kubernetes = document.get("apiVersion").is_some() && document.get("kind").is_some();
+    let open = is_kubernetes.then_some(sample::KUBERNETES);
+    collect(document, "", open, &mut found);
     if found.iter().any(|filter| filter.is_named_farebox) {
         found.retain(|filter| filter.is_named_farebox);
     }
@@ -47,35 +56,51 @@ pub(crate) fn filters(document: &Value) -> Option<Vec<Filter>> {
     (!found.is_empty() || envoys.into_iter().any(is_envoys)).then_some(found)
 }
 
-fn collect(value: &Value, path: &str, found: &mut Vec<Filter>) {
+fn collect(value: &Value, path: &str, open: Option<&str>, found: &mut Vec<Filter>) {
     match value {
         Value::Object(members) => {
             if let Some(vm) = members.get("vm_config").filter(|vm| vm.is_object()) {
-                found.push(read(value, vm, path));
+                found.push(read(value, vm, path, open));
                 return;
             }
+            let is_listener =
+                ["filter_chains", "default_filter_chain"].iter().any(|key| members.contains_key(*key));
+            let own = if is_listener { open_address(value) } else { None };
+            let open = if is_listener { own.as_deref() } else { open };
             for (key, member) in members {
                 let dot = if path.is_empty() { "" } else { "." };
-                collect(member, &format!("{path}{dot}{key}"), found);
+                collect(member, &format!("{path}{dot}{key}"), open, found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, &format!("{path}[{index}]"), found);
+                collect(item, &format!("{path}[{index}]"), open, found);
             }
         }
         _ => {}
     }
 }
 
+/// The first address of a listener that others than this machine reach.
+fn open_address(listener: &Value) -> Option<String> {
+    let more = listener.get("additional_addresses").and_then(Value::as_array).into_iter().flatten();
+    let addresses = [listener].into_iter().chain(more).filter_map(|holder| holder.get("address"));
+    addresses.filter(|address| address.get("pipe").is_none()).find_map(|address| {
+        let text = address.pointer("/socket_address/address").and_then(Value::as_str);
+        let Some(text) = text else { return Some("what the listener says".to_owned()) };
+        text.parse().map_or_else(|_| Some(text.to_owned()), sample::open)
+    })
+}
+
 /// Reads a `PluginConfig` with its `vm_config`.
-fn read(plugin: &Value, vm: &Value, path: &str) -> Filter {
+fn read(plugin: &Value, vm: &Value, path: &str, open: Option<&str>) -> Filter {
     let names = [plugin.get("name"), plugin.get("root_id"), vm.get("vm_id"), vm.get("code")];
     let is_named_farebox = names.into_iter().flatten().any(|name| name.to_string().contains("farebox"));
     let role = vm.get("configuration").and_then(|any| any.get("value")).and_then(Value::as_str);
     Filter {
         path: format!("{path}.configuration"),
         configuration: configuration(plugin),
+        open: open.map(str::to_owned),
         is_attempt: role.is_some_and(|role| role.trim() == "attempt"),
         variables: variables(vm),
         is_named_farebox,

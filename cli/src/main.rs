@@ -10,6 +10,7 @@ mod envoy;
 mod keygen;
 mod price;
 mod render;
+mod sample;
 mod source;
 
 use std::io::Write;

@@ -19,7 +19,7 @@ const MAXIMAL: &str = include_str!("documents/maximal.json");
 const HEADERS_ONLY: &str = include_str!("documents/headers_only.json");
 
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 14] = [
+const ONLY_THE_READER_SEES: [&str; 15] = [
     "no key has this",
     "no provider has this name",
     "no provider is named",
@@ -27,6 +27,7 @@ const ONLY_THE_READER_SEES: [&str; 14] = [
     "no prices are listed of this provider",
     "must be a number from 0 to 1000",
     "has this id already",
+    "has this hash already",
     "has this name already",
     "this header is named twice",
     "has this variable already",
@@ -277,6 +278,7 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
         ("/providers/openai/catalogue", json!("nobody")),
         ("/providers/openai/price_multiplier", json!("1000.5")),
         ("/keys/1/id", json!("demo")),
+        ("/keys/1/sha256", whole["keys"][0]["sha256"].clone()),
         ("/budgets/1/name", json!("org")),
         ("/rules/0/when/headers", json!({"X-A": "1", "x-a": "1"})),
         ("/providers/groq/credentials", json!([{"env": "A"}, {"env": "A", "weight": 2}])),

@@ -16,7 +16,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The key of the sample configurations.
+/// What the samples for a cluster have in the place of a key's hash: nobody has that key.
+const NOBODYS: &str = r#""sha256": "0000000000000000000000000000000000000000000000000000000000000000""#;
+/// The key whose hash takes that place here.
 pub const KEY: &str = "fb_demo_tryit-0000000000";
 /// The providers of the sample configurations.
 pub const PROVIDERS: [&str; 3] = ["openai", "anthropic", "vllm"];
@@ -159,7 +161,7 @@ impl Mesh {
     }
 }
 
-/// The resources in a folder below `k8s/`.
+/// The resources in a folder below `k8s/`, once somebody has put the hash of [`KEY`] in.
 ///
 /// # Panics
 /// If there are none.
@@ -167,7 +169,8 @@ impl Mesh {
 pub fn manifests(folder: &str) -> Vec<Value> {
     let path = workspace::root().join("k8s").join(folder).join("farebox.yaml");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    documents(&text)
+    let key = format!(r#""sha256": "{}""#, crate::config::sha256(KEY));
+    documents(&text.replace(NOBODYS, &key))
 }
 
 /// The documents of a YAML text.

@@ -2,6 +2,8 @@
 //!
 //! Does not decide what clusters are like: see `site` and `cluster`.
 
+use std::net::SocketAddr;
+
 use farebox_core::config::{Config, Provider, Signing};
 
 use super::sheet::{Sheet, scalar};
@@ -11,15 +13,8 @@ use super::{Options, Plan, cluster};
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
 
-/// What a configuration has besides, each as YAML that ends with a line break; empty for nothing.
-#[derive(Debug, Default)]
-pub(super) struct More {
-    pub(super) listener: &'static str,
-    pub(super) cluster: &'static str,
-}
-
-/// The configuration for `plan`, with `more` besides.
-pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
+/// The configuration for `plan`.
+pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let Plan { source, json, config, providers, sites } = plan;
     let mut sheet = Sheet::default();
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
@@ -34,9 +29,14 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
     if has_azure {
         clusters.push(cluster::of_entra(&mut sheet));
     }
-    if !more.cluster.is_empty() {
-        clusters.push(sheet.put(more.cluster, &[]));
-    }
+    let (admin_host, admin_port) = socket(&options.admin);
+    let metrics = options.metrics.map(|metrics| {
+        let admin = [("host", &*admin_host), ("port", &admin_port)];
+        clusters.push(sheet.put(include_str!("metrics/cluster.yaml"), &admin));
+        let (host, port) = socket(&metrics);
+        sheet.put(include_str!("metrics/listener.yaml"), &[("host", &host), ("port", &port)])
+    });
+    let (host, port) = socket(&options.address);
     let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
     let configuration = json.strip_suffix('\n').unwrap_or(json);
@@ -45,10 +45,10 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
         &[
             ("source", &source.replace(char::is_control, " ")),
             ("node", node.strip_suffix('\n').unwrap_or_default()),
-            ("admin_host", &scalar(&options.admin.ip().to_string())),
-            ("admin_port", &options.admin.port().to_string()),
-            ("host", &scalar(&options.address.ip().to_string())),
-            ("port", &options.address.port().to_string()),
+            ("admin_host", &admin_host),
+            ("admin_port", &admin_port),
+            ("host", &host),
+            ("port", &port),
             ("stream_idle", &stream_idle.to_string()),
             ("attempt_idle", &attempt_idle.to_string()),
             ("wasm", &scalar(&options.wasm)),
@@ -57,11 +57,16 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
             ("indicator", if json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" }),
             ("configuration", configuration),
             ("routes", &routes.join("\n")),
-            ("listeners", more.listener.strip_suffix('\n').unwrap_or_default()),
+            ("listeners", &metrics.unwrap_or_default()),
             ("secrets", secrets.strip_suffix('\n').unwrap_or_default()),
             ("clusters", &clusters.join("\n\n")),
         ],
     )
+}
+
+/// Host and port of an address, as YAML.
+fn socket(address: &SocketAddr) -> (String, String) {
+    (scalar(&address.ip().to_string()), address.port().to_string())
 }
 
 /// The environment variables that hold keys, each once.

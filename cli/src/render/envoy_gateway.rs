@@ -9,7 +9,7 @@ use farebox_core::config::{ConfigError, Endpoint};
 
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
-use super::{Plan, mesh};
+use super::{Plan, image, mesh, policy};
 
 /// Writes Envoy Gateway's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -25,12 +25,17 @@ pub(super) struct Options {
     /// The cluster's GatewayClass of Envoy Gateway
     #[arg(long, value_name = "NAME", default_value = "eg")]
     gateway_class: String,
-    /// Image with the module, without a scheme
-    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    /// Image with the module, without a scheme, by its digest
+    #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
+    /// Image of Envoy
+    #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:distroless-v1.40.0")]
+    envoy: String,
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
+    #[command(flatten)]
+    policy: policy::Reach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -78,7 +83,7 @@ struct Resources<'a> {
 
 impl Resources<'_> {
     fn write(&self, sheet: &mut Sheet) -> String {
-        let mut documents = vec![self.gateway(sheet)];
+        let mut documents = vec![self.gateway(sheet), self.policy(sheet)];
         for place in self.places {
             documents.push(self.backend(sheet, place));
             if let Some(sni) = place.site.tls {
@@ -117,8 +122,29 @@ impl Resources<'_> {
             );
         }
         let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
-        let values = [("class", &*class), ("env", &env), ("mounts", &mounts), ("pod", &pod), ("tags", &tags)];
+        let values = [
+            ("class", &*class),
+            ("env", &env),
+            ("mounts", &mounts),
+            ("pod", &pod),
+            ("tags", &tags),
+            ("envoy_note", image::note(&self.options.envoy)),
+            ("envoy", &scalar(&self.options.envoy)),
+        ];
         self.put(sheet, piece!("gateway"), &values)
+    }
+
+    /// Envoy Gateway has Envoy listen ten thousand higher, because the low ports are root's; it hands out what it fetched.
+    fn policy(&self, sheet: &mut Sheet) -> String {
+        let pods = policy::Pods {
+            namespace: &self.options.namespace,
+            labels: "{gateway.envoyproxy.io/owning-gateway-name: farebox}",
+            port: 10_080,
+            metrics: 19_001,
+            control: Some(("envoy-gateway-system", &[18_000, 18_002])),
+            fetched: None,
+        };
+        policy::write(sheet, &self.options.policy, self.plan, &pods)
     }
 
     fn backend(&self, sheet: &mut Sheet, place: &Place<'_>) -> String {

@@ -9,7 +9,7 @@ use farebox_core::config::{ConfigError, Endpoint};
 
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
-use super::{Plan, mesh};
+use super::{Plan, image, mesh, policy};
 
 /// Writes Istio's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -25,8 +25,8 @@ pub(super) struct Options {
     /// Namespace of the gateway, or of the applications
     #[arg(long, default_value = "farebox")]
     namespace: String,
-    /// Image with the module, without a scheme
-    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    /// Image with the module, without a scheme, by its digest
+    #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
     /// Whether Istio's agent fetches the image, or it is mounted as a volume (Kubernetes 1.35 and later)
     #[arg(long, value_enum, default_value_t = Module::Fetch)]
@@ -37,6 +37,8 @@ pub(super) struct Options {
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
+    #[command(flatten)]
+    policy: policy::Reach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,6 +62,9 @@ enum Module {
 
 /// Most rules of an HTTPRoute.
 const RULES: usize = 16;
+
+/// What selects the pods that Istio makes of the Gateway.
+const GATEWAY: &str = "{gateway.networking.k8s.io/gateway-name: farebox}";
 
 macro_rules! piece {
     ($name:literal) => {
@@ -107,6 +112,9 @@ impl Resources<'_> {
             Position::Gateway => self.gateway(sheet),
             Position::Sidecar => vec![self.put(sheet, piece!("sidecar"), &[])],
         };
+        if *at == Position::Gateway {
+            documents.push(self.policy(sheet));
+        }
         for place in self.places {
             if !place.is_service {
                 documents.push(self.entry(sheet, place));
@@ -168,6 +176,20 @@ impl Resources<'_> {
             documents.push(self.put(sheet, piece!("route"), &values));
         }
         documents
+    }
+
+    /// Whom Istio's agent asks for its configuration, where it shows its metrics, and what it fetches.
+    fn policy(&self, sheet: &mut Sheet) -> String {
+        let is_fetched = self.options.module == Module::Fetch;
+        let pods = policy::Pods {
+            namespace: &self.options.namespace,
+            labels: GATEWAY,
+            port: 80,
+            metrics: 15_020,
+            control: Some(("istio-system", &[15_012])),
+            fetched: is_fetched.then_some(&*self.options.image),
+        };
+        policy::write(sheet, &self.options.policy, self.plan, &pods)
     }
 
     fn entry(&self, sheet: &mut Sheet, place: &Place<'_>) -> String {
@@ -263,7 +285,7 @@ impl Resources<'_> {
             Module::Mount => mesh::local(sheet),
         };
         let (context, labels, listener) = match position {
-            Position::Gateway => ("GATEWAY", "{gateway.networking.k8s.io/gateway-name: farebox}", ""),
+            Position::Gateway => ("GATEWAY", GATEWAY, ""),
             Position::Sidecar => ("SIDECAR_OUTBOUND", "{farebox: client}", "portNumber: 8788, "),
         };
         let route_match = match position {

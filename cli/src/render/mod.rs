@@ -10,11 +10,13 @@
 mod bootstrap;
 mod cluster;
 mod envoy_gateway;
+mod image;
 mod istio;
 mod mesh;
 mod names;
 mod places;
 mod plain;
+mod policy;
 mod sheet;
 mod site;
 mod sites;
@@ -26,6 +28,7 @@ use farebox_core::config::{Config, ConfigErrors, Provider};
 
 use self::site::Site;
 use crate::check::CheckError;
+use crate::sample;
 use crate::source::Source;
 
 /// Writes configurations for what Farebox runs in.
@@ -71,15 +74,25 @@ struct Options {
     /// Where Envoy finds the filter
     #[arg(long, value_name = "PATH", default_value = "target/wasm32-wasip1/release/farebox.wasm")]
     wasm: String,
-    /// Where clients connect
+    /// Where clients connect; with the key of a sample, loopback alone
     #[arg(long, default_value = "127.0.0.1:10000")]
     address: SocketAddr,
-    /// Where Envoy's admin page is; whoever reaches it can stop Envoy
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    /// Where Envoy's admin page is: on loopback, because whoever reaches it can stop Envoy
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback, default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
+    /// Where /stats/prometheus is too, and nothing else of the admin page (without it: nowhere)
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Where Envoy finds the access token for providers with {"envoy": "gcp"}: a file of Envoy's secret discovery
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/gcp-token.json")]
     gcp_token: String,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "must be like 127.0.0.1:9901".to_owned())?;
+    let message =
+        "must be on loopback: whoever reaches the admin page can stop Envoy (for metrics: --metrics)";
+    if address.ip().to_canonical().is_loopback() { Ok(address) } else { Err(message.to_owned()) }
 }
 
 /// The configuration of what Farebox runs in, as YAML.
@@ -97,11 +110,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let broken = |errors| CheckError::Broken(name.clone(), errors);
     // Secrets are not needed to write down which variables hold them.
     let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned())).map_err(broken)?;
+    let open = match &arguments.host {
+        Host::Envoy(options) => sample::open(options.address.ip()),
+        Host::Istio(_) | Host::EnvoyGateway(_) | Host::Plain(_) => Some(sample::KUBERNETES.to_owned()),
+    };
+    let public = open.map(|place| sample::mistakes(&json, &place)).unwrap_or_default();
+    if !public.is_empty() {
+        return Err(broken(ConfigErrors(public)));
+    }
     let providers = names::in_order(&json, &config);
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
     let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
     let written = match &arguments.host {
-        Host::Envoy(options) => Ok(bootstrap::write(options, &plan, &bootstrap::More::default())),
+        Host::Envoy(options) => Ok(bootstrap::write(options, &plan)),
         Host::Istio(options) => istio::write(options, &plan),
         Host::EnvoyGateway(options) => envoy_gateway::write(options, &plan),
         Host::Plain(options) => Ok(plain::write(options, &plan)),

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::sheet::{Sheet, scalar};
-use super::{Plan, bootstrap, mesh};
+use super::{Plan, bootstrap, image, mesh, policy};
 
 /// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -15,8 +15,8 @@ pub(super) struct Options {
     pub(super) file: PathBuf,
     #[arg(long, default_value = "farebox", help = "Namespace of it all")]
     namespace: String,
-    /// Image with the module
-    #[arg(long, default_value = "registry.example.com/farebox:0.1.0")]
+    /// Image with the module, by its digest
+    #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
     /// Whether the image is mounted (Kubernetes 1.35 and later), or the module comes out of a ConfigMap
     #[arg(long, value_enum, default_value_t = Module::Image)]
@@ -27,6 +27,8 @@ pub(super) struct Options {
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
+    #[command(flatten)]
+    policy: policy::Reach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +36,10 @@ enum Module {
     Image,
     ConfigMap,
 }
+
+/// Where the pod listens for callers, and where it shows its metrics.
+const PORT: u16 = 10_000;
+const METRICS: u16 = 9_902;
 
 macro_rules! piece {
     ($name:literal) => {
@@ -47,12 +53,21 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let envoy = super::Options {
         file: PathBuf::new(),
         wasm: format!("{}/{}", mesh::MOUNT, mesh::MODULE),
-        address: ([0, 0, 0, 0], 10_000).into(),
+        address: ([0, 0, 0, 0], PORT).into(),
         admin: ([127, 0, 0, 1], 9_901).into(),
+        metrics: Some(([0, 0, 0, 0], METRICS).into()),
         gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
     };
-    let more = bootstrap::More { listener: piece!("listener"), cluster: piece!("admin") };
-    let bootstrap = bootstrap::write(&envoy, plan, &more);
+    let bootstrap = bootstrap::write(&envoy, plan);
+    let pods = policy::Pods {
+        namespace: &options.namespace,
+        labels: "{app: farebox}",
+        port: PORT,
+        metrics: METRICS,
+        control: None,
+        fetched: None,
+    };
+    let policy = policy::write(&mut sheet, &options.policy, plan, &pods);
     let (image, engine) = (scalar(&options.image), scalar(&options.envoy));
     let volumes = match options.module {
         Module::Image => sheet.put(piece!("image"), &[("image", &image)]),
@@ -74,10 +89,14 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("namespace", &options.namespace),
             ("bootstrap", &bootstrap),
             ("init", &init),
+            ("envoy_note", image::note(&options.envoy)),
             ("envoy", &engine),
             ("env", &env),
             ("mount", mesh::MOUNT),
             ("volumes", &volumes),
+            ("policy", &policy),
+            ("port", &PORT.to_string()),
+            ("metrics", &METRICS.to_string()),
         ],
     )
 }

@@ -5,5 +5,7 @@
 mod check;
 mod keygen;
 mod mesh;
+mod policy;
 mod render;
+mod sample;
 mod shell;

@@ -21,6 +21,10 @@ const MAX_HASHES: usize = 4;
 /// Longest value of a label, in characters.
 const MAX_LABEL_VALUE: usize = 256;
 
+/// Where each hash was first. The text of a key has its id in it, so the same hash cannot be good for a second key: that
+/// entry was copied, and nobody can call with it.
+type Seen = HashMap<[u8; 32], String>;
+
 /// The keys by id. Without `sha256_needed` a key may leave its hash out, because an authentication
 /// filter can name it.
 pub(super) fn read(
@@ -29,7 +33,7 @@ pub(super) fn read(
     budgets: &[Rc<Budget>],
 ) -> HashMap<Box<str>, Rc<Key>> {
     let mut first_uses: HashMap<&str, String> = HashMap::new();
-    let mut keys = HashMap::new();
+    let (mut keys, mut seen) = (HashMap::new(), Seen::new());
     for item in at.items().unwrap_or_default() {
         let Some(fields) = item.fields(&FIELDS) else { continue };
         let id = fields.need("id").and_then(|id| {
@@ -40,7 +44,7 @@ pub(super) fn read(
             }
             Some(text)
         });
-        let key = read_key(&fields, id, sha256_needed, budgets);
+        let key = read_key(&fields, id, sha256_needed, budgets, &mut seen);
         if let Some(key) = key {
             keys.insert(key.id.clone(), Rc::new(key));
         }
@@ -53,9 +57,10 @@ fn read_key(
     id: Option<&str>,
     sha256_needed: bool,
     budgets: &[Rc<Budget>],
+    seen: &mut Seen,
 ) -> Option<Key> {
     let sha256 = if sha256_needed { fields.need("sha256") } else { fields.get("sha256") };
-    let sha256 = sha256.map(|at| read_hashes(&at)).unwrap_or_default();
+    let sha256 = sha256.map(|at| read_hashes(&at, seen)).unwrap_or_default();
     let team = fields.need("team").and_then(|team| team.text_as(NAME));
     let labels = fields.get("labels").map(|at| read_labels(&at)).unwrap_or_default();
     let models = fields.get("models").and_then(|at| at.items()).unwrap_or_default();
@@ -99,23 +104,27 @@ fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
 }
 
 /// One hash, or those of the old and the new secret while one takes the other's place.
-fn read_hashes(at: &Cursor<'_>) -> Box<[[u8; 32]]> {
+fn read_hashes(at: &Cursor<'_>, seen: &mut Seen) -> Box<[[u8; 32]]> {
     if !at.is_list() {
-        return read_sha256(at).into_iter().collect();
+        return read_sha256(at, seen).into_iter().collect();
     }
     let items = at.items().unwrap_or_default();
     if !(1..=MAX_HASHES).contains(&items.len()) {
         at.fail(format!("must have 1 to {MAX_HASHES} hashes"));
     }
-    items.iter().filter_map(read_sha256).collect()
+    items.iter().filter_map(|item| read_sha256(item, seen)).collect()
 }
 
-fn read_sha256(at: &Cursor<'_>) -> Option<[u8; 32]> {
-    let hash = from_hex(at.text()?);
-    if hash.is_none() {
+fn read_sha256(at: &Cursor<'_>, seen: &mut Seen) -> Option<[u8; 32]> {
+    let Some(hash) = from_hex(at.text()?) else {
         at.fail("must be 64 hexadecimal digits: the SHA-256 of the whole key text");
+        return None;
+    };
+    match seen.get(&hash) {
+        Some(first) => at.fail(format!("{first} has this hash already")),
+        None => drop(seen.insert(hash, at.path().to_owned())),
     }
-    hash
+    Some(hash)
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {

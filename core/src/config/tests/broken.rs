@@ -85,7 +85,14 @@ fn what_is_wrong_with_a_key_is_told() {
                 "keys[0].sha256: must be 64 hexadecimal digits: the SHA-256 of the whole key text",
             ],
         ),
-        ("keys", &format!("[{twin}, {twin}]"), &["keys[1].id: keys[0] has this id already"]),
+        (
+            "keys",
+            &format!("[{twin}, {twin}]"),
+            &[
+                "keys[1].id: keys[0] has this id already",
+                "keys[1].sha256: keys[0].sha256 has this hash already",
+            ],
+        ),
         (
             "keys",
             &key(r#""expires": "tomorrow""#),
@@ -106,6 +113,31 @@ fn what_is_wrong_with_a_key_is_told() {
             &["identity.header: must be an HTTP header name of 1 to 64 characters"],
         ),
     ]);
+}
+
+#[test]
+fn a_hash_belongs_to_one_key_once() {
+    let (one, other) = ("0a".repeat(32), "0b".repeat(32));
+    let upper = one.to_uppercase();
+    let keys = |first: String, second: String| {
+        with(
+            "keys",
+            &format!(
+                r#"[{{"id": "a", "sha256": {first}, "team": "x"}}, {{"id": "b", "sha256": {second}, "team": "y"}}]"#
+            ),
+        )
+    };
+    let list = |hashes: &[&str]| format!("[\"{}\"]", hashes.join("\", \""));
+    let text = |hash: &str| format!("\"{hash}\"");
+    for (first, second, expected) in [
+        (text(&one), text(&one), "keys[1].sha256: keys[0].sha256 has this hash already"),
+        (text(&one), text(&upper), "keys[1].sha256: keys[0].sha256 has this hash already"),
+        (list(&[&other, &one]), text(&one), "keys[1].sha256: keys[0].sha256[1] has this hash already"),
+        (list(&[&one, &upper]), text(&other), "keys[0].sha256[1]: keys[0].sha256[0] has this hash already"),
+    ] {
+        assert_eq!(mistakes(&keys(first, second)), expected);
+    }
+    assert!(parse(&keys(list(&[&one, &other]), text(&"0c".repeat(32)))).is_ok());
 }
 
 #[test]
