@@ -40,7 +40,6 @@ fn counts(record: &Value) -> (u64, u64) {
     (count("input_tokens"), count("output_tokens"))
 }
 
-#[ignore = "is being mended: run with --include-ignored"]
 #[tokio::test]
 async fn several_answers_of_a_real_llama_are_charged_each_plain_and_streamed() {
     let (_model, envoy) = gateway().await;
@@ -68,7 +67,6 @@ async fn several_answers_of_a_real_llama_are_charged_each_plain_and_streamed() {
     }
 }
 
-#[ignore = "is being mended: run with --include-ignored"]
 #[tokio::test]
 async fn a_list_of_prompts_for_a_real_llama_is_charged_whole() {
     let (_model, envoy) = gateway().await;
@@ -89,7 +87,6 @@ async fn a_list_of_prompts_for_a_real_llama_is_charged_whole() {
     }
 }
 
-#[ignore = "is being mended: run with --include-ignored"]
 #[tokio::test]
 async fn no_limit_of_its_own_makes_a_real_llama_overspend_a_strict_budget() {
     let (_model, envoy) = gateway().await;

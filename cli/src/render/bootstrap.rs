@@ -52,7 +52,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("stream_idle", &stream_idle.to_string()),
             ("attempt_idle", &attempt_idle.to_string()),
             ("wasm", &scalar(&options.wasm)),
-            ("env", &variables(providers).join(", ")),
+            ("env", &variables(config, providers).join(", ")),
             // Whoever reads a text that begins with a space takes it for further in than it is.
             ("indicator", if json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" }),
             ("configuration", configuration),
@@ -69,11 +69,11 @@ fn socket(address: &SocketAddr) -> (String, String) {
     (scalar(&address.ip().to_string()), address.port().to_string())
 }
 
-/// The environment variables that hold keys, each once.
-pub(super) fn variables(providers: &[&Provider]) -> Vec<String> {
+/// The environment variables that hold secrets, each once.
+pub(super) fn variables(config: &Config, providers: &[&Provider]) -> Vec<String> {
     let mut variables = Vec::new();
-    for key in providers.iter().flat_map(|provider| provider.keys()) {
-        let name = scalar(&key.env);
+    let keys = providers.iter().flat_map(|provider| provider.keys()).map(|key| &*key.env);
+    for name in keys.chain(config.stored_state_env.as_deref()).map(scalar) {
         if !variables.contains(&name) {
             variables.push(name);
         }

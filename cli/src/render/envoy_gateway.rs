@@ -203,7 +203,7 @@ impl Resources<'_> {
     }
 
     fn extension_policy(&self, sheet: &mut Sheet) -> String {
-        let variables = super::bootstrap::variables(self.plan.providers).join(", ");
+        let variables = super::bootstrap::variables(self.plan.config, self.plan.providers).join(", ");
         let env = match variables.is_empty() {
             true => String::new(),
             false => format!("env: {{hostKeys: [{variables}]}}"),

@@ -265,7 +265,7 @@ impl Resources<'_> {
             Position::Gateway => sheet.put(piece!("target_gateway"), &[]),
             Position::Sidecar => sheet.put(piece!("target_sidecar"), &[]),
         };
-        let variables = super::bootstrap::variables(self.plan.providers);
+        let variables = super::bootstrap::variables(self.plan.config, self.plan.providers);
         let env: Vec<String> =
             variables.iter().map(|name| format!("- {{name: {name}, valueFrom: HOST}}")).collect();
         let vm = match env.is_empty() {

@@ -31,7 +31,7 @@ pub(super) fn attempt(sheet: &mut Sheet, plan: &Plan<'_>, code: &str) -> String 
 
 fn filter(sheet: &mut Sheet, plan: &Plan<'_>, name: &str, role: &str, code: &str) -> String {
     let (indicator, configuration) = plan.block();
-    let env = variables(plan.providers).join(", ");
+    let env = variables(plan.config, plan.providers).join(", ");
     sheet.put(
         piece!("filter"),
         &[
@@ -123,5 +123,5 @@ pub(super) fn environment(plan: &Plan<'_>, secret: &str) -> String {
             "- {{name: {name}, valueFrom: {{secretKeyRef: {{name: {secret}, key: {name}, optional: true}}}}}}"
         )
     };
-    variables(plan.providers).iter().map(variable).collect::<Vec<_>>().join("\n")
+    variables(plan.config, plan.providers).iter().map(variable).collect::<Vec<_>>().join("\n")
 }

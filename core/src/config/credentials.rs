@@ -111,7 +111,7 @@ fn read_pool(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential
 }
 
 /// A secret of Farebox's own out of the environment.
-pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Secret> {
+pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Option<(Box<str>, Secret)> {
     let env = at.fields(&["env"])?.need("env")?;
     let name = env.text_as(ENV)?;
     let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
@@ -123,7 +123,7 @@ pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Opti
         env.fail(format!("the value of {} must have at least {LEAST_SECRET_BYTES} bytes", described(name)));
         return None;
     }
-    Some(secret)
+    Some((name.into(), secret))
 }
 
 fn not_set(env: &Cursor<'_>, name: &str) {

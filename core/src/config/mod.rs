@@ -91,6 +91,8 @@ pub struct Config {
     pub requests: Requests,
     /// What ids of stored answers are bound to.
     pub provider_accounts: ProviderAccounts,
+    /// The environment variable with the secret that binds them, if not the providers' keys do.
+    pub stored_state_env: Option<Box<str>>,
     /// Headers and query parameters that are let pass besides those of the APIs' tables.
     pub passed: Passed,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.

@@ -82,7 +82,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     teams.sort_unstable();
     teams.dedup();
     let (requests, secret) = policy::requests(fields.get("requests").as_ref(), teams.len(), environment);
-    let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref());
+    let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref().map(|(_, secret)| secret));
     Some(Config {
         identity_header,
         keys,
@@ -100,6 +100,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         requests,
         provider_accounts,
+        stored_state_env: secret.map(|(name, _)| name),
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

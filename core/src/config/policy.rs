@@ -57,7 +57,7 @@ pub(super) fn requests(
     at: Option<&Cursor<'_>>,
     teams: usize,
     environment: Environment<'_>,
-) -> (Requests, Option<Secret>) {
+) -> (Requests, Option<(Box<str>, Secret)>) {
     let fields =
         at.and_then(|at| at.fields(&["background", "other_models", "stored_state", "stored_state_secret"]));
     let words = [("deny", false), ("allow", true)];
