@@ -8,21 +8,22 @@
 
 mod again;
 mod bodies;
+mod error;
 mod form;
 mod limit;
 mod members;
 mod spelling;
 mod unread;
 
-use core::fmt;
 use core::ops::Range;
 
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
-use crate::json::{Scanner, SyntaxError};
+use crate::json::Scanner;
 use crate::price::ServiceTier;
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
 use again::Again;
+pub use error::AskError;
 pub use limit::CompletionMember;
 use limit::Limits;
 use members::Members;
@@ -87,6 +88,8 @@ enum ModelAt {
     Body(Range<usize>),
     /// In the body, as the part of a form.
     Form(Range<usize>),
+    /// In no part of a form, of which each begins with this delimiter.
+    NoPart(String),
     /// In a body that is not read, which stays as it is.
     Unread,
 }
@@ -102,86 +105,6 @@ enum UsageAt {
     /// A value that can be replaced: `include_usage`, or `stream_options` if it is not an object.
     Value(Range<usize>, &'static str),
 }
-
-/// Why a body cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AskError {
-    /// There is none.
-    Empty,
-    /// Its length is not stated, and it is not read.
-    NoLength,
-    /// The header that names the model comes twice or names nothing.
-    ModelHeader,
-    /// It is not JSON.
-    Syntax(SyntaxError),
-    /// It is JSON, but not an object.
-    NotAnObject,
-    /// It is no form.
-    NotAForm,
-    /// This member comes twice.
-    Duplicate(&'static str),
-    /// This member is there in a spelling that some would read and others not.
-    Misspelled(&'static str),
-    /// The body names another model than the path.
-    OtherModel,
-    /// It names models besides its own, and nobody has allowed that.
-    OtherModels,
-    /// It wants several answers of a server that reports what one of them used.
-    SeveralAnswers,
-    /// It wants to be answered later, and nobody has allowed that.
-    Background,
-    /// This member could raise what a strict budget holds, and nobody knows how.
-    MayRaise(Label),
-    /// It goes on from what the provider keeps, and nobody has allowed that.
-    StoredState,
-    /// Its model is named by a prompt that the provider keeps, and the key has a list of models.
-    StoredPrompt,
-    /// This member is not of this kind.
-    WrongKind(&'static str, &'static str),
-}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("The request has no body."),
-            Self::NoLength => f.write_str("The request must state its length (content-length)."),
-            Self::ModelHeader => {
-                f.write_str("The header that names the model must be there once and name one.")
-            }
-            Self::Syntax(error) => write!(f, "The request body {error}."),
-            Self::NotAnObject => f.write_str("The request body must be a JSON object."),
-            Self::NotAForm => f.write_str("The request body must be a complete multipart form."),
-            Self::Duplicate(name) => write!(f, "The request body has '{name}' more than once."),
-            Self::Misspelled(name) => {
-                write!(f, "The request body has '{name}' in another spelling, which some servers would read.")
-            }
-            Self::OtherModels => f.write_str(
-                "The request names other models besides its own, which this gateway does not allow.",
-            ),
-            Self::SeveralAnswers => f.write_str("This model's server counts one answer only: ask for one."),
-            Self::Background => f.write_str(
-                "An answer that comes later ('background', 'deferred') is not allowed by this gateway.",
-            ),
-            Self::MayRaise(name) => {
-                write!(
-                    f,
-                    "'{name}' is not known to this gateway and could cost more than a strict budget holds."
-                )
-            }
-            Self::StoredState => f.write_str(
-                "The request names what the provider has stored (an answer, a conversation, a file, a cache). Here several \
-                 teams share the provider's account, so that is not allowed.",
-            ),
-            Self::StoredPrompt => f.write_str(
-                "This key may use some models only, so a request with a stored prompt must name its model.",
-            ),
-            Self::OtherModel => f.write_str("The request body names another model than the path."),
-            Self::WrongKind(name, kind) => write!(f, "'{name}' must be {kind}."),
-        }
-    }
-}
-
-impl core::error::Error for AskError {}
 
 impl Ask {
     /// Reads a request to `served` at `path`, of which the body is of `content_type`.
@@ -281,14 +204,17 @@ impl Ask {
 
     fn read_form(endpoint: Endpoint, content_type: &[u8], body: &[u8]) -> Result<Self, AskError> {
         let form = form::read(content_type, body)?;
-        let (model, model_at) = form.model.unzip();
+        let (model, model_at) = match form.model {
+            Some((model, at)) => (Some(model), ModelAt::Form(at)),
+            None => (None, ModelAt::NoPart(form.delimiter)),
+        };
         Ok(Self {
             model,
             stream: form.stream.unwrap_or(false),
             may_raise: form.may_raise,
             choices: form.choices.unwrap_or(1).max(1),
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
-            model_at: model_at.map(ModelAt::Form),
+            model_at: Some(model_at),
             ..Self::nothing(endpoint)
         })
     }
@@ -336,13 +262,20 @@ impl Ask {
             Some(ModelAt::Path(_) | ModelAt::Unread) => None,
             Some(ModelAt::Body(at)) => Some(Edit::replace(at, quoted(""))),
             Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
+            Some(ModelAt::NoPart(delimiter)) => {
+                Some(Edit::replace(0..0, form::model_part(&delimiter, model)))
+            }
             // What the provider keeps names its own model, and what moderates has one of its own.
-            // A form has no brace to put it behind, and none is sent without a model.
-            None if self.first == 0 => None,
             None if self.stored_prompt || self.endpoint == Endpoint::Moderations => None,
             None => Some(Edit::member(self.first, "model", &quoted(""))),
         };
         again.chain(edit).collect()
+    }
+
+    /// Whether its body is not read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.model_at == Some(ModelAt::Unread)
     }
 
     /// The path that asks for `model`, if the path names one and it is another.

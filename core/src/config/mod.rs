@@ -70,6 +70,8 @@ pub struct Config {
     pub patterns: Vec<(Pattern, Rc<Model>)>,
     /// The model of a request that names none.
     pub default_model: Option<Box<str>>,
+    /// The same for what not every model that writes can do.
+    pub default_models: Vec<(crate::dialect::Endpoint, Box<str>)>,
     /// First match wins.
     pub rules: Vec<Rule>,
     /// In the order in which they were written.

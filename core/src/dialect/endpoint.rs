@@ -93,6 +93,19 @@ pub enum Streams {
 }
 
 impl Endpoint {
+    /// What few models can do, and is asked of a model that the body names: each may have a default of its own.
+    pub const OWN_DEFAULT: [Self; 9] = [
+        Self::Embeddings,
+        Self::Images,
+        Self::ImageEdits,
+        Self::Transcriptions,
+        Self::Speech,
+        Self::Rerank,
+        Self::CohereEmbed,
+        Self::CohereRerank,
+        Self::OllamaEmbed,
+    ];
+
     /// What the record calls it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -224,6 +224,14 @@ fn what_is_wrong_with_models_and_rules_is_told() {
             r#""locl/llama""#,
             &[r#"default_model: no provider is named "locl" (did you mean "local"?)"#],
         ),
+        (
+            "default_models",
+            r#"{"embedding": "fast", "speech": "fsat"}"#,
+            &[
+                r#"default_models.embedding: unknown key (did you mean "embeddings"?)"#,
+                r#"default_models.speech: no model has this name (did you mean "fast"?)"#,
+            ],
+        ),
         ("default_model", r#""local/""#, &["default_model: no model has this name"]),
         (
             "rules",
