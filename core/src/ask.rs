@@ -168,6 +168,9 @@ impl Ask {
         if let Some(error) = members.error {
             return Err(error);
         }
+        if endpoint == Endpoint::Predict && (members.not_embedded || members.embedded == 0) {
+            return Err(AskError::NotEmbeddings);
+        }
         let stream = match endpoint.streams() {
             Streams::IfAsked => members.stream.unwrap_or(false),
             Streams::UnlessDeclined => members.stream.unwrap_or(true),

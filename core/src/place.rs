@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn who_asks_for_what_is_not_served_is_told_so_in_the_form_of_the_api_it_speaks() {
         for (path, dialect) in [
-            ("/v1/projects/p/locations/l/publishers/google/models/e:predict", Dialect::Gemini),
-            ("/v1beta1/publishers/google/models/e:predict", Dialect::Gemini),
+            ("/v1/projects/p/locations/l/publishers/google/models/e:predictLongRunning", Dialect::Gemini),
+            ("/v1beta1/publishers/google/models/e:rawPredict", Dialect::Gemini),
             ("/v1beta/models", Dialect::Gemini),
             ("/v1/messages/batches", Dialect::Anthropic),
             ("/model/m/async-invoke", Dialect::Bedrock),

@@ -79,6 +79,8 @@ pub enum Side {
 pub enum Field {
     /// How much of something was used.
     Count(Count),
+    /// The same, of one of several things: they add up.
+    EachCount(Count),
     /// The same, of one step of the answer.
     StepCount(Count),
     /// The kind of the step.
