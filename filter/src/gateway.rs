@@ -241,16 +241,7 @@ impl Gateway {
         self.reply(&reply, &details)
     }
 
-    /// Answers in place of a provider, of which the answer would mislead the client. The request stays admitted:
-    /// it was sent, and is settled as any other.
-    fn mask(&mut self, denial: Denial) -> Action {
-        let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
-        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
-        let details = ["farebox_masked_", denial.reason()].concat();
-        self.reply(&reply, &details)
-    }
-
-    fn reply(&mut self, reply: &Reply, details: &str) -> Action {
+    pub(crate) fn reply(&mut self, reply: &Reply, details: &str) -> Action {
         self.worker.stop_waiting(self.context);
         self.seen.status = Some(u64::from(reply.status));
         if let Err(error) = host::reply(reply.status, details, &reply.headers, &reply.body) {
@@ -344,7 +335,7 @@ impl HttpContext for Gateway {
                 if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
                     return self.mask(denial);
                 }
-                if admitted.is_held(0, end_of_stream) {
+                if admitted.doubt.is_some() && !end_of_stream {
                     return Action::Pause;
                 }
                 // A body that was not read did not say so.
@@ -362,31 +353,17 @@ impl HttpContext for Gateway {
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
-        if admitted.is_held(size, end_of_stream) {
-            return Action::Pause;
-        }
-        if let Some(denial) = admitted.judge(size) {
-            return self.mask(denial);
-        }
-        let piece = if size > 0 {
-            host::buffer(Buffer::ResponseBody, 0, size).unwrap_or_default()
-        } else {
-            Vec::new()
-        };
-        if admitted.piece(&piece, end_of_stream, &self.seen.request_id, &self.worker) {
-            // Should the provider say nothing more, there is no other occasion to close the stream.
-            self.worker.close_later(self.context, host::now());
-        }
-        Action::Continue
+        let Some(piece) = admitted.released(size, end_of_stream) else { return Action::Pause };
+        self.answered(&piece, end_of_stream)
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if let State::Admitted(admitted) = &mut self.state {
-            admitted.complete = true;
-            if let Some(denial) = admitted.judge(usize::MAX) {
-                return self.mask(denial);
-            }
+        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
+        // What was held was not read yet.
+        if let Some(held) = admitted.held() {
+            return self.answered(&held, true);
         }
+        admitted.complete = true;
         Action::Continue
     }
 

@@ -20,6 +20,7 @@
 mod allocator;
 mod answer;
 mod attempt;
+mod doubt;
 mod ending;
 mod forward;
 mod gateway;

@@ -135,6 +135,8 @@ pub enum Field {
     CostTicks,
     /// An error in place of an answer.
     Error,
+    /// The number of an error; zero is none.
+    ErrorNumber,
 }
 
 /// What a model made, under any name.

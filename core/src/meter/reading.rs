@@ -195,6 +195,7 @@ impl Collect<'_> {
         }
         self.event.news = true;
         match field {
+            Field::ErrorNumber if count(number) != Some(0) => self.error(),
             Field::Cost => self.event.stated_cost = dollars(number).or(self.event.stated_cost),
             Field::CostTicks => {
                 let stated = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(PICO_USD_PER_TICK)));

@@ -100,7 +100,7 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Geo => "place",
         Field::Cost => "stated cost",
         Field::CostTicks => "stated cost, in 1e-10 USD",
-        Field::Error => "error",
+        Field::Error | Field::ErrorNumber => "error",
         Field::EventKind
         | Field::StepKind
         | Field::Step
