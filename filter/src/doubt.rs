@@ -149,7 +149,7 @@ impl Gateway {
         let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
         let reply = denial.reply(dialect, &self.seen.request_id, host::now());
         let details = ["farebox_masked_", denial.reason()].concat();
-        self.reply(&reply, &details)
+        self.reply(reply, &details)
     }
 }
 

@@ -19,6 +19,7 @@
 #[cfg(any(target_arch = "wasm32", test))]
 mod allocator;
 mod answer;
+mod browser;
 mod attempt;
 mod doubt;
 mod ending;

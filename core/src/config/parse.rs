@@ -8,12 +8,13 @@ use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
 use super::{
-    budgets, callers, document, failover, headers_only, models, passed, policy, prices, providers, rules,
+    budgets, callers, cors, document, failover, headers_only, models, passed, policy, prices, providers,
+    rules,
 };
 use crate::dialect::Endpoint;
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 24] = [
     "$schema",
     "version",
     "identity",
@@ -37,6 +38,7 @@ const FIELDS: [&str; 23] = [
     "query",
     "response_headers",
     "requests",
+    "cors",
 ];
 
 /// Resolves the name of an environment variable.
@@ -107,6 +109,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         requests,
+        cors: fields.get("cors").and_then(|at| cors::read(&at)),
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,
