@@ -96,6 +96,8 @@ enum ModelAt {
     Body(Range<usize>),
     /// In the body, as the part of a form.
     Form(Range<usize>),
+    /// In no part of a form, of which each begins with this delimiter.
+    NoPart(String),
     /// In a body that is not read, which stays as it is.
     Unread,
 }
@@ -174,6 +176,9 @@ impl Ask {
         if let Some(error) = members.error {
             return Err(error);
         }
+        if endpoint == Endpoint::Predict && (members.not_embedded || members.embedded == 0) {
+            return Err(AskError::NotEmbeddings);
+        }
         let stream = match endpoint.streams() {
             Streams::IfAsked => members.stream.unwrap_or(false),
             Streams::UnlessDeclined => members.stream.unwrap_or(true),
@@ -216,14 +221,17 @@ impl Ask {
 
     fn read_form(endpoint: Endpoint, content_type: &[u8], body: &[u8]) -> Result<Self, AskError> {
         let form = form::read(content_type, body)?;
-        let (model, model_at) = form.model.unzip();
+        let (model, model_at) = match form.model {
+            Some((model, at)) => (Some(model), ModelAt::Form(at)),
+            None => (None, ModelAt::NoPart(form.delimiter)),
+        };
         Ok(Self {
             model,
             stream: form.stream.unwrap_or(false),
             may_raise: form.may_raise,
             choices: form.choices.unwrap_or(1).max(1),
             input_tokens: (body.len() as u64).div_ceil(FORM_BYTES_PER_TOKEN),
-            model_at: model_at.map(ModelAt::Form),
+            model_at: Some(model_at),
             ..Self::nothing(endpoint)
         })
     }
@@ -274,13 +282,20 @@ impl Ask {
             Some(ModelAt::Path(_) | ModelAt::Unread) => None,
             Some(ModelAt::Body(at)) => Some(Edit::replace(at, quoted(""))),
             Some(ModelAt::Form(at)) => Some(Edit::replace(at, model)),
+            Some(ModelAt::NoPart(delimiter)) => {
+                Some(Edit::replace(0..0, form::model_part(&delimiter, model)))
+            }
             // What the provider keeps names its own model, and what moderates has one of its own.
-            // A form has no brace to put it behind, and none is sent without a model.
-            None if self.first == 0 => None,
             None if self.stored_prompt || self.endpoint == Endpoint::Moderations => None,
             None => Some(Edit::member(self.first, "model", &quoted(""))),
         };
         again.chain(edit).collect()
+    }
+
+    /// Whether its body is not read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.model_at == Some(ModelAt::Unread)
     }
 
     /// The path that asks for `model`, if the path names one and it is another.

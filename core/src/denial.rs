@@ -60,6 +60,8 @@ pub enum Denial {
     AdminOnly,
     /// The provider did not accept the gateway's own credential.
     ProviderRefused,
+    /// The provider has told an error as if it were an answer: with the status that it should have had, and its words.
+    ProviderError(u16, Option<String>),
     /// No provider has answered: what Envoy says about it.
     Unanswered(u16),
     /// The provider sends the caller elsewhere.
@@ -118,7 +120,7 @@ impl Denial {
             Self::Route(RouteError::NotAllowed { .. }) | Self::Unpriced(_) | Self::AdminOnly => 403,
             Self::Route(RouteError::Unknown { .. }) => 404,
             Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
-            Self::Unanswered(status) => *status,
+            Self::Unanswered(status) | Self::ProviderError(status, _) => *status,
             Self::ProviderRefused | Self::ProviderRedirected => 502,
             // Waiting helps, and 402 says that it does not.
             Self::Budget { lack: Lack::Turn, .. } => 429,
@@ -127,7 +129,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 28] = [
+    pub const REASONS: [&'static str; 29] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -152,6 +154,7 @@ impl Denial {
         "invalid_query",
         "admin_only",
         "provider_refused",
+        "provider_error",
         "no_answer",
         "provider_redirected",
         "store_unavailable",
@@ -186,6 +189,7 @@ impl Denial {
             Self::Query(_) => "invalid_query",
             Self::AdminOnly => "admin_only",
             Self::ProviderRefused => "provider_refused",
+            Self::ProviderError(..) => "provider_error",
             Self::Unanswered(_) => "no_answer",
             Self::ProviderRedirected => "provider_redirected",
             Self::Store(_) => "store_unavailable",
@@ -220,7 +224,7 @@ impl Denial {
             headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string().into()));
         }
         // A connection that failed cost nobody anything; who was waited for in vain may have worked.
-        if !is_worth(wait) && !matches!(self, Self::Unanswered(503)) {
+        if !is_worth(wait) && !matches!(self, Self::Unanswered(503) | Self::ProviderError(429 | 500.., _)) {
             headers.push(("x-should-retry", "false".into()));
         }
         let body = match dialect {

@@ -66,7 +66,7 @@ impl Fault {
     /// The same of an answer with a status of success that is an error and nothing else.
     #[must_use]
     pub fn of_body(body: &[u8]) -> Self {
-        let says = |line: &&[u8]| memchr::memmem::find(line, b"rror\"").is_some();
+        let says = |line: &&[u8]| said::may_be_error(line);
         let is_plain = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
         let line = body.split(|&byte| byte == b'\n').find(says).filter(|_| !is_plain);
         let said = Said::read(None, line.unwrap_or(body));
@@ -87,6 +87,30 @@ impl Fault {
     #[must_use]
     pub fn is_all(body: &[u8]) -> bool {
         said::is_only_error(body)
+    }
+
+    /// Whether an answer has words that errors have.
+    #[must_use]
+    pub fn may_be_all(body: &[u8]) -> bool {
+        said::may_be_error(body)
+    }
+
+    /// What an error says to a person.
+    #[must_use]
+    pub fn words(body: &[u8]) -> Option<String> {
+        said::message(body)
+    }
+
+    /// The status of an error that came with a status of success.
+    #[must_use]
+    pub fn status_of_body(self, body: &[u8]) -> u16 {
+        let said = Said::read(None, body).number.filter(|number| (400..600).contains(number));
+        said.and_then(|number| u16::try_from(number).ok()).unwrap_or(match self {
+            Self::Key | Self::Account | Self::Allowance | Self::Access | Self::Load => 502,
+            Self::Model => 404,
+            Self::Size => 429,
+            Self::Length | Self::Request => 400,
+        })
     }
 
     /// What a status says, as long as nothing else does.

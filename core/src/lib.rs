@@ -47,6 +47,7 @@ pub mod ledger;
 pub mod subject;
 pub mod admission;
 pub mod order;
+pub mod cors;
 pub mod denial;
 // ... and the answer.
 pub mod meter;

@@ -17,6 +17,7 @@ mod chunk;
 mod event_kind;
 mod framing;
 mod marks;
+mod numbers;
 mod outgoing;
 mod reading;
 mod template;

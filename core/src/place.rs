@@ -31,24 +31,35 @@ impl Place {
     /// # Errors
     /// [`Denial::UnknownEndpoint`] or [`Denial::Method`].
     pub fn find(config: &Config, head: &RequestHead) -> Result<Self, Denial> {
-        let place = match head.path() {
+        let place = Self::at(config, head.path()).ok_or(Denial::UnknownEndpoint)?;
+        let (allowed, method) = (place.methods(), head.first(":method").unwrap_or_default());
+        if allowed.split(", ").any(|allowed| allowed.as_bytes() == method) {
+            Ok(place)
+        } else {
+            Err(Denial::Method(allowed))
+        }
+    }
+
+    /// What is at `path`, which has no query.
+    #[must_use]
+    pub fn at(config: &Config, path: &[u8]) -> Option<Self> {
+        Some(match path {
             b"/v1/models" => Self::Models,
             b"/farebox/usage" => Self::Usage,
             b"/farebox/health" => Self::Health,
             path => match served(config, path) {
                 Some(served) => Self::Endpoint(served),
-                None => Self::Model(model(path).ok_or(Denial::UnknownEndpoint)?),
+                None => Self::Model(model(path)?),
             },
-        };
-        let allowed = match place {
+        })
+    }
+
+    /// The methods with which it may be asked for.
+    #[must_use]
+    pub fn methods(&self) -> &'static str {
+        match self {
             Self::Endpoint(_) => "POST",
             Self::Models | Self::Model(_) | Self::Usage | Self::Health => "GET, HEAD",
-        };
-        let method = head.first(":method").unwrap_or_default();
-        if allowed.split(", ").any(|allowed| allowed.as_bytes() == method) {
-            Ok(place)
-        } else {
-            Err(Denial::Method(allowed))
         }
     }
 }
@@ -123,8 +134,8 @@ mod tests {
     #[test]
     fn who_asks_for_what_is_not_served_is_told_so_in_the_form_of_the_api_it_speaks() {
         for (path, dialect) in [
-            ("/v1/projects/p/locations/l/publishers/google/models/e:predict", Dialect::Gemini),
-            ("/v1beta1/publishers/google/models/e:predict", Dialect::Gemini),
+            ("/v1/projects/p/locations/l/publishers/google/models/e:predictLongRunning", Dialect::Gemini),
+            ("/v1beta1/publishers/google/models/e:rawPredict", Dialect::Gemini),
             ("/v1beta/models", Dialect::Gemini),
             ("/v1/messages/batches", Dialect::Anthropic),
             ("/model/m/async-invoke", Dialect::Bedrock),

@@ -131,7 +131,12 @@ fn asked<'a>(config: &'a Config, ask: &'a Ask) -> Option<Cow<'a, str>> {
         Some(model) => Some(Cow::Borrowed(model)),
         None if ask.endpoint == Endpoint::Moderations => moderation(config),
         None if ask.endpoint.makes_text() => config.default_model.as_deref().map(Cow::Borrowed),
-        None => None,
+        // A body that is not read may name another one.
+        None if ask.is_unread() => None,
+        None => {
+            let of_endpoint = config.default_models.iter().find(|(endpoint, _)| *endpoint == ask.endpoint);
+            of_endpoint.map(|(_, model)| Cow::Borrowed(&**model))
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use farebox_core::config::{Account, Config, Key};
 use farebox_core::denial::{Denial, Lack};
 use farebox_core::dialect::{Api, Endpoint};
 use farebox_core::estimate::{Estimate, growth};
-use farebox_core::failure::Fault;
 use farebox_core::head::RequestHead;
 use farebox_core::last_event::last_event;
 use farebox_core::meter::{Framing, Meter, Passed};
@@ -28,6 +27,7 @@ use farebox_core::text::Label;
 use farebox_core::window::Millis;
 
 use crate::bound_answer::Binding;
+use crate::doubt::Doubt;
 use crate::forward::{self, Sent};
 use crate::host::{self, Buffer, Map};
 use crate::run::NOT_RETRIED;
@@ -57,7 +57,9 @@ pub(crate) struct Admitted {
     pub(crate) sunk: Sunk,
     /// The status that a provider sent, if the client got another.
     pub(crate) provider_status: Option<u64>,
-    refusal: Option<Refusal>,
+    pub(crate) doubt: Option<Doubt>,
+    /// It was asked for as a stream.
+    pub(crate) streams: bool,
     framing: Framing,
     pub(crate) meter: Meter,
     /// The answer is Envoy's own.
@@ -70,17 +72,6 @@ pub(crate) struct Admitted {
     pub(crate) output_bound: Option<u64>,
     pub(crate) cut: Cut,
 }
-
-/// A provider's refusal, of which the body must say whose fault it is.
-#[derive(Debug)]
-struct Refusal {
-    status: u64,
-    /// What its headers call it.
-    kind: Option<Vec<u8>>,
-}
-
-/// Most of a refusal that is read to know whose fault it is.
-const REFUSAL_BYTES: usize = 64 * 1024;
 
 /// Whether the answer is ended early.
 #[derive(Debug)]
@@ -125,7 +116,8 @@ impl Admitted {
             trail: String::new(),
             sunk: Sunk::default(),
             provider_status: None,
-            refusal: None,
+            doubt: None,
+            streams: ask.stream,
             framing: Framing::Opaque,
             meter: Meter::new(ask.endpoint, Framing::Opaque, false),
             local: false,
@@ -214,28 +206,8 @@ impl Admitted {
             self.provider_status = Some(redirect);
             return Some(Denial::ProviderRedirected);
         }
-        let status = status.filter(|status| may_be_ours(*status))?;
-        let kind = head.first("x-amzn-errortype").map(<[u8]>::to_vec);
-        self.refusal = Some(Refusal { status, kind });
-        if complete { self.judge(0) } else { None }
-    }
-
-    /// Whether the answer is held until more than `size` bytes of its body are here.
-    pub(crate) fn is_held(&self, size: usize, end: bool) -> bool {
-        self.refusal.is_some() && !end && size <= REFUSAL_BYTES
-    }
-
-    /// Says what the client must be told instead of a refusal that was held, of which `size` bytes are here: what is
-    /// between the operator and the provider is not for callers, and what a request has caused is for its caller alone.
-    pub(crate) fn judge(&mut self, size: usize) -> Option<Denial> {
-        let Refusal { status, kind } = self.refusal.take()?;
-        let size = size.min(REFUSAL_BYTES);
-        let body = if size > 0 { host::buffer(Buffer::ResponseBody, 0, size).ok() } else { None };
-        let fault = Fault::of(status, kind.as_deref(), &body.unwrap_or_default());
-        fault.is_ours(status).then(|| {
-            self.provider_status = Some(status);
-            Denial::ProviderRefused
-        })
+        self.doubts(head, status?, framing);
+        if complete { self.judge_refusal(&[]) } else { None }
     }
 
     /// Takes out what of the answer's head is not for callers.
@@ -365,11 +337,6 @@ impl Admitted {
 /// Whether a status says that a model answered; a redirect does not.
 pub(crate) fn is_success(status: u64) -> bool {
     (200..300).contains(&status)
-}
-
-/// Whether an error with this status may be about the gateway's own key or account.
-fn may_be_ours(status: u64) -> bool {
-    matches!(status, 400..=403 | 407 | 412 | 429 | 498)
 }
 
 /// Whether the answer comes from a provider. Envoy's own answers pass the filter too.

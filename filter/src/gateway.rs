@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use farebox_core::ask::{Ask, AskError};
 use farebox_core::config::{Config, Key};
+use farebox_core::cors::Visitor;
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
 use farebox_core::head::RequestHead;
@@ -25,6 +26,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::answer::{Admitted, is_via_upstream};
+use crate::browser::tell;
 use crate::forward::Departure;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::refusal::Refusing;
@@ -39,6 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) config: Option<Rc<Config>>,
     pub(crate) worker: Rc<Worker>,
     pub(crate) seen: Seen,
+    /// The page in a browser that asks, if it may.
+    visitor: Option<Visitor>,
     pub(crate) state: State,
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Reading {
 
 impl Gateway {
     pub(crate) fn new(context: u32, config: Option<Rc<Config>>, worker: Rc<Worker>) -> Self {
-        Self { context, config, worker, seen: Seen::default(), state: State::New }
+        Self { context, config, worker, seen: Seen::default(), visitor: None, state: State::New }
     }
 
     /// Request headers: who calls, and what for.
@@ -75,22 +79,27 @@ impl Gateway {
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
         let now = self.seen.arrived;
         self.seen.arrive(&head);
+        self.visitor = config.cors.as_ref().and_then(|cors| cors.visitor(&head));
+        if let Some(reply) = self.visitor.as_ref().and_then(|visitor| visitor.preflight(&config, &head)) {
+            return Ok(Next::Page(reply));
+        }
         let place = Place::find(&config, &head);
         if let Ok(Place::Endpoint(served)) = &place {
             self.seen.endpoint = Some(served.endpoint);
         }
         if matches!(place, Ok(Place::Health)) {
-            return Ok(Next::Page(pages::HEALTH.into()));
+            return Ok(Next::Page(page(pages::HEALTH.into())));
         }
         let api = if let Ok(Place::Endpoint(served)) = &place { Some(served.api) } else { None };
         let key = identify(&config, &head, api, now)?;
         self.seen.key = Some(Rc::clone(&key));
         match place? {
-            Place::Health => Ok(Next::Page(pages::HEALTH.into())),
-            Place::Models => Ok(Next::Page(pages::models(&config, &key))),
-            Place::Model(name) => Ok(Next::Page(pages::model(&config, &key, &name)?)),
+            Place::Health => Ok(Next::Page(page(pages::HEALTH.into()))),
+            Place::Models => Ok(Next::Page(page(pages::models(&config, &key)))),
+            Place::Model(name) => Ok(Next::Page(page(pages::model(&config, &key, &name)?))),
             Place::Usage => {
-                Ok(Next::Page(pages::usage(&self.worker.ledger(&config), &config, &key, &head, now)?))
+                let usage = pages::usage(&self.worker.ledger(&config), &config, &key, &head, now)?;
+                Ok(Next::Page(page(usage)))
             }
             Place::Endpoint(served) => {
                 if self.seen.length.unwrap_or(0) > config.request_body_bytes as u64 {
@@ -238,19 +247,13 @@ impl Gateway {
         }
         let details = ["farebox_denied_", denial.reason()].concat();
         self.state = State::Replied(Some(denial));
-        self.reply(&reply, &details)
+        self.reply(reply, &details)
     }
 
-    /// Answers in place of a provider, of which the answer would mislead the client. The request stays admitted:
-    /// it was sent, and is settled as any other.
-    fn mask(&mut self, denial: Denial) -> Action {
-        let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
-        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
-        let details = ["farebox_masked_", denial.reason()].concat();
-        self.reply(&reply, &details)
-    }
-
-    fn reply(&mut self, reply: &Reply, details: &str) -> Action {
+    pub(crate) fn reply(&mut self, mut reply: Reply, details: &str) -> Action {
+        if let Some(visitor) = self.visitor.as_ref().filter(|_| reply.status != 204) {
+            reply.headers.extend(visitor.headers(&RequestHead::default()));
+        }
         self.worker.stop_waiting(self.context);
         self.seen.status = Some(u64::from(reply.status));
         if let Err(error) = host::reply(reply.status, details, &reply.headers, &reply.body) {
@@ -266,9 +269,15 @@ impl Gateway {
     }
 }
 
+/// A page of the gateway's own.
+fn page(body: String) -> Reply {
+    let headers = vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
+    Reply { status: 200, headers, body }
+}
+
 /// What follows on the request's headers.
 enum Next {
-    Page(String),
+    Page(Reply),
     Wait(Reading),
     Send(Box<Admitted>),
 }
@@ -287,11 +296,9 @@ impl HttpContext for Gateway {
                 self.state = State::Admitted(admitted);
                 Action::Continue
             }
-            Ok(Next::Page(body)) => {
+            Ok(Next::Page(reply)) => {
                 self.state = State::Replied(None);
-                let headers =
-                    vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
-                self.reply(&Reply { status: 200, headers, body }, "farebox_page")
+                self.reply(reply, "farebox_page")
             }
             Err(denial) => self.refuse(denial, end_of_stream),
         }
@@ -344,7 +351,10 @@ impl HttpContext for Gateway {
                 if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
                     return self.mask(denial);
                 }
-                if admitted.is_held(0, end_of_stream) {
+                if let Some(visitor) = &self.visitor {
+                    tell(visitor, &head);
+                }
+                if admitted.doubt.is_some() && !end_of_stream {
                     return Action::Pause;
                 }
                 // A body that was not read did not say so.
@@ -355,38 +365,28 @@ impl HttpContext for Gateway {
                 self.worker.host_unsupported("a request was sent on while it was held");
                 return self.deny(Denial::HostUnsupported);
             }
-            State::New | State::Reading(_) | State::Refusing(_) | State::Replied(_) | State::Ended => {}
+            State::New | State::Reading(_) | State::Refusing(_) | State::Replied(_) | State::Ended => {
+                if let Some(visitor) = &self.visitor {
+                    tell(visitor, &head);
+                }
+            }
         }
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
-        if admitted.is_held(size, end_of_stream) {
-            return Action::Pause;
-        }
-        if let Some(denial) = admitted.judge(size) {
-            return self.mask(denial);
-        }
-        let piece = if size > 0 {
-            host::buffer(Buffer::ResponseBody, 0, size).unwrap_or_default()
-        } else {
-            Vec::new()
-        };
-        if admitted.piece(&piece, end_of_stream, &self.seen.request_id, &self.worker) {
-            // Should the provider say nothing more, there is no other occasion to close the stream.
-            self.worker.close_later(self.context, host::now());
-        }
-        Action::Continue
+        let Some(piece) = admitted.released(size, end_of_stream) else { return Action::Pause };
+        self.answered(&piece, end_of_stream)
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if let State::Admitted(admitted) = &mut self.state {
-            admitted.complete = true;
-            if let Some(denial) = admitted.judge(usize::MAX) {
-                return self.mask(denial);
-            }
+        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
+        // What was held was not read yet.
+        if let Some(held) = admitted.held() {
+            return self.answered(&held, true);
         }
+        admitted.complete = true;
         Action::Continue
     }
 

@@ -20,7 +20,9 @@
 mod allocator;
 mod answer;
 mod bound_answer;
+mod browser;
 mod attempt;
+mod doubt;
 mod ending;
 mod forward;
 mod gateway;

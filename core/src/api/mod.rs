@@ -11,6 +11,7 @@ mod tables;
 mod vertex;
 
 pub use query::{credential, has_secret, kept_query};
+pub(crate) use tables::EVERY_REQUEST;
 pub use tables::{Headers, NEVER_PASSED, Table};
 pub use vertex::placed;
 

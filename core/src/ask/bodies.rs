@@ -235,6 +235,36 @@ static GEMINI: Shape<Member> = Shape::both(
 )
 .with_rest(&UNKNOWN);
 
+/// Embeddings of Vertex. The same path makes pictures and other things, of which nothing counts what they cost: what is
+/// not known here makes such a request of it.
+static PREDICT: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::ModelAgain),
+        Shape::both(
+            "instances",
+            Member::EmbeddedTexts,
+            &[Shape::inside(
+                "[]",
+                &[
+                    value("content", Member::EmbeddedText),
+                    harmless("title"),
+                    harmless("task_type"),
+                    harmless("taskType"),
+                    harmless("mimeType"),
+                ],
+            )],
+        ),
+        Shape::both(
+            "parameters",
+            Member::EmbeddingParameters,
+            &[harmless("autoTruncate"), harmless("outputDimensionality")],
+        ),
+        harmless("labels"),
+    ],
+);
+
 static BEDROCK: Shape<Member> = Shape::both(
     "",
     Member::Document,
@@ -373,6 +403,7 @@ pub(super) fn of(endpoint: Endpoint) -> &'static Shape<Member> {
         }
         Dialect::OpenAi => &OPENAI,
         Dialect::Anthropic => &ANTHROPIC,
+        Dialect::Gemini if endpoint == Endpoint::Predict => &PREDICT,
         Dialect::Gemini => &GEMINI,
         Dialect::Bedrock if matches!(endpoint, Endpoint::InvokeModel | Endpoint::InvokeModelStream) => {
             &INVOKED

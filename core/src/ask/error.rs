@@ -28,6 +28,8 @@ pub enum AskError {
     OtherModel,
     /// It names models besides its own, and nobody has allowed that.
     OtherModels,
+    /// What embeds texts is asked for something else.
+    NotEmbeddings,
     /// It wants several answers of a server that reports what one of them used.
     SeveralAnswers,
     /// It wants to be answered later, and nobody has allowed that.
@@ -61,6 +63,10 @@ impl fmt::Display for AskError {
             }
             Self::OtherModels => f.write_str(
                 "The request names other models besides its own, which this gateway does not allow.",
+            ),
+            Self::NotEmbeddings => f.write_str(
+                "Of ':predict' this gateway serves embeddings of texts only: 'instances[].content', with 'title', \
+                 'task_type', 'parameters.autoTruncate' and 'parameters.outputDimensionality'.",
             ),
             Self::SeveralAnswers => f.write_str("This model's server counts one answer only: ask for one."),
             Self::Background => f.write_str(

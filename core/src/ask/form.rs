@@ -31,6 +31,8 @@ pub(super) struct Form {
     pub(super) choices: Option<u64>,
     /// The first field that nobody knows and that could raise what is used.
     pub(super) may_raise: Option<Label>,
+    /// What begins a part.
+    pub(super) delimiter: String,
 }
 
 /// Reads a form. `content_type` has the boundary.
@@ -39,7 +41,7 @@ pub(super) fn read(content_type: &[u8], body: &[u8]) -> Result<Form, AskError> {
     let delimiter = [b"--", boundary].concat();
     let mut delimiters =
         memmem::find_iter(body, &delimiter).filter_map(|at| delimiter_at(body, at, delimiter.len()));
-    let mut form = Form::default();
+    let mut form = Form { delimiter: String::from_utf8_lossy(&delimiter).into_owned(), ..Form::default() };
     // Nothing may stand before the first one.
     let mut begin = match delimiters.next() {
         Some(Ok(Delimiter { at: 0, end, last: false })) => end,
@@ -57,6 +59,11 @@ pub(super) fn read(content_type: &[u8], body: &[u8]) -> Result<Form, AskError> {
         begin = end;
     }
     Err(AskError::NotAForm)
+}
+
+/// A part that names `model`, to stand before all others.
+pub(super) fn model_part(delimiter: &str, model: &str) -> String {
+    format!("{delimiter}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n")
 }
 
 struct Delimiter {

@@ -94,6 +94,7 @@ fn limiting(endpoint: Endpoint) -> (&'static [Member], &'static [Member]) {
         | Endpoint::CountInput
         | Endpoint::CompactResponse
         | Endpoint::EmbedContent
+        | Endpoint::Predict
         | Endpoint::CountContent
         | Endpoint::CohereEmbed
         | Endpoint::CohereRerank

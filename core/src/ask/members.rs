@@ -82,6 +82,9 @@ members! {
     PerformanceConfig "performanceConfig",
     TextGenerationConfig "textGenerationConfig",
     AdditionalFields "additionalModelRequestFields",
+    EmbeddedTexts "instances",
+    EmbeddedText "instances[].content",
+    EmbeddingParameters "parameters",
     SearchContextSize "web_search_options.search_context_size",
 }
 
@@ -102,6 +105,7 @@ impl Member {
                 | Self::ItemType
                 | Self::ItemContent
                 | Self::Harmless
+                | Self::EmbeddedText
         )
     }
 }
@@ -119,6 +123,10 @@ pub(super) struct Members {
     /// Prompts that are completed.
     pub(super) prompts: u64,
     pub(super) stored_prompt: bool,
+    /// Texts that are to be embedded.
+    pub(super) embedded: u64,
+    /// Something next to such a text, or in its place, that makes something else of the request.
+    pub(super) not_embedded: bool,
     pub(super) stored_state: bool,
     /// Where ids of what the provider keeps stand, with their quotes.
     pub(super) stored_ids: Vec<Range<usize>>,
@@ -209,6 +217,8 @@ impl Sink<Member> for Members {
         if let Some((known, _)) = matters.find(|(known, _)| is_alike(&name, known)) {
             self.error.get_or_insert(AskError::Misspelled(known));
         }
+        let mut embeds = inside.names().filter(|(_, slot)| *slot == Some(Member::EmbeddedText));
+        self.not_embedded |= inside.name() == "parameters" || embeds.next().is_some();
         // Of the elements of lists some name a model, such as tools; messages say what they like.
         let may_name = inside.name() != "[]" || inside.names().any(|(known, _)| known == "model");
         self.other_model |= may_name && may_name_model(&name);
@@ -333,6 +343,11 @@ impl Sink<Member> for Members {
                 self.stored_ids.extend(ids.into_iter().flatten());
             }
             (Member::Harmless, _) => {}
+            (Member::EmbeddedText, Value::Text { .. }) => self.embedded += 1,
+            (Member::EmbeddedText, _) => self.not_embedded = true,
+            (Member::EmbeddedTexts, Value::Array { empty: false }) => {}
+            (Member::EmbeddedTexts, _) => self.not_embedded = true,
+            (Member::EmbeddingParameters, _) => {}
             // Their members matter; of two of a name, servers take one or the other.
             (
                 Member::WebSearchOptions

@@ -338,6 +338,23 @@ fn a_form_says_its_model_in_a_part_that_can_be_changed() {
 }
 
 #[test]
+fn a_form_without_a_model_gets_a_part_that_names_it_and_is_otherwise_left_alone() {
+    const PART: &str = "--b0\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n";
+    let content_type = "multipart/form-data; boundary=b0";
+    let body = FORM.replace(PART, "");
+    let ask = form(content_type, &body).unwrap();
+    assert_eq!(ask.model, None);
+    let changed = splice::apply(body.as_bytes(), ask.name_model("vendor/tiny"));
+    assert!(changed.ends_with(body.as_bytes()));
+    // Another attempt may name another one.
+    let changed = String::from_utf8(changed).unwrap();
+    let again = form(content_type, &changed).unwrap();
+    assert_eq!((again.model.as_deref(), again.stream), (Some("vendor/tiny"), true));
+    let renamed = splice::apply(changed.as_bytes(), again.name_model("big"));
+    assert_eq!(String::from_utf8(renamed).unwrap(), changed.replace("vendor/tiny", "big"));
+}
+
+#[test]
 fn a_form_that_is_cut_or_unclear_is_refused() {
     for at in 0..FORM.len() - 6 {
         assert!(form("multipart/form-data; boundary=b0", &FORM[..at]).is_err(), "cut at {at}");

@@ -1,15 +1,15 @@
 //! Decides what a configuration is: the vocabulary of everything after it.
 //!
 //! A [`Config`] is immutable, complete and cross-checked: whatever a stage looks up in it is there.
-//! It is built by [`Config::parse`] from JSON, which reports every error at once, each with its path.
-//! The same shape is described for editors by `envoy/farebox.schema.json`.
+//! It is built by [`Config::parse`] from JSON, which reports every error at once, each with its path; the same
+//! shape is described for editors by `envoy/farebox.schema.json`.
 //!
-//! Does not hold a caller's secret (only its SHA-256). Provider secrets are here after resolution, and
-//! `Debug` never prints them.
+//! Does not hold a caller's secret (only its SHA-256). `Debug` never prints a provider's.
 
 mod budgets;
 mod calendar;
 mod callers;
+mod cors;
 mod credentials;
 mod cursor;
 mod dimensions;
@@ -38,14 +38,14 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use error::{ConfigError, ConfigErrors};
-pub use passed::{Names, Passed};
-pub use secret::Secret;
-
+pub use crate::cors::Cors;
 pub use crate::ledger::{
     Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, WhenAbsent, WhenFull,
 };
 pub use crate::pattern::Pattern;
+pub use error::{ConfigError, ConfigErrors};
+pub use passed::{Names, Passed};
+pub use secret::Secret;
 
 use std::rc::Rc;
 
@@ -71,6 +71,8 @@ pub struct Config {
     pub patterns: Vec<(Pattern, Rc<Model>)>,
     /// The model of a request that names none.
     pub default_model: Option<Box<str>>,
+    /// The same for what not every model that writes can do.
+    pub default_models: Vec<(crate::dialect::Endpoint, Box<str>)>,
     /// First match wins.
     pub rules: Vec<Rule>,
     /// In the order in which they were written.
@@ -93,7 +95,9 @@ pub struct Config {
     pub provider_accounts: ProviderAccounts,
     /// The environment variable with the secret that binds them, if not the providers' keys do.
     pub stored_state_env: Option<Box<str>>,
-    /// Headers and query parameters that are let pass besides those of the APIs' tables.
+    /// Which pages in browsers may ask; `None`: no page is told anything.
+    pub cors: Option<Cors>,
+    /// Headers and query parameters that pass besides those of the APIs' tables.
     pub passed: Passed,
     /// Paths that are let through besides the built-in ones, as patterns; spoken in the OpenAI dialect.
     pub endpoints: Vec<Pattern>,

@@ -8,12 +8,14 @@ use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
 use super::{
-    budgets, callers, document, failover, headers_only, models, passed, policy, prices, providers, rules,
+    budgets, callers, cors, document, failover, headers_only, models, passed, policy, prices, providers,
+    rules,
 };
 use crate::bound_id::ProviderAccounts;
+use crate::dialect::Endpoint;
 use crate::hash::{self, fnv1a};
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 24] = [
     "$schema",
     "version",
     "identity",
@@ -21,6 +23,7 @@ const FIELDS: [&str; 22] = [
     "providers",
     "models",
     "default_model",
+    "default_models",
     "rules",
     "budgets",
     "prices",
@@ -36,6 +39,7 @@ const FIELDS: [&str; 22] = [
     "query",
     "response_headers",
     "requests",
+    "cors",
 ];
 
 /// Resolves the name of an environment variable.
@@ -71,9 +75,16 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let providers = providers.unwrap_or_default();
     let models = fields.need("models").map(|entries| models::read(&entries, &providers, names));
     let (aliases, patterns) = models.unwrap_or_default();
-    let default_model = fields.get("default_model").and_then(|model| {
-        let name = model.text_as(SERVED_MODEL)?;
-        names.model(&model, name).then(|| name.into())
+    let model = |at: Cursor<'_>| {
+        let name = at.text_as(SERVED_MODEL)?;
+        names.model(&at, name).then(|| name.into())
+    };
+    let default_model = fields.get("default_model").and_then(model);
+    let own_default = Endpoint::OWN_DEFAULT.map(Endpoint::name);
+    let default_models = fields.get("default_models").and_then(|at| at.fields(&own_default));
+    let default_models = default_models.map(|defaults| {
+        let named = |endpoint: Endpoint| Some((endpoint, defaults.get(endpoint.name()).and_then(model)?));
+        Endpoint::OWN_DEFAULT.into_iter().filter_map(named).collect()
     });
     let limits = policy::body_limits(fields.get("limits").as_ref());
     let prices = prices::read(fields.get("prices").as_ref(), &providers);
@@ -90,6 +101,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         aliases,
         patterns,
         default_model,
+        default_models: default_models.unwrap_or_default(),
         rules: fields.get("rules").map(|list| rules::read(&list, names)).unwrap_or_default(),
         budgets,
         prices,
@@ -101,6 +113,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         requests,
         provider_accounts,
         stored_state_env: secret.map(|(name, _)| name),
+        cors: fields.get("cors").and_then(|at| cors::read(&at)),
         passed: passed::read(&fields),
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,

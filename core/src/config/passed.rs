@@ -16,6 +16,11 @@ impl Names {
         Self(names)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+
     /// Whether `name` is one of them.
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {

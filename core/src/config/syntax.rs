@@ -77,6 +77,21 @@ pub(super) const HOST: Syntax = Syntax {
     fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:[]".contains(&byte)),
 };
 
+/// Origins of pages, as browsers write them.
+pub(super) const ORIGIN: Syntax = Syntax {
+    wanted: "an origin as browsers write it (\"https://app.example\", in lower case, without a path), or \"*\"",
+    longest: 255,
+    fits: |text| {
+        let host = text.split_once("://").filter(|(scheme, _)| {
+            scheme.starts_with(|first: char| first.is_ascii_lowercase())
+                && scheme.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
+        });
+        let plain =
+            |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b':' | b'[' | b']');
+        text == "*" || host.is_some_and(|(_, host)| !host.is_empty() && host.bytes().all(plain))
+    },
+};
+
 /// Beginnings of paths.
 pub(super) const BASE_PATH: Syntax = Syntax {
     wanted: "a path that begins with \"/\", without query and fragment",

@@ -35,6 +35,8 @@ impl Denial {
             Self::ProviderRefused => {
                 "The provider refused the gateway's own account or key, not yours. This is for the gateway's operator to mend.".into()
             }
+            Self::ProviderError(_, Some(words)) => words.clone(),
+            Self::ProviderError(..) => "The provider answered with an error.".into(),
             Self::Unanswered(408 | 504) => "The provider did not answer in time.".into(),
             Self::Unanswered(_) => "The provider could not be reached.".into(),
             Self::Store(_) => "Budgets cannot be checked right now.".into(),

@@ -44,6 +44,8 @@ pub enum Endpoint {
     StreamGenerateContent,
     /// Gemini's embeddings.
     EmbedContent,
+    /// Embeddings of Google's models on Vertex.
+    Predict,
     /// Gemini's count of a prompt, which is free.
     CountContent,
     /// Bedrock's Converse.
@@ -93,6 +95,19 @@ pub enum Streams {
 }
 
 impl Endpoint {
+    /// What few models can do, and is asked of a model that the body names: each may have a default of its own.
+    pub const OWN_DEFAULT: [Self; 9] = [
+        Self::Embeddings,
+        Self::Images,
+        Self::ImageEdits,
+        Self::Transcriptions,
+        Self::Speech,
+        Self::Rerank,
+        Self::CohereEmbed,
+        Self::CohereRerank,
+        Self::OllamaEmbed,
+    ];
+
     /// What the record calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -116,6 +131,7 @@ impl Endpoint {
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
+            Self::Predict => "predict",
             Self::CountContent => "count_content",
             Self::Converse => "converse",
             Self::ConverseStream => "converse_stream",
@@ -138,9 +154,11 @@ impl Endpoint {
             Self::Messages | Self::CountTokens | Self::RawPredict | Self::StreamRawPredict => {
                 Dialect::Anthropic
             }
-            Self::GenerateContent | Self::StreamGenerateContent | Self::EmbedContent | Self::CountContent => {
-                Dialect::Gemini
-            }
+            Self::GenerateContent
+            | Self::StreamGenerateContent
+            | Self::EmbedContent
+            | Self::Predict
+            | Self::CountContent => Dialect::Gemini,
             Self::Converse | Self::ConverseStream | Self::InvokeModel | Self::InvokeModelStream => {
                 Dialect::Bedrock
             }
@@ -170,6 +188,7 @@ impl Endpoint {
             Self::CompactResponse
             | Self::CountInput
             | Self::GenerateContent
+            | Self::Predict
             | Self::Converse
             | Self::InvokeModel
             | Self::RawPredict => Streams::Never,
@@ -192,6 +211,7 @@ impl Endpoint {
                 self,
                 Self::Embeddings
                     | Self::EmbedContent
+                    | Self::Predict
                     | Self::CohereEmbed
                     | Self::OllamaEmbed
                     | Self::Rerank
@@ -212,6 +232,7 @@ impl Endpoint {
                 | Self::Moderations
                 | Self::Rerank
                 | Self::EmbedContent
+                | Self::Predict
                 | Self::CohereEmbed
                 | Self::CohereRerank
                 | Self::OllamaEmbed
@@ -251,6 +272,7 @@ impl Endpoint {
             Self::GenerateContent | Self::StreamGenerateContent | Self::EmbedContent | Self::CountContent => {
                 &gemini::GENERATED
             }
+            Self::Predict => &gemini::PREDICTED,
             Self::Converse | Self::ConverseStream => &bedrock::CONVERSED,
             Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => &cohere::ANSWER,
             Self::OllamaChat | Self::OllamaGenerate | Self::OllamaEmbed => &ollama::ANSWER,

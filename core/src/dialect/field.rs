@@ -79,6 +79,8 @@ pub enum Side {
 pub enum Field {
     /// How much of something was used.
     Count(Count),
+    /// The same, of one of several things: they add up.
+    EachCount(Count),
     /// The same, of one step of the answer.
     StepCount(Count),
     /// The kind of the step.
@@ -133,6 +135,8 @@ pub enum Field {
     CostTicks,
     /// An error in place of an answer.
     Error,
+    /// The number of an error; zero is none.
+    ErrorNumber,
 }
 
 /// What a model made, under any name.

@@ -7,6 +7,8 @@
 //!
 //! Without `alt=sse` a stream is one JSON array, which is why everything is looked for in elements too.
 //!
+//! Embeddings of Vertex (`:predict`) count each text by itself, in protobuf's own spelling: the sum is what was used.
+//!
 //! Source: Gemini API reference, `UsageMetadata`; Vertex AI reference, `GenerateContentResponse`.
 
 use super::field::{CONTENT, count, no_content};
@@ -61,3 +63,14 @@ pub static GENERATED: Shape<Field> = Shape::document(&[
     Shape::both("usageMetadata", Field::Usage, USAGE),
     Shape::inside("[]", ELEMENT),
 ]);
+
+/// Answers of `predict` with embeddings.
+pub static PREDICTED: Shape<Field> = Shape::document(&[
+    Shape::value("error", Field::Error),
+    Shape::inside("predictions", &[Shape::inside("[]", EMBEDDED)]),
+]);
+
+const EMBEDDED: &[Shape<Field>] = &[Shape::inside(
+    "embeddings",
+    &[Shape::inside("statistics", &[Shape::value("token_count", Field::EachCount(Count::InputWithCache))])],
+)];

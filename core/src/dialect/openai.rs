@@ -7,7 +7,7 @@
 //! Read besides OpenAI's own members: Groq `x_groq.usage`; Mistral `num_cached_tokens`, `service_tier`; DeepSeek
 //! `prompt_cache_hit_tokens`; Together, Hugging Face `cached_tokens`; SGLang `reasoning_tokens`; Perplexity
 //! `num_search_queries`, `cost`; OpenRouter `cost`; xAI `cost_in_usd_ticks`; llama.cpp `timings`; Voyage
-//! `total_tokens` alone.
+//! `total_tokens` alone; MiniMax `base_resp`.
 //!
 //! Sources: OpenAI API reference and the documentation of the providers named.
 
@@ -86,6 +86,7 @@ pub static COMPLETION: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
     Shape::value("service_tier", Field::ServiceTier),
     Shape::value("error", Field::Error),
+    Shape::inside("base_resp", &[Shape::value("status_code", Field::ErrorNumber)]),
     Shape::both(
         "choices",
         Field::Choices,

@@ -65,6 +65,9 @@ const GEMINI_VERBS: &[(&str, Endpoint)] = &[
     ("countTokens", Endpoint::CountContent),
 ];
 
+/// What Google's own models can be asked besides on Vertex.
+const VERTEX_GOOGLE_VERBS: &[(&str, Endpoint)] = &[("predict", Endpoint::Predict)];
+
 const VERTEX_ANTHROPIC_VERBS: &[(&str, Endpoint)] =
     &[("rawPredict", Endpoint::RawPredict), ("streamRawPredict", Endpoint::StreamRawPredict)];
 
@@ -145,8 +148,12 @@ fn vertex(path: &str) -> Option<Served> {
     let last = last.strip_prefix("models/")?;
     let (model, verb) = last.split_once(':')?;
     (!model.contains('/')).then_some(())?;
-    let verbs = if publisher == "anthropic" { VERTEX_ANTHROPIC_VERBS } else { GEMINI_VERBS };
-    named(path, path.len() - last.len(), model, Api::Vertex, find(verbs, verb)?)
+    let endpoint = match publisher {
+        "anthropic" => find(VERTEX_ANTHROPIC_VERBS, verb),
+        "google" => find(GEMINI_VERBS, verb).or_else(|| find(VERTEX_GOOGLE_VERBS, verb)),
+        _ => find(GEMINI_VERBS, verb),
+    };
+    named(path, path.len() - last.len(), model, Api::Vertex, endpoint?)
 }
 
 /// `/model/<model>/<verb>`; the model's slashes and colons are percent-encoded.
@@ -197,6 +204,18 @@ mod tests {
                 Some("gemini-3"),
             ),
             (
+                "/v1/projects/p/locations/eu/publishers/google/models/text-embedding-5:predict",
+                Api::Vertex,
+                Endpoint::Predict,
+                Some("text-embedding-5"),
+            ),
+            (
+                "/v1/publishers/google/models/text-embedding-5:predict",
+                Api::Vertex,
+                Endpoint::Predict,
+                Some("text-embedding-5"),
+            ),
+            (
                 "/v1beta1/projects/p/locations/eu/publishers/anthropic/models/claude-5@2026:streamRawPredict",
                 Api::Vertex,
                 Endpoint::StreamRawPredict,
@@ -239,6 +258,10 @@ mod tests {
             "/model/m/invoke/x",
             "/model/m/async-invoke",
             "/v1/projects/p/locations/l/publishers/google/models/m:rawPredict",
+            "/v1/projects/p/locations/l/publishers/google/models/m:predictLongRunning",
+            "/v1/projects/p/locations/l/publishers/meta/models/m:predict",
+            "/v1/projects/p/locations/l/publishers/anthropic/models/m:predict",
+            "/v1beta/models/m:predict",
             "/v1/projects/p/locations/l/endpoints/1:predict",
             "/v1/projects/p/l/l/publishers/google/models/m:generateContent",
             "/api/pull",

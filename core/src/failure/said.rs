@@ -134,12 +134,16 @@ const CONTENTS: &[&str] = &[
     "images",
 ];
 
+/// Whether a text has words that errors have.
+pub(super) fn may_be_error(text: &[u8]) -> bool {
+    const SIGNS: [&[u8]; 5] = [b"rror\"", b"\"base_resp\"", b"\"error_code\"", b"\"success\"", b"\"code\""];
+    SIGNS.iter().any(|sign| memchr::memmem::find(text, sign).is_some())
+}
+
 /// Whether a document has an error in it and nothing of an answer.
 pub(super) fn is_only_error(body: &[u8]) -> bool {
-    let says = |name: &[u8]| memchr::memmem::find(body, name).is_some();
     // Few answers have these words; reading it a second time is for the others.
-    const SIGNS: [&[u8]; 5] = [b"rror\"", b"\"base_resp\"", b"\"error_code\"", b"\"success\"", b"\"code\""];
-    if !SIGNS.iter().any(|sign| says(sign)) {
+    if !may_be_error(body) {
         return false;
     }
     let body = without_marks(body);
@@ -171,4 +175,17 @@ pub(super) fn is_only_error(body: &[u8]) -> bool {
         members.get(*name).is_some_and(|value| !(is_empty(value) || *name == "message" && value.is_string()))
     };
     is_error && !CONTENTS.iter().any(has_content)
+}
+
+/// Where errors have their words, in the order in which they are looked for.
+const MESSAGES: [&str; 7] =
+    ["/error/message", "/error", "/message", "/base_resp/status_msg", "/detail", "/msg", "/error_msg"];
+
+/// What an error says to a person, as it is written; its beginning, if that is long.
+pub(super) fn message(body: &[u8]) -> Option<String> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let document = value.get(0).unwrap_or(&value);
+    let words = MESSAGES.iter().find_map(|place| document.pointer(place)?.as_str())?;
+    (!words.is_empty()).then(|| words.chars().take(WORDS).collect())
 }

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::event_kind::{EMPTY_EVENTS, LAST_EVENTS, completes};
 use super::marks::Marks;
+use super::numbers::{begun, dollars};
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count, unescape};
 use crate::money::PicoUsd;
@@ -194,6 +195,7 @@ impl Collect<'_> {
         }
         self.event.news = true;
         match field {
+            Field::ErrorNumber if count(number) != Some(0) => self.error(),
             Field::Cost => self.event.stated_cost = dollars(number).or(self.event.stated_cost),
             Field::CostTicks => {
                 let stated = count(number).map(|ticks| PicoUsd(ticks.saturating_mul(PICO_USD_PER_TICK)));
@@ -203,6 +205,13 @@ impl Collect<'_> {
                 self.event.counts.extend(begun(number).map(|seconds| (Count::AudioSeconds, seconds)));
             }
             Field::Count(kind) => self.event.counts.extend(count(number).map(|count| (kind, count))),
+            Field::EachCount(kind) => {
+                let more = count(number).unwrap_or(0);
+                match self.event.counts.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, sum)) => *sum = sum.saturating_add(more),
+                    None => self.event.counts.push((kind, more)),
+                }
+            }
             Field::StepCount(kind) => {
                 if let Some(count) = count(number) {
                     self.event.step.reported.set(kind, count);
@@ -356,45 +365,4 @@ impl Sink<Field> for Collect<'_> {
 /// the two that have to be.
 fn is(label: &Option<Label>, raw: &[u8]) -> bool {
     label.as_ref().is_some_and(|label| label.as_str().as_bytes() == raw) && !raw.contains(&b'\\')
-}
-
-/// A count in which what has begun counts whole.
-fn begun(number: &[u8]) -> Option<u64> {
-    count(number).or_else(|| {
-        let point = number.iter().position(|&byte| byte == b'.')?;
-        let (whole, fraction) = number.split_at_checked(point)?;
-        let digits = fraction.iter().skip(1).all(u8::is_ascii_digit);
-        count(whole).filter(|_| digits)?.checked_add(1)
-    })
-}
-
-/// Dollars as a provider writes them, cut to pico-dollars: floats have digits that mean nothing.
-fn dollars(number: &[u8]) -> Option<PicoUsd> {
-    let text = core::str::from_utf8(number).ok()?;
-    PicoUsd::parse(text).ok().or_else(|| {
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.')?;
-        let kept = 12i32.saturating_add(exponent.parse().ok()?);
-        let kept = fraction.get(..usize::try_from(kept.max(0)).ok()?)?;
-        PicoUsd::parse(&format!("{whole}.{kept}0e{exponent}")).ok()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stated_cost_is_read_to_the_pico_dollar() {
-        for (text, pico) in [
-            ("0.0000125", Some(12_500_000)),
-            ("1.25e-05", Some(12_500_000)),
-            ("0.00012345678901234", Some(123_456_789)),
-            ("1.2345678901e-7", Some(123_456)),
-            ("3", Some(3_000_000_000_000)),
-            ("-1", None),
-        ] {
-            assert_eq!(dollars(text.as_bytes()).map(|usd| usd.0), pico, "{text}");
-        }
-    }
 }

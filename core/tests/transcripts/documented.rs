@@ -58,6 +58,8 @@ fn every_transcript_is_in_one_row_of_the_document_beside_the_path_that_it_answer
 /// What a value says, in the document's words; texts are not listed.
 fn meaning(field: Field) -> Option<&'static str> {
     Some(match field {
+        Field::EachCount(Count::InputWithCache) => "input, caches included, each",
+        Field::EachCount(_) => return None,
         Field::Count(count) | Field::StepCount(count) => match count {
             Count::InputWithCache => "input, caches included",
             Count::InputFresh => "input, caches excluded",
@@ -98,7 +100,7 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Geo => "place",
         Field::Cost => "stated cost",
         Field::CostTicks => "stated cost, in 1e-10 USD",
-        Field::Error => "error",
+        Field::Error | Field::ErrorNumber => "error",
         Field::EventKind
         | Field::StepKind
         | Field::Step
@@ -150,6 +152,7 @@ fn the_document_lists_every_member_that_is_read() {
         "/v1/rerank",
         "/v1/messages",
         "/v1beta/models/m:generateContent",
+        "/v1/publishers/google/models/m:predict",
         "/model/m/converse",
         "/v2/chat",
         "/api/chat",

@@ -163,6 +163,7 @@ fn a_missing_usage_is_estimated_and_says_so() {
             "prompt_eval_count",
             "amazon-bedrock-invocationMetrics",
             "meta",
+            "statistics",
         ]
         .iter()
         .fold(transcript.text.clone(), |text, name| {

@@ -14,6 +14,7 @@
 )]
 
 mod billing;
+mod broken_off;
 mod cut;
 mod documented;
 mod hostile;

@@ -30,6 +30,24 @@ fn a_body_in_pieces_is_decided_on_when_it_is_whole() {
 }
 
 #[test]
+fn a_form_without_a_model_is_sent_with_the_default_one_and_its_own_length() {
+    let vm = Vm::start(&config(|json| json["default_models"] = json!({"transcriptions": "fast"})));
+    let form =
+        "--b0\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\0x\r\n--b0--\r\n";
+    let mut stream = vm.stream();
+    let mut head = head("POST", "/v1/audio/transcriptions", "demo");
+    head.retain(|(name, _)| name != b"content-type");
+    let length = form.len().to_string();
+    head.extend(pairs(&[("content-type", "multipart/form-data; boundary=b0"), ("content-length", &length)]));
+    assert_eq!(stream.request(head, false), Action::Pause);
+    assert_eq!(stream.body(form.as_bytes(), true), Action::Continue);
+    let sent = stream.sent().unwrap();
+    let part = "--b0\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\np-1\r\n";
+    assert_eq!(String::from_utf8_lossy(&sent.body), [part, form].concat());
+    assert_eq!(sent.header("content-length"), [sent.body.len().to_string()]);
+}
+
+#[test]
 fn trailers_end_a_body_that_was_not_said_to_end() {
     let vm = start();
     let mut stream = held(&vm);

@@ -32,6 +32,7 @@ fn a_strict_budget_changes_the_limit_in_the_body_and_says_so() {
     let mut stream = admitted(&vm, PLAIN);
     assert_eq!(String::from_utf8_lossy(&stream.sent().unwrap().body), PLAIN, "it fits as it is");
     stream.answer(200, JSON, false);
+    stream.answer_body(ANSWER.as_bytes(), true);
     assert_eq!(stream.response().unwrap().header("x-farebox-output-limit"), [""; 0]);
     let mut clamped = vm.stream();
     let mut request = chat();

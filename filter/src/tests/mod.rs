@@ -6,6 +6,8 @@ mod bodies;
 mod budgets;
 mod calls;
 mod configuration;
+mod cors;
+mod disguised;
 mod endings;
 mod headers_only;
 mod hostile;

@@ -204,3 +204,31 @@ proptest! {
         }
     }
 }
+
+const PREDICT: &str = "/v1/publishers/google/models/e:predict";
+
+#[test]
+fn of_what_vertex_predicts_embeddings_of_texts_are_taken_and_nothing_else() {
+    for body in [
+        r#"{"instances":[{"content":"a"},{"content":"b","title":"t","task_type":"X"}]}"#,
+        r#"{"instances":[{"content":"a"}],"parameters":{"outputDimensionality":5,"autoTruncate":true}}"#,
+        r#"{"instances":[{"content":"a","mimeType":"text/plain"}],"parameters":null}"#,
+    ] {
+        assert_eq!(at(PREDICT, body).unwrap().model.as_deref(), Some("e"), "{body}");
+    }
+    for body in [
+        r#"{"instances":[{"prompt":"a cat"}],"parameters":{"sampleCount":4}}"#,
+        r#"{"instances":[{"prompt":"a cat"}]}"#,
+        r#"{"instances":[{"content":"a","prompt":"a cat"}]}"#,
+        r#"{"instances":[{"content":"a"},{"prompt":"a cat"}]}"#,
+        r#"{"instances":[{"content":"a"}],"parameters":{"sampleCount":4}}"#,
+        r#"{"instances":[{"content":"a","c\u006fntext":"b"}]}"#,
+        r#"{"instances":[{"content":{"a":1}}]}"#,
+        r#"{"instances":[{"text":"a","image":{}}]}"#,
+        r#"{"instances":[]}"#,
+        r#"{"instances":{"content":"a"}}"#,
+        r#"{"contents":[]}"#,
+    ] {
+        assert_eq!(at(PREDICT, body).unwrap_err(), AskError::NotEmbeddings, "{body}");
+    }
+}

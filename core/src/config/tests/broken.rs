@@ -256,6 +256,25 @@ fn what_is_wrong_with_models_and_rules_is_told() {
             r#""locl/llama""#,
             &[r#"default_model: no provider is named "locl" (did you mean "local"?)"#],
         ),
+        (
+            "cors",
+            r#"{"origins": ["https://a.example/", "*", 7], "credentials": true, "max_age_seconds": 86401}"#,
+            &[
+                r#"cors.origins[0]: must be an origin as browsers write it ("https://app.example", in lower case, without a path), or "*""#,
+                "cors.origins[1]: cannot be allowed with credentials: name the origins",
+                "cors.origins[2]: must be a string, not a number",
+                "cors.max_age_seconds: must be a whole number from 0 to 86400",
+            ],
+        ),
+        ("cors", r#"{"origins": []}"#, &["cors.origins: must name at least one origin"]),
+        (
+            "default_models",
+            r#"{"embedding": "fast", "speech": "fsat"}"#,
+            &[
+                r#"default_models.embedding: unknown key (did you mean "embeddings"?)"#,
+                r#"default_models.speech: no model has this name (did you mean "fast"?)"#,
+            ],
+        ),
         ("default_model", r#""local/""#, &["default_model: no model has this name"]),
         (
             "rules",

@@ -77,6 +77,24 @@ fn a_default_a_rule_and_a_cheaper_model_are_for_what_any_model_that_writes_can_s
 }
 
 #[test]
+fn what_few_models_can_do_has_defaults_of_its_own() {
+    let gateway = Gateway::with(|json| {
+        json["default_model"] = json!("small");
+        json["models"]["emb"] = json!([{"provider": "one", "model": "e-1"}]);
+        json["default_models"] = json!({"embeddings": "emb", "transcriptions": "big"});
+        json["keys"][0]["models"] = json!(["small", "emb"]);
+    });
+    let model = |path: &str, key: &str| {
+        gateway.ask_at(path, key, &[], &json!({"input": "x"})).map(|admission| admission.plan.model)
+    };
+    assert_eq!(model("/v1/embeddings", "a").as_deref(), Ok("emb"));
+    assert_eq!(model("/v1/audio/transcriptions", "b").as_deref(), Ok("big"));
+    let not_allowed = model("/v1/audio/transcriptions", "a");
+    assert!(matches!(not_allowed, Err(Denial::Route(RouteError::NotAllowed { .. }))), "{not_allowed:?}");
+    assert_eq!(model("/v1/images/edits", "b"), Err(Denial::Route(RouteError::NoModel)));
+}
+
+#[test]
 fn what_moderates_has_a_model_of_its_own_and_keeps_its_body() {
     let gateway = Gateway::with(|json| {
         json["default_model"] = json!("small");
