@@ -8,6 +8,7 @@
 
 mod again;
 mod bodies;
+mod documented;
 mod error;
 mod form;
 mod input;
@@ -25,6 +26,7 @@ use crate::price::ServiceTier;
 use crate::splice::Edit;
 use crate::text::{Label, percent_decode, push_json_string};
 use again::Again;
+pub use documented::{documented_body, documented_head};
 pub use error::AskError;
 pub use limit::CompletionMember;
 use limit::Limits;

@@ -1,7 +1,8 @@
 //! `docs/apis.md` lists what the tables have, row by row.
 
 use farebox_core::api::{documented, documented_for_all};
-use farebox_core::dialect::Api;
+use farebox_core::ask::{documented_body, documented_head};
+use farebox_core::dialect::{Api, Served};
 
 const DOCUMENT: &str = include_str!("../../docs/apis.md");
 
@@ -11,4 +12,22 @@ fn the_document_has_every_row_of_the_tables() {
     let rows: Vec<String> = core::iter::once(documented_for_all()).chain(rows).collect();
     let missing: Vec<&String> = rows.iter().filter(|row| !DOCUMENT.contains(*row)).collect();
     assert!(missing.is_empty(), "docs/apis.md lacks:\n{}", rows.join("\n"));
+}
+
+#[test]
+fn the_document_has_the_members_of_every_kind_of_body() {
+    let rows = [
+        ("OpenAI, Azure", "/v1/chat/completions"),
+        ("Anthropic", "/v1/messages"),
+        ("Gemini, Vertex", "/v1beta/models/m:generateContent"),
+        ("Vertex `:predict`", "/v1/publishers/google/models/m:predict"),
+        ("Bedrock Converse", "/model/m/converse"),
+        ("Bedrock InvokeModel", "/model/m/invoke"),
+        ("Cohere", "/v2/chat"),
+        ("Ollama", "/api/chat"),
+    ];
+    let row = |(name, path): (&str, &str)| documented_body(name, Served::at(path)?.endpoint).into();
+    let rows: Option<Vec<String>> = rows.into_iter().map(row).collect();
+    let table = [documented_head(), rows.unwrap_or_default().concat()].concat();
+    assert!(DOCUMENT.contains(&table), "docs/apis.md lacks:\n{table}");
 }

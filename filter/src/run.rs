@@ -185,8 +185,8 @@ impl Run {
         }
         match Failure::of(Fault::of_status(self.status), self.status, None) {
             // A redirect leads where nobody has sent the key.
-            _ if (300..400).contains(&self.status) => self.failed(Failure::Status, worker)?,
-            Some(failure) if self.status >= 400 => self.failed(failure, worker)?,
+            _ if (300..400).contains(&self.status) => _ = self.failed(Failure::Status, worker)?,
+            Some(failure) if self.status >= 400 => _ = self.failed(failure, worker)?,
             Some(_) | None => self.passed()?,
         }
         Ok(false)
@@ -194,6 +194,7 @@ impl Run {
 
     /// The answer's body, of which `size` bytes are held. Says whether they still are.
     pub(crate) fn answering(&mut self, size: usize, end: bool, worker: &Worker) -> Result<bool, HostError> {
+        let mut used = None;
         let failure = match core::mem::replace(&mut self.held, Held::No) {
             Held::No => return Ok(false),
             Held::Stream(mut meter, read) => {
@@ -210,9 +211,7 @@ impl Run {
                     self.held = Held::Stream(meter, size);
                     return Ok(true);
                 };
-                if failure.is_some() {
-                    self.sink(reading)?;
-                }
+                used = failure.is_some().then_some(meter);
                 failure
             }
             Held::Plain(framing) => {
@@ -235,7 +234,7 @@ impl Run {
                 {
                     let mut meter = Meter::new(endpoint, framing, false);
                     meter.feed(&body, true);
-                    self.sink(meter.reading())?;
+                    used = Some(Box::new(meter));
                 }
                 failure
             }
@@ -254,7 +253,14 @@ impl Run {
             }
         };
         match failure {
-            Some(failure) => self.failed(failure, worker)?,
+            // What the last attempt has used is read of the answer that goes on.
+            Some(failure) => {
+                if self.failed(failure, worker)?
+                    && let Some(meter) = used
+                {
+                    self.sink(meter.reading())?;
+                }
+            }
             None => self.passed()?,
         }
         Ok(false)
@@ -270,21 +276,23 @@ impl Run {
     }
 
     /// The attempt went wrong: lets its key rest if that is why, names the next one, and has the router send it.
-    fn failed(&self, failure: Failure, worker: &Worker) -> Result<(), HostError> {
+    /// Says whether there is one.
+    fn failed(&self, failure: Failure, worker: &Worker) -> Result<bool, HostError> {
         let now = host::now();
         self.rest(failure, now, worker);
         worker.metrics.attempt(&self.destination.provider.name, failure.reason());
         let trail = self.trail.failed(failure, self.status, now.since(self.began));
         host::set_property(forward::TRAIL, trail.as_bytes())?;
         if !self.next(failure, now)? {
-            return host::set_header(Map::Response, NOT_RETRIED, b"true");
+            return host::set_header(Map::Response, NOT_RETRIED, b"true").map(|()| false);
         }
         // A provider behind an Envoy of its own may say so too.
         host::remove_header(Map::Response, NOT_RETRIED.as_bytes())?;
         match failure {
-            Failure::Status | Failure::RateLimited(_) if self.status == 429 || self.status >= 500 => Ok(()),
-            _ => host::set_header(Map::Response, ":status", RETRIED),
+            Failure::Status | Failure::RateLimited(_) if self.status == 429 || self.status >= 500 => {}
+            _ => host::set_header(Map::Response, ":status", RETRIED)?,
         }
+        Ok(true)
     }
 
     fn passed(&self) -> Result<(), HostError> {

@@ -214,6 +214,30 @@ fn after_the_last_target_the_router_is_told_not_to_retry_and_the_client_does_not
 }
 
 #[test]
+fn an_error_with_a_status_of_success_at_the_last_target_is_told_as_one_and_charged_once() {
+    let error = |number: u64| {
+        format!(
+            r#"{{"error":{{"message":"no","code":{number}}},"usage":{{"prompt_tokens":10,"completion_tokens":0}}}}"#
+        )
+    };
+    for (number, status, charged) in [(400, 400, 20), (503, 503, 20)] {
+        let mut setting = Setting::new(ASKED);
+        let mut first = setting.sent();
+        first.answer(200, JSON, false);
+        first.answer_body(error(503).as_bytes(), true);
+        let mut last = setting.sent();
+        last.answer(200, JSON, false);
+        last.answer_body(error(number).as_bytes(), true);
+        setting.stream.answer(200, JSON, false);
+        setting.stream.answer_body(error(number).as_bytes(), true);
+        assert_eq!(setting.stream.response().unwrap().status, status);
+        // Ten tokens were reported by each of them.
+        let record = setting.stream.log();
+        assert_eq!((&record["input_tokens"], &record["provider_status"]), (&json!(charged), &json!(200)));
+    }
+}
+
+#[test]
 fn what_was_written_down_and_cannot_be_read_lets_no_attempt_through() {
     let garbage: [&[u8]; 5] = [b"", b"x", b"[]", b"[\"a\",\"/v1/chat/completions\",1,9,[]]", b"\xff\xfe 1 2"];
     for name in [forward::CHAIN, forward::LEG, forward::AT, forward::CLUSTER] {
