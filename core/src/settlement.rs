@@ -186,7 +186,8 @@ impl Bill<'_> {
     }
 
     fn cost(&self, price: &Price, tokens: &Tokens) -> PicoUsd {
-        price.cost(&Usage { tokens: *tokens, ..self.reading.reported.usage() }, self.tier())
+        let usage = Usage { tokens: *tokens, ..self.reading.reported.usage() };
+        price.cost(&usage, self.tier(price, &usage))
     }
 
     fn used(&self, ending: Ending) -> Used {
@@ -344,19 +345,21 @@ impl Bill<'_> {
     /// The cost of an answer that was made in steps, each at its own model's price; tools once.
     fn cost_of_steps(&self, price: &Price) -> PicoUsd {
         let tools = Usage { tokens: Tokens::default(), ..self.reading.reported.usage() };
-        self.reading.steps.iter().fold(price.cost(&tools, self.tier()), |sum, step| {
+        self.reading.steps.iter().fold(price.cost(&tools, self.tier(price, &tools)), |sum, step| {
             let own = step.model.as_ref().and_then(|model| (self.step_price)(model.as_str()));
             let used = Usage { requests: 0, ..Usage::of(step.reported.tokens()) };
-            sum.saturating_add(own.as_deref().unwrap_or(price).cost(&used, self.tier()))
+            let price = own.as_deref().unwrap_or(price);
+            sum.saturating_add(price.cost(&used, self.tier(price, &used)))
         })
     }
 
-    fn tier(&self) -> ServiceTier {
+    /// The tier of the answer, by the words that the price knows.
+    fn tier(&self, price: &Price, usage: &Usage) -> ServiceTier {
         if self.reading.fast {
             return ServiceTier::Fast;
         }
         let served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
-        ServiceTier::of_answer(served, self.tier_asked)
+        price.tier_of_answer(served, self.tier_asked, usage)
     }
 }
 

@@ -147,7 +147,9 @@ fn a_parameter_that_an_operator_lets_pass_is_found_as_it_is_written() {
 
 #[test]
 fn a_path_of_vertex_without_a_project_is_served() {
-    for path in ["/v1/publishers/google/models/g:generateContent", "/v1beta1/publishers/google/models/g:countTokens"] {
+    for path in
+        ["/v1/publishers/google/models/g:generateContent", "/v1beta1/publishers/google/models/g:countTokens"]
+    {
         assert_eq!(crate::dialect::Served::at(path).map(|served| served.api), Some(Api::Vertex), "{path}");
     }
 }
