@@ -17,13 +17,16 @@ mod chunk;
 mod event_kind;
 mod framing;
 mod marks;
+mod number;
 mod outgoing;
+mod prefix;
 mod reading;
+mod searches;
 mod template;
 #[cfg(test)]
 mod tests;
 
-use crate::dialect::{Endpoint, Field, bedrock, eventstream, sse};
+use crate::dialect::{Endpoint, Field, bedrock, eventstream, headers, sse};
 use crate::head::RequestHead;
 use crate::json::{Scanner, count};
 
@@ -116,7 +119,7 @@ impl Meter {
         self.hides
     }
 
-    /// Reads the headers of an answer: Bedrock says in them what was used.
+    /// Reads the headers of an answer: Bedrock says in them what was used, and others how it was served.
     pub fn head(&mut self, head: &RequestHead) {
         let mut said = false;
         for (name, value) in head.iter().filter(|(name, _)| name.starts_with(bedrock::HEADER_PREFIX)) {
@@ -125,6 +128,14 @@ impl Meter {
                 && self.document.reading.reported.get(*kind).is_none()
             {
                 self.document.reading.reported.set(*kind, count);
+                said = true;
+            }
+        }
+        for (name, field) in headers::SERVED {
+            if let Some(value) = head.first(name).filter(|value| value.len() <= 64) {
+                let Document { reading, event, .. } = &mut self.document;
+                Collect { reading, event }.text(field, value, value.len() as u64);
+                event.news = false;
                 said = true;
             }
         }
