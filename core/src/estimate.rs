@@ -31,7 +31,7 @@ impl Estimate {
     /// the model's recent answers suggest.
     #[must_use]
     pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, recent: Option<u64>) -> Self {
-        if !ask.endpoint.is_charged() {
+        if !is_charged(ask.endpoint, price) {
             return Self { amounts: Amounts::REQUEST, ..Self::default() };
         }
         let expected = recent.unwrap_or(policy.output_tokens);
@@ -74,6 +74,13 @@ impl Estimate {
     }
 }
 
+/// Whether anything is counted of what is asked of `endpoint`. Moderations are free where their price is nothing, as
+/// OpenAI's is, and not because of what they are: others sell them.
+#[must_use]
+pub fn is_charged(endpoint: Endpoint, price: Option<&Price>) -> bool {
+    endpoint.is_charged() && !(endpoint == Endpoint::Moderations && price.is_some_and(Price::is_free))
+}
+
 /// The tier that a request asks for, in the provider's word.
 fn asked(ask: &Ask) -> Option<&str> {
     ask.tier().map(|tier| tier.as_str())
@@ -84,7 +91,7 @@ fn asked(ask: &Ask) -> Option<&str> {
 /// tools that the provider runs) is not in this either.
 #[must_use]
 pub fn most(ask: &Ask, bytes: u64, output: u64, price: Option<&Price>) -> Amounts {
-    if !ask.endpoint.is_charged() {
+    if !is_charged(ask.endpoint, price) {
         return Amounts::REQUEST;
     }
     let output = if ask.endpoint.generates() { output.saturating_mul(ask.choices) } else { 0 };

@@ -47,8 +47,8 @@ pub struct Meter {
     framing: Framing,
     /// The answer's first bytes, until they tell how it is framed. `None`: that is known.
     start: Option<Vec<u8>>,
-    /// Bytes that came and were not read.
-    unread: u64,
+    /// Bytes that came.
+    size: u64,
     events: sse::Splitter,
     messages: eventstream::Splitter,
     document: Document,
@@ -74,7 +74,7 @@ impl Meter {
             endpoint,
             framing,
             start: Some(Vec::new()),
-            unread: 0,
+            size: 0,
             events: sse::Splitter::default(),
             messages: eventstream::Splitter::default(),
             document: Document {
@@ -107,10 +107,13 @@ impl Meter {
         self.framing
     }
 
-    /// Bytes of the answer that were not read, because nobody knows how.
+    /// Bytes of the answer that were not read, because nobody knows how, or because it is not what it begins like: a
+    /// transcript may begin with a bracket.
     #[must_use]
     pub fn unread_bytes(&self) -> u64 {
-        self.unread
+        let Reading { unreadable, deltas, .. } = *self.reading();
+        let is_unread = self.framing == Framing::Opaque || (unreadable > 0 && deltas == 0);
+        if is_unread { self.size } else { 0 }
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -183,8 +186,9 @@ impl Meter {
     }
 
     fn feed_framed(&mut self, piece: &[u8], last: bool) -> Passed {
+        self.size = self.size.saturating_add(piece.len() as u64);
         match self.framing {
-            Framing::Opaque => self.unread = self.unread.saturating_add(piece.len() as u64),
+            Framing::Opaque => {}
             Framing::Json => {
                 self.documents(piece);
                 if last {

@@ -53,6 +53,7 @@ use hashbrown::HashMap;
 
 use crate::dialect::Api;
 use crate::price::Catalogue;
+use crate::settlement::StatedCost;
 use crate::window::Millis;
 
 /// Everything an operator decided.
@@ -182,6 +183,8 @@ pub struct Provider {
     pub catalogue: Box<str>,
     /// What listed prices are multiplied by, in thousandths.
     pub price_permille: u64,
+    /// What to make of a cost that its answers state.
+    pub stated_cost: StatedCost,
 }
 
 impl Provider {

@@ -27,6 +27,9 @@ use crate::hash::fnv1a;
 use crate::money::PicoUsd;
 use crate::tokens::Usage;
 
+/// What the prices are called that a tier without its own is charged at: those of the model's dearest tier.
+pub const DEAREST: &str = "dearest";
+
 /// A factor of one, in thousandths.
 pub const ONE: u64 = 1_000;
 
@@ -111,9 +114,9 @@ impl Price {
     pub fn charged_as(&self, tier: ServiceTier) -> &str {
         match tier {
             ServiceTier::Named(number) => {
-                self.words.get(usize::from(number)).map_or("dearest", |word| &**word)
+                self.words.get(usize::from(number)).map_or(DEAREST, |word| &**word)
             }
-            _ if !self.knows(tier) => "dearest",
+            _ if !self.knows(tier) => DEAREST,
             _ if self.own(tier).is_none() => ServiceTier::Standard.name(),
             _ => tier.name(),
         }
@@ -123,6 +126,12 @@ impl Price {
     #[must_use]
     pub fn times(self, permille: u64) -> Self {
         Self { permille, ..self }
+    }
+
+    /// Whether it costs nothing, whatever is used.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.all().all(Schedule::is_free)
     }
 
     /// The prices of a tier; those of the standard tier where it has none of its own.

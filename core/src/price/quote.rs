@@ -31,6 +31,12 @@ impl Quote {
         self.0.get(kind as usize).copied().flatten()
     }
 
+    /// Whether nothing costs anything.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.0.iter().flatten().all(|price| *price == 0)
+    }
+
     /// What one of `kind` costs, listed or not.
     #[must_use]
     pub fn price(&self, kind: Kind) -> u64 {

@@ -58,6 +58,12 @@ impl Schedule {
         Self { base: self.base.times(permille), steps: steps.collect() }
     }
 
+    /// Whether it costs nothing at any size of prompt.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.base.is_free() && self.steps.iter().all(|(_, quote)| quote.is_free())
+    }
+
     /// The prices for a prompt of `input` tokens, caches included.
     #[must_use]
     pub fn quote(&self, input: u64) -> &Quote {

@@ -6,7 +6,7 @@ use farebox_core::estimate::Estimate;
 use farebox_core::ledger::Amounts;
 use farebox_core::meter::Reading;
 use farebox_core::money::PicoUsd;
-use farebox_core::settlement::{Bill, Charge, Ending};
+use farebox_core::settlement::{Bill, Charge, Ending, StatedCost};
 use farebox_core::tokens::Tokens;
 use serde_json::{Map, Value};
 
@@ -32,6 +32,7 @@ pub(crate) fn charge(
         price: None,
         step_price: &|_| None,
         tier_asked: None,
+        stated: StatedCost::Compare,
         policy,
         endpoint,
         streamed: true,

@@ -298,11 +298,12 @@ fn what_is_wrong_with_the_other_settings_is_told() {
         (
             "providers",
             r#"{"local": {"dialect": "openai", "cluster": "local", "catalogue": "azur", "price_multiplier": 1.0001},
-                "other": {"dialect": "openai", "cluster": "other", "price_multiplier": 1001}}"#,
+                "other": {"dialect": "openai", "cluster": "other", "price_multiplier": 1001, "stated_cost": "chrage"}}"#,
             &[
                 r#"providers.local.catalogue: no prices are listed of this provider (did you mean "azure"?)"#,
                 "providers.local.price_multiplier: has more decimals than can be counted",
                 "providers.other.price_multiplier: must be a number from 0 to 1000",
+                r#"providers.other.stated_cost: must be one of charge, compare (did you mean "charge"?)"#,
             ],
         ),
         ("unpriced", r#""alow""#, &[r#"unpriced: must be one of deny, allow (did you mean "allow"?)"#]),
