@@ -113,9 +113,7 @@ impl Price {
     #[must_use]
     pub fn charged_as(&self, tier: ServiceTier) -> &str {
         match tier {
-            ServiceTier::Named(number) => {
-                self.words.get(usize::from(number)).map_or(DEAREST, |word| &**word)
-            }
+            ServiceTier::Named(number) => self.words.get(usize::from(number)).map_or(DEAREST, |word| &**word),
             _ if !self.knows(tier) => DEAREST,
             _ if self.own(tier).is_none() => ServiceTier::Standard.name(),
             _ => tier.name(),
