@@ -15,7 +15,11 @@ Nothing may differ but this:
 * the package prices what Azure and Google have of other providers in the standard tier only, Farebox in the
   tiers of those (the arithmetic is still the package's);
 * the package's few prices that are not whole pico-dollars a token (thirds, as floating-point numbers) are
-  rounded half up to that before anything is multiplied.
+  rounded half up to that before anything is multiplied;
+* a dearer tier without prices of its own costs the dearest of the model at Farebox, and the standard at the package: it is
+  not drawn.
+
+What `additions.txt` adds is not in the package, and is left out.
 """
 
 import datetime
@@ -148,7 +152,7 @@ def cost(price, usage):
 def farebox(program, lines):
     """What Farebox says each line costs."""
     text = "\n".join(map(json.dumps, lines))
-    done = subprocess.run([program, "price"], input=text, capture_output=True, text=True, check=True)
+    done = subprocess.run([program, "price", "--listed"], input=text, capture_output=True, text=True, check=True)
     costs = [json.loads(line)["cost_usd"] for line in done.stdout.splitlines()]
     assert len(costs) == len(lines)
     return [None if cost is None else decimal.Decimal(cost) for cost in costs]
@@ -163,6 +167,8 @@ def main() -> int:
             for name in chance.sample(known, min(4, len(known))):
                 model = find(provider, name)
                 at, tier = moment(), chance.choice(list(TIERS))
+                if tier in ("priority", "fast") and vars(model.get_prices(at, TIERS[tier])) == vars(model.get_prices(at)):
+                    tier = "standard"
                 price = model.get_prices(at, TIERS[tier])
                 counted = is_counted(price) or is_free(model, price)
                 use = draw(price) if counted else {"input": 1, "output": 1}

@@ -6,7 +6,7 @@
 use core::fmt;
 use std::io::BufRead;
 
-use farebox_core::price::{Kind, Listing, ServiceTier};
+use farebox_core::price::{Kind, Listing, Price, ServiceTier};
 use farebox_core::tokens::Usage;
 use farebox_core::window::Millis;
 use serde_json::Value;
@@ -20,7 +20,11 @@ use serde_json::Value;
 /// "service_tier" and "at" (a date or an RFC 3339 time; absent: now) may say more; "request" is 1 if it is absent.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// Only what the catalogue lists, without what `prices/additions.txt` adds
+    #[arg(long)]
+    listed: bool,
+}
 
 /// Why use could not be priced.
 #[derive(Debug)]
@@ -35,15 +39,17 @@ pub(crate) enum PriceError {
 ///
 /// # Errors
 /// [`PriceError`] at the first line that cannot be read; then nothing is priced.
-pub(crate) fn run(_: &Arguments) -> Result<String, PriceError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<String, PriceError> {
     let (listing, now) = (Listing::checked_in(), now());
+    let look_up = if arguments.listed { Listing::listed } else { Listing::price };
     let mut costs = Vec::new();
     for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(PriceError::Unreadable)?;
         if line.trim().is_empty() {
             continue;
         }
-        let cost = price(listing, &line, now).map_err(|why| PriceError::Line(index + 1, why))?;
+        let cost = price(|provider, model, at| look_up(listing, provider, model, at), &line, now)
+            .map_err(|why| PriceError::Line(index + 1, why))?;
         let cost = cost.map_or("null".to_owned(), |cost| format!("\"{cost}\""));
         costs.push(format!("{{\"cost_usd\": {cost}}}"));
     }
@@ -51,7 +57,11 @@ pub(crate) fn run(_: &Arguments) -> Result<String, PriceError> {
 }
 
 /// What the use that `line` tells of costs, in dollars; `None` if nobody knows.
-fn price(listing: &Listing, line: &str, now: Millis) -> Result<Option<String>, String> {
+fn price(
+    look_up: impl Fn(&str, &str, Millis) -> Option<Price>,
+    line: &str,
+    now: Millis,
+) -> Result<Option<String>, String> {
     let document: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let members = document.as_object().ok_or("must be a JSON object")?;
     let (mut provider, mut model, mut tier, mut at) = (None, None, ServiceTier::Standard, now);
@@ -76,7 +86,7 @@ fn price(listing: &Listing, line: &str, now: Millis) -> Result<Option<String>, S
         }
     }
     let (provider, model) = (provider.ok_or("provider is missing")?, model.ok_or("model is missing")?);
-    let price = listing.price(provider, model, at);
+    let price = look_up(provider, model, at);
     Ok(price.map(|price| price.cost(&usage, tier).to_string()))
 }
 
@@ -102,7 +112,8 @@ mod tests {
     use super::*;
 
     fn cost(line: &str) -> Result<Option<String>, String> {
-        price(Listing::checked_in(), line, Millis::parse("2026-11-21").unwrap())
+        let look_up = |provider: &str, model: &str, at| Listing::checked_in().price(provider, model, at);
+        price(look_up, line, Millis::parse("2026-11-21").unwrap())
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::config::HoldPolicy;
 use crate::dialect::Endpoint;
 use crate::ledger::Amounts;
 use crate::money::PicoUsd;
-use crate::price::{Price, ServiceTier};
+use crate::price::Price;
 use crate::tokens::{Tokens, Usage};
 
 /// What a request is expected to use.
@@ -31,7 +31,7 @@ impl Estimate {
     /// the model's recent answers suggest.
     #[must_use]
     pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, recent: Option<u64>) -> Self {
-        if !ask.endpoint.is_charged() {
+        if !is_charged(ask.endpoint, price) {
             return Self { amounts: Amounts::REQUEST, ..Self::default() };
         }
         let expected = recent.unwrap_or(policy.output_tokens);
@@ -48,18 +48,24 @@ impl Estimate {
             (ask.input_tokens, 0)
         };
         // A dearer tier is held for; a discount is one only when the answer says so.
-        let tier = asked(ask).filter(|tier| !tier.is_cheaper()).unwrap_or_default();
-        Self::new(Tokens { input, input_audio, output, ..Tokens::default() }, price, policy.ceiling, tier)
+        Self::new(
+            Tokens { input, input_audio, output, ..Tokens::default() },
+            price,
+            policy.ceiling,
+            asked(ask),
+        )
     }
 
     /// What is used when there is so much output: seen and not expected, so that no ceiling holds for it.
     #[must_use]
     pub fn with_output(&self, output: u64, price: Option<&Price>) -> Self {
-        Self::new(Tokens { output, ..self.tokens }, price, None, ServiceTier::Standard)
+        Self::new(Tokens { output, ..self.tokens }, price, None, None)
     }
 
-    fn new(tokens: Tokens, price: Option<&Price>, ceiling: Option<PicoUsd>, tier: ServiceTier) -> Self {
-        let cost = price.map_or(PicoUsd::ZERO, |price| price.cost(&Usage::of(tokens), tier));
+    fn new(tokens: Tokens, price: Option<&Price>, ceiling: Option<PicoUsd>, tier: Option<&str>) -> Self {
+        let usage = Usage::of(tokens);
+        let cost = |price: &Price| price.cost(&usage, price.tier_of_answer(None, tier, &usage));
+        let cost = price.map_or(PicoUsd::ZERO, cost);
         let usd = ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         let (input, output) = (tokens.total_input(), tokens.total_output());
         let share = (u128::from(output) * u128::from(usd.0)).checked_div(u128::from(cost.0));
@@ -68,9 +74,16 @@ impl Estimate {
     }
 }
 
-/// The tier that a request asks for, if it names one.
-fn asked(ask: &Ask) -> Option<ServiceTier> {
-    ask.tier().and_then(|tier| ServiceTier::parse(tier.as_str()))
+/// Whether anything is counted of what is asked of `endpoint`. Moderations are free where their price is nothing, as
+/// OpenAI's is, and not because of what they are: others sell them.
+#[must_use]
+pub fn is_charged(endpoint: Endpoint, price: Option<&Price>) -> bool {
+    endpoint.is_charged() && !(endpoint == Endpoint::Moderations && price.is_some_and(Price::is_free))
+}
+
+/// The tier that a request asks for, in the provider's word.
+fn asked(ask: &Ask) -> Option<&str> {
+    ask.tier().map(|tier| tier.as_str())
 }
 
 /// The most that `ask`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
@@ -78,11 +91,12 @@ fn asked(ask: &Ask) -> Option<ServiceTier> {
 /// tools that the provider runs) is not in this either.
 #[must_use]
 pub fn most(ask: &Ask, bytes: u64, output: u64, price: Option<&Price>) -> Amounts {
-    if !ask.endpoint.is_charged() {
+    if !is_charged(ask.endpoint, price) {
         return Amounts::REQUEST;
     }
     let output = if ask.endpoint.generates() { output.saturating_mul(ask.choices) } else { 0 };
-    let cost = |price: &Price| price.most(bytes, output, asked(ask).unwrap_or_default());
+    let tier = |price: &Price| asked(ask).and_then(|word| price.tier(word)).unwrap_or_default();
+    let cost = |price: &Price| price.most(bytes, output, tier(price));
     Amounts { usd: price.map_or(PicoUsd::ZERO, cost), input: bytes, output, requests: 1 }
 }
 

@@ -1,14 +1,13 @@
 //! Decides what an answer used, from its bytes as they pass.
 //!
-//! The answer is never collected: plain answers and stream events go through the scanner once, and what
-//! remains is a few numbers. A stream may end at any byte and the reading is still the best there is.
+//! The answer is never collected: plain answers and stream events go through the scanner once, and what remains
+//! is a few numbers. A stream may end anywhere, and the reading is still the best there is.
 //!
 //! When the gateway asked for the usage chunk on its own account, the meter also takes that chunk out of
 //! the stream again, so that the client sees what it would have seen without a gateway. For that alone
 //! the unfinished last event of a piece is kept back, up to a bound.
 //!
-//! An answer may be ended early, between two events of its stream: then the client sees every event before
-//! that whole, and a last one that the gateway writes.
+//! An answer may be ended early, between two events: the client sees those before it whole, and a last one of ours.
 //!
 //! Does not price, does not decide when an answer ends early, and does not guess what was not reported: see
 //! `settlement.rs`.
@@ -17,14 +16,16 @@ mod chunk;
 mod event_kind;
 mod framing;
 mod marks;
-mod numbers;
+mod number;
 mod outgoing;
+mod prefix;
 mod reading;
+mod searches;
 mod template;
 #[cfg(test)]
 mod tests;
 
-use crate::dialect::{Endpoint, Field, bedrock, eventstream, sse};
+use crate::dialect::{Endpoint, Field, bedrock, eventstream, headers, sse};
 use crate::head::RequestHead;
 use crate::json::{Scanner, count};
 use crate::text::without_marks;
@@ -46,8 +47,8 @@ pub struct Meter {
     framing: Framing,
     /// The answer's first bytes, until they tell how it is framed. `None`: that is known.
     start: Option<Vec<u8>>,
-    /// Bytes that came and were not read.
-    unread: u64,
+    /// Bytes that came.
+    size: u64,
     events: sse::Splitter,
     messages: eventstream::Splitter,
     document: Document,
@@ -73,7 +74,7 @@ impl Meter {
             endpoint,
             framing,
             start: Some(Vec::new()),
-            unread: 0,
+            size: 0,
             events: sse::Splitter::default(),
             messages: eventstream::Splitter::default(),
             document: Document {
@@ -106,10 +107,13 @@ impl Meter {
         self.framing
     }
 
-    /// Bytes of the answer that were not read, because nobody knows how.
+    /// Bytes of the answer that were not read, because nobody knows how, or because it is not what it begins like: a
+    /// transcript may begin with a bracket.
     #[must_use]
     pub fn unread_bytes(&self) -> u64 {
-        self.unread
+        let Reading { unreadable, deltas, .. } = *self.reading();
+        let is_unread = self.framing == Framing::Opaque || (unreadable > 0 && deltas == 0);
+        if is_unread { self.size } else { 0 }
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -118,7 +122,7 @@ impl Meter {
         self.hides
     }
 
-    /// Reads the headers of an answer: Bedrock says in them what was used.
+    /// Reads the headers of an answer: Bedrock says in them what was used, and others how it was served.
     pub fn head(&mut self, head: &RequestHead) {
         let mut said = false;
         for (name, value) in head.iter().filter(|(name, _)| name.starts_with(bedrock::HEADER_PREFIX)) {
@@ -127,6 +131,14 @@ impl Meter {
                 && self.document.reading.reported.get(*kind).is_none()
             {
                 self.document.reading.reported.set(*kind, count);
+                said = true;
+            }
+        }
+        for (name, field) in headers::SERVED {
+            if let Some(value) = head.first(name).filter(|value| value.len() <= 64) {
+                let Document { reading, event, .. } = &mut self.document;
+                Collect { reading, event }.text(field, value, value.len() as u64);
+                event.news = false;
                 said = true;
             }
         }
@@ -174,8 +186,9 @@ impl Meter {
     }
 
     fn feed_framed(&mut self, piece: &[u8], last: bool) -> Passed {
+        self.size = self.size.saturating_add(piece.len() as u64);
         match self.framing {
-            Framing::Opaque => self.unread = self.unread.saturating_add(piece.len() as u64),
+            Framing::Opaque => {}
             Framing::Json => {
                 self.documents(piece);
                 if last {

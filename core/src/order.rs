@@ -23,7 +23,7 @@ use crate::dialect::Api;
 use crate::estimate::{Estimate, most};
 use crate::head::RequestHead;
 use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
-use crate::price::{Price, ServiceTier};
+use crate::price::Price;
 use crate::recent::Recent;
 use crate::route::{Destination, Plan, route, route_to};
 use crate::subject::{Subject, digest};
@@ -116,8 +116,11 @@ impl Order<'_> {
         }
         // What a tier costs that nobody knows cannot be held.
         if let Some(tier) = self.ask.tier().filter(|_| offer.accounts.iter().any(is_strict))
-            && let Some(asked) = ServiceTier::parse(tier.as_str())
-            && !offer.prices.iter().flatten().all(|price| price.knows(asked))
+            && !offer
+                .prices
+                .iter()
+                .flatten()
+                .all(|price| price.tier(tier.as_str()).is_none_or(|tier| price.knows(tier)))
         {
             return Err(Denial::Body(AskError::MayRaise(tier.clone())));
         }

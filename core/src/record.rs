@@ -72,6 +72,8 @@ pub struct Record<'a> {
     pub unreadable: u64,
     /// The service tier it was served in, in the provider's word.
     pub service_tier: Option<&'a str>,
+    /// The tier whose prices it was charged at.
+    pub charged_tier: Option<&'a str>,
     /// What its attempts came to, as JSON objects with commas in between; empty if it had one target.
     pub attempts: &'a str,
     /// The status of the provider, if the client got another.
@@ -109,6 +111,7 @@ impl Record<'_> {
         line.text(name!("model_served"), self.model_served);
         line.text(name!("provider"), self.provider);
         line.text(name!("service_tier"), self.service_tier);
+        line.text(name!("charged_tier"), self.charged_tier);
         line.raw(name!("stream"), if self.stream { "true" } else { "false" });
         line.number(name!("input_tokens"), tokens.map(|tokens| tokens.total_input()));
         line.number(name!("cache_read_tokens"), tokens.map(|tokens| tokens.total_cache_read()));
@@ -117,6 +120,7 @@ impl Record<'_> {
         line.number(name!("reasoning_tokens"), tokens.map(|tokens| tokens.reasoning));
         line.money(name!("cost_usd"), self.charge.and_then(|charge| charge.usd));
         line.money(name!("stated_cost_usd"), self.stated_cost);
+        line.text(name!("cost_source"), self.charge.and_then(Charge::cost_source));
         line.text(name!("usage_source"), self.charge.map(|charge| charge.source.name()));
         line.text(name!("usage_basis"), self.charge.and_then(|charge| charge.basis).map(Basis::name));
         line.number(name!("ttft_ms"), self.ttft_ms);
@@ -219,8 +223,13 @@ mod tests {
         let empty: Value =
             serde_json::from_str(&Record { outcome: "denied", ..Record::default() }.to_json()).unwrap();
         let tokens = Tokens { input: 1, cache_read: 35, output: 7, ..Tokens::default() };
-        let charge =
-            Charge { tokens, usd: Some(PicoUsd(2_500_000)), source: UsageSource::Provider, basis: None };
+        let charge = Charge {
+            tokens,
+            usd: Some(PicoUsd(2_500_000)),
+            is_stated: false,
+            source: UsageSource::Provider,
+            basis: None,
+        };
         let full = Record {
             model_requested: Some("a\"b\n"),
             charge: Some(&charge),

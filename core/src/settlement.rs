@@ -12,6 +12,8 @@
 //! | plain answer cut by the provider | what was seen, and no less than is usual: it was made to its end |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
 //!
+//! A cost that the answer states is the cost where the provider is one that bills it: see `stated.rs`.
+//!
 //! Every charge says where its numbers come from. A number the provider reported always beats a guess, if it can be true.
 //! What cannot be seen is reasoning: no provider streams all of it, and it comes before the text, so who has seen text has
 //! had it.
@@ -19,12 +21,14 @@
 //! Does not write counters: `Hold::settle` does.
 
 mod ending;
+mod source;
+mod stated;
 
 use std::rc::Rc;
 
 use crate::config::OnDisconnect;
 use crate::dialect::{Count, Endpoint};
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, is_charged};
 use crate::ledger::Amounts;
 use crate::meter::Reading;
 use crate::money::PicoUsd;
@@ -33,45 +37,11 @@ use crate::recent::Lately;
 use crate::tokens::{Tokens, Usage};
 
 pub use ending::Ending;
+pub use source::{Basis, UsageSource};
+pub use stated::StatedCost;
 
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
 const BYTES_PER_TOKEN: u64 = 4;
-
-/// Where the numbers of a charge come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsageSource {
-    /// The provider said all of it.
-    Provider,
-    /// The provider said a part, the rest is estimated.
-    ProviderPartial,
-    /// Nobody said; it is estimated.
-    Estimated,
-    /// Something was answered that could not be read.
-    Unread,
-    /// The provider said what cannot be true.
-    Implausible,
-    /// There is nothing to charge.
-    None,
-}
-
-impl UsageSource {
-    /// Every source, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::Provider, Self::ProviderPartial, Self::Estimated, Self::Unread, Self::Implausible, Self::None];
-
-    /// What the record and metrics call it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::ProviderPartial => "provider_partial",
-            Self::Estimated => "estimated",
-            Self::Unread => "unread",
-            Self::Implausible => "implausible",
-            Self::None => "none",
-        }
-    }
-}
 
 /// What a request is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,39 +50,12 @@ pub struct Charge {
     pub tokens: Tokens,
     /// Their cost; `None` if the model has no price.
     pub usd: Option<PicoUsd>,
+    /// Whether that is what the provider states.
+    pub is_stated: bool,
     /// Where the tokens come from.
     pub source: UsageSource,
     /// What was estimated from, if something was.
     pub basis: Option<Basis>,
-}
-
-/// What the output of an estimate was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// The pieces of text that came: about one token each at many providers.
-    Deltas,
-    /// The bytes of text that came.
-    TextBytes,
-    /// What was held.
-    Hold,
-    /// What the answers of the model to the team were lately.
-    Recent,
-    /// The prompt alone: no output came, or the policy asks for this.
-    Input,
-}
-
-impl Basis {
-    /// What the record calls it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Deltas => "deltas",
-            Self::TextBytes => "text_bytes",
-            Self::Hold => "hold",
-            Self::Recent => "recent",
-            Self::Input => "input",
-        }
-    }
 }
 
 impl Charge {
@@ -121,6 +64,12 @@ impl Charge {
     pub fn amounts(&self) -> Amounts {
         let (input, output) = (self.tokens.total_input(), self.tokens.total_output());
         Amounts { usd: self.usd.unwrap_or_default(), input, output, requests: 1 }
+    }
+
+    /// What the record calls the place that the cost comes from; `None` if there is no cost.
+    #[must_use]
+    pub fn cost_source(&self) -> Option<&'static str> {
+        self.usd.map(|_| if self.is_stated { "stated" } else { "price" })
     }
 
     /// Whether the provider states a cost that is more than a hundredth off this one: a sign that a price is
@@ -147,6 +96,8 @@ pub struct Bill<'a> {
     pub step_price: &'a dyn Fn(&str) -> Option<Rc<Price>>,
     /// The service tier that the caller asked for, in the provider's word.
     pub tier_asked: Option<&'a str>,
+    /// What to make of a cost that the answer states.
+    pub stated: StatedCost,
     /// What to do when the client leaves.
     pub policy: OnDisconnect,
     /// What was asked for.
@@ -169,6 +120,14 @@ const BOUND_FACTOR: u64 = 16;
 const ALWAYS_PLAUSIBLE: u64 = 100_000;
 
 impl Bill<'_> {
+    /// What the prices are called that a charge was made with; `None` if none was.
+    #[must_use]
+    pub fn tier_charged(&self, charge: &Charge) -> Option<&str> {
+        let price = self.price.filter(|_| !charge.is_stated && charge.source != UsageSource::None)?;
+        let usage = Usage { tokens: charge.tokens, ..self.reading.reported.usage() };
+        Some(price.charged_as(self.tier(price, &usage)))
+    }
+
     /// The charge for a request that ended like this.
     #[must_use]
     pub fn charge(&self, ending: Ending) -> Charge {
@@ -182,17 +141,19 @@ impl Bill<'_> {
         // Anthropic's price for it, of every kind of token. Source: its documentation of data residency.
         let usd =
             usd.map(|usd| if self.reading.in_us { PicoUsd(usd.0.saturating_add(usd.0 / 10)) } else { usd });
-        Charge { tokens, usd, source, basis }
+        let stated = self.stated(ending, source, usd);
+        Charge { tokens, usd: stated.or(usd), is_stated: stated.is_some(), source, basis }
     }
 
     fn cost(&self, price: &Price, tokens: &Tokens) -> PicoUsd {
-        price.cost(&Usage { tokens: *tokens, ..self.reading.reported.usage() }, self.tier())
+        let usage = Usage { tokens: *tokens, ..self.reading.reported.usage() };
+        price.cost(&usage, self.tier(price, &usage))
     }
 
     fn used(&self, ending: Ending) -> Used {
         let reported = &self.reading.reported;
         let nothing = Used { tokens: Tokens::default(), source: UsageSource::None, basis: None };
-        if !self.endpoint.is_charged() {
+        if !is_charged(self.endpoint, self.price) {
             return nothing;
         }
         if self.is_implausible() {
@@ -344,19 +305,21 @@ impl Bill<'_> {
     /// The cost of an answer that was made in steps, each at its own model's price; tools once.
     fn cost_of_steps(&self, price: &Price) -> PicoUsd {
         let tools = Usage { tokens: Tokens::default(), ..self.reading.reported.usage() };
-        self.reading.steps.iter().fold(price.cost(&tools, self.tier()), |sum, step| {
+        self.reading.steps.iter().fold(price.cost(&tools, self.tier(price, &tools)), |sum, step| {
             let own = step.model.as_ref().and_then(|model| (self.step_price)(model.as_str()));
             let used = Usage { requests: 0, ..Usage::of(step.reported.tokens()) };
-            sum.saturating_add(own.as_deref().unwrap_or(price).cost(&used, self.tier()))
+            let price = own.as_deref().unwrap_or(price);
+            sum.saturating_add(price.cost(&used, self.tier(price, &used)))
         })
     }
 
-    fn tier(&self) -> ServiceTier {
+    /// The tier of the answer, by the words that the price knows.
+    fn tier(&self, price: &Price, usage: &Usage) -> ServiceTier {
         if self.reading.fast {
             return ServiceTier::Fast;
         }
         let served = self.reading.service_tier.as_ref().map(|tier| tier.as_str());
-        ServiceTier::of_answer(served, self.tier_asked)
+        price.tier_of_answer(served, self.tier_asked, usage)
     }
 }
 

@@ -101,7 +101,7 @@ mod tests {
 
     fn charge(usd: Option<u64>, input: u64, output: u64, source: UsageSource) -> Charge {
         let tokens = Tokens { input, output, ..Tokens::default() };
-        Charge { tokens, usd: usd.map(PicoUsd), source, basis: None }
+        Charge { tokens, usd: usd.map(PicoUsd), is_stated: false, source, basis: None }
     }
 
     #[test]

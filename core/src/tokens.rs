@@ -108,6 +108,8 @@ pub struct Usage {
     pub file_searches: u64,
     /// Requests that a model worked on: 1, or 0 where nothing was done.
     pub requests: u64,
+    /// Of those, the ones for which the provider searched the web.
+    pub grounded_requests: u64,
 }
 
 impl Usage {

@@ -5,7 +5,7 @@
 
 use farebox_core::chain::Failure;
 use farebox_core::denial::Denial;
-use farebox_core::price::ServiceTier;
+use farebox_core::price::DEAREST;
 use farebox_core::recent::Lately;
 use farebox_core::record::Record;
 use farebox_core::route::Destination;
@@ -62,6 +62,7 @@ impl Gateway {
             price: price.as_deref(),
             step_price: &|model| prices.price(provider, model, self.seen.arrived),
             tier_asked: admitted.tier_asked.as_ref().map(|tier| tier.as_str()),
+            stated: provider.stated_cost,
             policy: admitted.config.on_disconnect,
             endpoint: admitted.endpoint,
             streamed: self.seen.stream,
@@ -73,6 +74,13 @@ impl Gateway {
         };
         let last = bill.charge(ending);
         let charge = admitted.sunk.with(&last, &admitted.estimate);
+        let charged_tier = bill.tier_charged(&last);
+        if charged_tier == Some(DEAREST) {
+            self.worker.metrics.count("farebox_unknown_tier_total", 1);
+            log::warn!(
+                "an answer was made in a tier of service without prices: it is charged at the model's dearest"
+            );
+        }
         if ending == Ending::ClientGone {
             admitted.trail = trail::abandoned(core::mem::take(&mut admitted.trail));
         }
@@ -92,6 +100,7 @@ impl Gateway {
             service_tier: reading.service_tier.as_ref().map(|tier| tier.as_str()),
             provider: Some(&admitted.target.provider.name),
             charge: Some(&charge),
+            charged_tier,
             stated_cost: reading.stated_cost,
             ttft_ms,
             outcome: ending.outcome(),
@@ -168,13 +177,6 @@ impl Gateway {
             let (output, reasoning) = (each(charge.tokens.total_output()), each(charge.tokens.reasoning));
             let team = self.seen.key.as_ref().map_or("", |key| &key.team);
             self.worker.recent.borrow_mut().note(team, &admitted.plan.label, output, reasoning);
-        }
-        let tier = admitted.meter.reading().service_tier.as_ref();
-        if tier.is_some_and(|tier| ServiceTier::parse(tier.as_str()) == Some(ServiceTier::Unknown)) {
-            metrics.count("farebox_unknown_tier_total", 1);
-            log::warn!(
-                "an answer names a tier of service that is not known: it is charged at the model's dearest prices"
-            );
         }
         if charge.source == UsageSource::Implausible {
             metrics.count("farebox_implausible_usage_total", 1);

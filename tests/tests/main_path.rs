@@ -269,7 +269,10 @@ async fn every_endpoint_reaches_the_provider_and_others_only_by_configuration() 
             (404, Some("unknown_endpoint")),
             "{path}"
         );
-        assert_eq!(answer.json()["error"]["code"], "unknown_endpoint", "{path}");
+        // In the form of the API whose paths begin so.
+        let told = answer.json();
+        let code = if path.starts_with("/v2/") { told.get("error") } else { told["error"].get("code") };
+        assert_eq!(code, (!path.starts_with("/v2/")).then_some(&json!("unknown_endpoint")), "{path}: {told}");
     }
     for (method, path) in
         [("GET", "/v1/chat/completions"), ("DELETE", "/v1/models"), ("POST", "/farebox/usage")]

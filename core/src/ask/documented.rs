@@ -25,10 +25,15 @@ fn column(member: Member) -> Option<usize> {
         | Member::MaxTokensToSample
         | Member::MaxTokenCount
         | Member::MaxOutput
+        | Member::MaxOutputOtherwise
         | Member::MaxInference
         | Member::NumPredict => "limits output",
         Member::ServiceTier | Member::Speed | Member::InferenceGeo | Member::SearchContextSize => "tier",
-        Member::StoredState | Member::StoredStates | Member::PromptId => "state",
+        Member::StoredState
+        | Member::StoredStates
+        | Member::Container
+        | Member::ItemId
+        | Member::PromptId => "state",
         Member::Background | Member::Deferred => "later",
         Member::User | Member::SafetyIdentifier | Member::UserId => "end user",
         Member::Document
@@ -40,6 +45,9 @@ fn column(member: Member) -> Option<usize> {
         | Member::InferenceConfig
         | Member::Options
         | Member::Harmless
+        | Member::Item
+        | Member::ItemType
+        | Member::ItemContent
         | Member::WebSearchOptions
         | Member::TierObject
         | Member::PerformanceConfig

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::bodies::SETTINGS;
 use super::input::Item;
 use super::limit::Limits;
 use super::spelling::{is_alike, may_name_model, may_raise};
@@ -191,17 +192,6 @@ fn whole_count(value: Value<'_>, at: &Range<usize>) -> Option<u64> {
     let Value::Number(number) = value else { return None };
     if number.len() == at.len() { count(number) } else { None }
 }
-
-/// The objects that say how an answer is to be made.
-const SETTINGS: [&str; 7] = [
-    "",
-    "extra_body",
-    "generationConfig",
-    "generation_config",
-    "inferenceConfig",
-    "textGenerationConfig",
-    "additionalModelRequestFields",
-];
 
 impl Sink<Member> for Members {
     const WANTS_NAMES: bool = true;

@@ -29,6 +29,7 @@ mod policy;
 mod presets;
 mod prices;
 mod providers;
+mod requests;
 mod rules;
 mod secret;
 mod suggestion;
@@ -45,6 +46,7 @@ pub use crate::ledger::{
 pub use crate::pattern::Pattern;
 pub use error::{ConfigError, ConfigErrors};
 pub use passed::{Names, Passed};
+pub use requests::{Requests, StoredState};
 pub use secret::Secret;
 
 use std::rc::Rc;
@@ -54,6 +56,7 @@ use hashbrown::HashMap;
 use crate::bound_id::ProviderAccounts;
 use crate::dialect::Api;
 use crate::price::Catalogue;
+use crate::settlement::StatedCost;
 use crate::window::Millis;
 
 /// Everything an operator decided.
@@ -111,35 +114,6 @@ pub struct Config {
     pub headers_only: Option<HeadersOnly>,
     /// FNV-1a of the JSON text, to tell configurations apart in logs.
     pub hash: u64,
-}
-
-/// What requests may ask for that is refused unless the operator allows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Requests {
-    /// To be answered later (`background`): what it costs is never seen, so it is charged what was held.
-    pub background: bool,
-    /// To be answered by other models than the one they name (`models`, `fallbacks`, `tools[].model`).
-    pub other_models: bool,
-    /// To go on from what the provider keeps: it is not told which team that belongs to.
-    pub stored_state: StoredState,
-}
-
-/// Who may go on from what a provider keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StoredState {
-    /// Nobody.
-    Deny,
-    /// The team that it was given to here. Where there are several teams, this is so from the start.
-    #[default]
-    Team,
-    /// Whoever names it. Where there is one team, this is so from the start.
-    Allow,
-}
-
-impl StoredState {
-    /// Each with its word in the configuration.
-    pub(crate) const NAMES: [(&'static str, Self); 3] =
-        [("deny", Self::Deny), ("team", Self::Team), ("allow", Self::Allow)];
 }
 
 /// What is known of a request of which the body is not read.
@@ -208,6 +182,8 @@ pub struct Provider {
     pub catalogue: Box<str>,
     /// What listed prices are multiplied by, in thousandths.
     pub price_permille: u64,
+    /// What to make of a cost that its answers state.
+    pub stated_cost: StatedCost,
 }
 
 impl Provider {

@@ -9,7 +9,7 @@ use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
 use super::{
     budgets, callers, cors, document, failover, headers_only, models, passed, policy, prices, providers,
-    rules,
+    requests, rules,
 };
 use crate::bound_id::ProviderAccounts;
 use crate::dialect::Endpoint;
@@ -92,7 +92,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let mut teams: Vec<&str> = keys.values().map(|key: &std::rc::Rc<super::Key>| &*key.team).collect();
     teams.sort_unstable();
     teams.dedup();
-    let (requests, secret) = policy::requests(fields.get("requests").as_ref(), teams.len(), environment);
+    let (requests, secret) = requests::read(fields.get("requests").as_ref(), teams.len(), environment);
     let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref().map(|(_, secret)| secret));
     Some(Config {
         identity_header,

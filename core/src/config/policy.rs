@@ -1,9 +1,8 @@
 //! Decides the settings that are not about one caller, provider or model, and their defaults.
 
 use super::cursor::Cursor;
-use super::parse::Environment;
 use super::syntax::{ENDPOINT, HEADER};
-use super::{HoldPolicy, OnDisconnect, Pattern, Requests, Secret, StoredState, Unpriced, credentials};
+use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
 use crate::money::PicoUsd;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
@@ -50,29 +49,6 @@ pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
         ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
         epoch_ms: epoch.unwrap_or(3_600) * 1_000,
     }
-}
-
-/// Also the secret that binds ids, if there is one. `teams`: how many there are.
-pub(super) fn requests(
-    at: Option<&Cursor<'_>>,
-    teams: usize,
-    environment: Environment<'_>,
-) -> (Requests, Option<(Box<str>, Secret)>) {
-    let fields =
-        at.and_then(|at| at.fields(&["background", "other_models", "stored_state", "stored_state_secret"]));
-    let words = [("deny", false), ("allow", true)];
-    let said = |key| fields.as_ref().and_then(|fields| fields.get(key)?.word(&words));
-    let stored_state =
-        fields.as_ref().and_then(|fields| fields.get("stored_state")?.word(&StoredState::NAMES));
-    let usual = if teams < 2 { StoredState::Allow } else { StoredState::Team };
-    let secret = fields.as_ref().and_then(|fields| fields.get("stored_state_secret"));
-    let secret = secret.and_then(|at| credentials::read_secret(&at, environment));
-    let requests = Requests {
-        background: said("background").unwrap_or(false),
-        other_models: said("other_models").unwrap_or(false),
-        stored_state: stored_state.unwrap_or(usual),
-    };
-    (requests, secret)
 }
 
 pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {

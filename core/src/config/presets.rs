@@ -8,6 +8,7 @@
 //! Does not know models or prices: see `price`.
 
 use crate::dialect::Api;
+use crate::settlement::StatedCost;
 
 /// What is known of a provider.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Preset {
     pub include_usage: bool,
     /// The provider in the price list; `None` for what runs on the operator's own machines.
     pub catalogue: Option<&'static str>,
+    /// What to make of a cost that its answers state: `Charge` where its documentation says that it is what is billed.
+    pub stated_cost: StatedCost,
     /// How it may be authenticated to, as an example, if it is certain that it must be.
     pub credentials: Option<&'static str>,
 }
@@ -53,6 +56,7 @@ const OPENAI_LIKE: Preset = Preset {
     header: None,
     include_usage: true,
     catalogue: None,
+    stated_cost: StatedCost::Compare,
     credentials: None,
 };
 
@@ -160,8 +164,14 @@ pub(super) static PRESETS: [Preset; 25] = [
         catalogue: Some("deepseek"),
         ..OPENAI_LIKE
     },
-    // https://docs.x.ai/docs/api-reference; its Messages are deprecated
-    Preset { name: "xai", host: Host::At("api.x.ai"), catalogue: Some("x-ai"), ..OPENAI_LIKE },
+    // https://docs.x.ai/docs/api-reference; its Messages are deprecated. https://docs.x.ai/developers/cost-tracking
+    Preset {
+        name: "xai",
+        host: Host::At("api.x.ai"),
+        catalogue: Some("x-ai"),
+        stated_cost: StatedCost::Charge,
+        ..OPENAI_LIKE
+    },
     // https://docs.cohere.com/reference/chat
     Preset {
         name: "cohere",
@@ -196,7 +206,7 @@ pub(super) static PRESETS: [Preset; 25] = [
         catalogue: Some("fireworks"),
         ..OPENAI_LIKE
     },
-    // https://openrouter.ai/docs/api-reference/overview
+    // https://openrouter.ai/docs/api-reference/overview; …/use-cases/usage-accounting: the cost is what the account is charged
     Preset {
         name: "openrouter",
         apis: &[Api::OpenAi, Api::Anthropic],
@@ -204,6 +214,7 @@ pub(super) static PRESETS: [Preset; 25] = [
         base_path: Some("/api/v1"),
         header: BEARER,
         catalogue: Some("openrouter"),
+        stated_cost: StatedCost::Charge,
         ..OPENAI_LIKE
     },
     // https://docs.perplexity.ai/api-reference: its root is the host's; every chunk reports usage
@@ -213,6 +224,7 @@ pub(super) static PRESETS: [Preset; 25] = [
         base_path: Some(""),
         include_usage: false,
         catalogue: Some("perplexity"),
+        stated_cost: StatedCost::Charge,
         ..OPENAI_LIKE
     },
     // https://inference-docs.cerebras.ai/resources/openai

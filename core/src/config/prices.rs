@@ -7,13 +7,17 @@ use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::policy::MAX_COUNT;
-use super::syntax::MODEL;
+use super::syntax::{MODEL, NAME};
 use super::{Pattern, Provider};
 use crate::hash::{self, fnv1a};
 use crate::price::{Catalogue, Kind, Override, Price, Quote, Schedule, ServiceTier};
 
 /// The prices of long prompts.
 const STEPS: &str = "tiers";
+/// The prices of tiers by the words of the provider.
+const WORDS: &str = "service_tiers";
+/// The most words that a model may have prices for.
+const MOST_WORDS: usize = 16;
 /// The threshold of one of them.
 const ABOVE: &str = "above_input_tokens";
 
@@ -48,18 +52,32 @@ fn seed(prices: &[(String, Price)], providers: &HashMap<Box<str>, Rc<Provider>>)
 fn read_price(at: &Cursor<'_>) -> Option<Price> {
     let own = Kind::ALL.into_iter().map(|(_, name, _)| name);
     let tiers = || ServiceTier::ALL.into_iter().filter(|(tier, _)| *tier != ServiceTier::Standard);
-    let known: Vec<_> = own.chain([STEPS]).chain(tiers().map(|(_, name)| name)).collect();
+    let known: Vec<_> = own.chain([STEPS, WORDS]).chain(tiers().map(|(_, name)| name)).collect();
     let fields = at.fields(&known)?;
     let needed = [fields.need("input").is_some(), fields.need("output").is_some()];
     let base = quote(&fields);
     let steps = fields.get(STEPS).map(|list| read_steps(&list)).unwrap_or_default();
-    let tiers = tiers().filter_map(|(tier, name)| {
-        let own = quote(&fields.get(name)?.fields(&kinds())?);
+    let over = |at: &Cursor<'_>| {
+        let own = quote(&at.fields(&kinds())?);
         let steps = steps.iter().map(|(above, quote)| (*above, own.over(quote)));
-        Some((tier, Schedule::new(own.over(&base), steps.collect())))
+        Some(Schedule::new(own.over(&base), steps.collect()))
+    };
+    let tiers = tiers().filter_map(|(tier, name)| Some((tier, over(&fields.get(name)?)?))).collect();
+    let words = fields.get(WORDS).map(|at| read_words(&at, over)).unwrap_or_default();
+    (needed == [true; 2]).then(|| Price::new(Schedule::new(base, steps), tiers).with_words(words))
+}
+
+/// Prices of tiers that are told apart by the provider's words.
+fn read_words(at: &Cursor<'_>, read: impl Fn(&Cursor<'_>) -> Option<Schedule>) -> Vec<(Box<str>, Schedule)> {
+    let entries = at.entries().unwrap_or_default();
+    if entries.len() > MOST_WORDS {
+        at.fail(format!("has more than {MOST_WORDS} names"));
+    }
+    let words = entries.into_iter().filter_map(|(word, entry)| {
+        entry.key_is(word, NAME);
+        Some((word.to_ascii_lowercase().into(), read(&entry)?))
     });
-    let tiers = tiers.collect();
-    (needed == [true; 2]).then(|| Price::new(Schedule::new(base, steps), tiers))
+    words.collect()
 }
 
 /// What changes for long prompts, by the threshold.

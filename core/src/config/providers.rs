@@ -15,8 +15,9 @@ use super::{Credential, Endpoint, Provider, credentials, endpoints};
 use crate::dialect::Api;
 use crate::money::parse_decimal;
 use crate::price::{Listing, ONE};
+use crate::settlement::StatedCost;
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "preset",
     "dialect",
     "cluster",
@@ -28,6 +29,7 @@ const FIELDS: [&str; 13] = [
     "include_usage",
     "catalogue",
     "price_multiplier",
+    "stated_cost",
     "project",
     "location",
 ];
@@ -68,6 +70,7 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
     let include_usage = fields.get("include_usage").and_then(|at| at.flag());
     let catalogue = fields.get("catalogue").and_then(|at| read_catalogue(&at));
     let price_permille = fields.get("price_multiplier").and_then(|at| read_multiplier(&at));
+    let stated_cost = fields.get("stated_cost").and_then(|at| at.word(&StatedCost::NAMES));
     if let Some(preset) = preset {
         miss(preset, fields);
     }
@@ -99,6 +102,7 @@ fn read_provider(name: &str, fields: &Fields<'_>, environment: Environment<'_>) 
         include_usage: include_usage.or_else(|| preset.map(|preset| preset.include_usage)).unwrap_or(true),
         catalogue: catalogue.or_else(|| preset?.catalogue).unwrap_or(name).into(),
         price_permille: price_permille.unwrap_or(ONE),
+        stated_cost: stated_cost.or_else(|| preset.map(|preset| preset.stated_cost)).unwrap_or_default(),
     })
 }
 

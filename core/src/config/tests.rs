@@ -16,7 +16,7 @@ const SHA: &str = "0000000000000000000000000000000000000000000000000000000000000
 
 /// An environment in which every variable is set.
 fn everything_set(_: &str) -> Option<String> {
-    Some("sk-secret".to_owned())
+    Some("sk-secret-of-a-provider".to_owned())
 }
 
 fn parse(json: &str) -> Result<Config, ConfigErrors> {

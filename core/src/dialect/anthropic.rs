@@ -91,6 +91,8 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
             Shape::value("service_tier", Field::ServiceTier),
             Shape::value("speed", Field::Speed),
             Shape::value("inference_geo", Field::Geo),
+            // OpenRouter says it here too.
+            Shape::value("cost", Field::Cost),
             ITERATIONS,
         ],
     ),

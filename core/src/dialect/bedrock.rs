@@ -78,6 +78,7 @@ pub static CONVERSED: Shape<Field> = Shape::document(&[
         ],
     ),
     Shape::inside("serviceTier", &[Shape::value("type", Field::ServiceTier)]),
+    Shape::inside("performanceConfig", &[Shape::value("latency", Field::Speed)]),
 ]);
 
 /// Headers of an answer of InvokeModel that say what was used.

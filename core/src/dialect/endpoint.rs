@@ -26,7 +26,7 @@ pub enum Endpoint {
     Transcriptions,
     /// OpenAI's speech.
     Speech,
-    /// OpenAI's moderations, which are free.
+    /// OpenAI's moderations, which are free there and sold elsewhere.
     Moderations,
     /// Jina's and Voyage's rerank.
     Rerank,
@@ -197,10 +197,10 @@ impl Endpoint {
         }
     }
 
-    /// Whether the provider charges for it.
+    /// Whether a provider may charge for it.
     #[must_use]
     pub fn is_charged(self) -> bool {
-        !matches!(self, Self::CountTokens | Self::CountContent | Self::CountInput | Self::Moderations)
+        !matches!(self, Self::CountTokens | Self::CountContent | Self::CountInput)
     }
 
     /// Whether a complete answer has output tokens.
@@ -210,6 +210,7 @@ impl Endpoint {
             && !matches!(
                 self,
                 Self::Embeddings
+                    | Self::Moderations
                     | Self::EmbedContent
                     | Self::Predict
                     | Self::CohereEmbed

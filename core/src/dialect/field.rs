@@ -50,6 +50,10 @@ pub enum Count {
     TimedOutput,
     /// Searches of the web.
     WebSearches,
+    /// The same, counted from what the answer lists.
+    SearchItems,
+    /// Searches of a network of people, which cost what those of the web do.
+    SocialSearches,
     /// Searches of stored files.
     FileSearches,
     /// Units of a search or a ranking.
@@ -115,6 +119,8 @@ pub enum Field {
     Finish,
     /// What kind of event it is; some are the last of a stream.
     EventKind,
+    /// What the provider searched the web for; said again in every chunk of a stream.
+    SearchQuery,
     /// What kind of item the answer has; a search of the web is charged.
     Item,
     /// What the item did: pages that are opened are no searches.

@@ -5,6 +5,8 @@
 //! chunk. A member that is absent means zero. Modalities are listed apart, and their sum may be below the
 //! total: the rest is text.
 //!
+//! Searches are counted by what was searched for: a stream says the same again, and one query is charged once.
+//!
 //! Without `alt=sse` a stream is one JSON array, which is why everything is looked for in elements too.
 //!
 //! Embeddings of Vertex (`:predict`) count each text by itself, in protobuf's own spelling: the sum is what was used.
@@ -43,9 +45,17 @@ static PART: &[Shape<Field>] = &[
     no_content("thoughtSignature"),
 ];
 
+const QUERIES: &[Shape<Field>] = &[Shape::value("[]", Field::SearchQuery)];
+
 static CANDIDATES: &[Shape<Field>] = &[Shape::inside(
     "[]",
-    &[Shape::inside("content", &[Shape::inside("parts", &[Shape::inside("[]", PART).with_rest(&CONTENT)])])],
+    &[
+        Shape::inside("content", &[Shape::inside("parts", &[Shape::inside("[]", PART).with_rest(&CONTENT)])]),
+        Shape::inside(
+            "groundingMetadata",
+            &[Shape::inside("webSearchQueries", QUERIES), Shape::inside("imageSearchQueries", QUERIES)],
+        ),
+    ],
 )];
 
 static ELEMENT: &[Shape<Field>] = &[

@@ -22,6 +22,7 @@ mod endpoint;
 pub mod eventstream;
 mod field;
 pub mod gemini;
+pub mod headers;
 pub mod ollama;
 pub mod openai;
 mod path;

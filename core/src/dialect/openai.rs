@@ -6,7 +6,7 @@
 //!
 //! Read besides OpenAI's own members: Groq `x_groq.usage`; Mistral `num_cached_tokens`, `service_tier`; DeepSeek
 //! `prompt_cache_hit_tokens`; Together, Hugging Face `cached_tokens`; SGLang `reasoning_tokens`; Perplexity
-//! `num_search_queries`, `cost`; OpenRouter `cost`; xAI `cost_in_usd_ticks`; llama.cpp `timings`; Voyage
+//! `num_search_queries`, `cost`; OpenRouter `cost`, `server_tool_use`; xAI `cost_in_usd_ticks`, `server_side_tool_usage_details`; llama.cpp `timings`; Voyage
 //! `total_tokens` alone; MiniMax `base_resp`.
 //!
 //! Sources: OpenAI API reference and the documentation of the providers named.
@@ -63,6 +63,16 @@ static TEXTS: &[Shape<Field>] = &[
     no_content("usage"),
 ];
 
+/// Tools that xAI's servers ran.
+const SERVER_SIDE_TOOLS: Shape<Field> = Shape::inside(
+    "server_side_tool_usage_details",
+    &[
+        count("web_search_calls", Count::WebSearches),
+        count("x_search_calls", Count::SocialSearches),
+        count("file_search_calls", Count::FileSearches),
+    ],
+);
+
 const COMPLETION_USAGE: &[Shape<Field>] = &[
     count("prompt_tokens", Count::InputWithCache),
     count("completion_tokens", Count::Output),
@@ -77,6 +87,8 @@ const COMPLETION_USAGE: &[Shape<Field>] = &[
     Shape::value("service_tier", Field::ServiceTier),
     count("num_search_queries", Count::WebSearches),
     Shape::inside("server_tool_use_details", &[count("web_search_requests", Count::WebSearches)]),
+    Shape::inside("server_tool_use", &[count("web_search_requests", Count::WebSearches)]),
+    SERVER_SIDE_TOOLS,
     Shape::both("cost", Field::Cost, &[Shape::value("total_cost", Field::Cost)]),
     Shape::value("cost_in_usd_ticks", Field::CostTicks),
 ];
@@ -126,6 +138,7 @@ const RESPONSE_USAGE: &[Shape<Field>] = &[
     Shape::inside("output_tokens_details", OUTPUT_DETAILS),
     Shape::inside("output_token_details", OUTPUT_DETAILS),
     count("seconds", Count::AudioSeconds),
+    SERVER_SIDE_TOOLS,
     Shape::both("cost", Field::Cost, &[Shape::value("total_cost", Field::Cost)]),
     Shape::value("cost_in_usd_ticks", Field::CostTicks),
 ];

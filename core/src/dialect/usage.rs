@@ -79,8 +79,11 @@ impl Reported {
     /// Everything that was reported of one request.
     #[must_use]
     pub fn usage(&self) -> Usage {
+        let web_searches = self.of(Count::WebSearches).max(self.of(Count::SearchItems));
+        let web_searches = web_searches.saturating_add(self.of(Count::SocialSearches));
         Usage {
-            web_searches: self.of(Count::WebSearches),
+            web_searches,
+            grounded_requests: web_searches.min(1),
             file_searches: self.of(Count::FileSearches),
             // A ranking's unit is a query over so many documents: what others call a request.
             requests: self.of(Count::SearchUnits).max(1),
@@ -346,7 +349,7 @@ mod tests {
         }
 
         #[test]
-        fn no_numbers_make_a_reading_panic_or_lose_tokens(counts in prop::array::uniform25(any::<Option<u64>>())) {
+        fn no_numbers_make_a_reading_panic_or_lose_tokens(counts in prop::array::uniform27(any::<Option<u64>>())) {
             let reported = Reported(counts);
             let tokens = reported.tokens();
             let told = reported.of(Count::InputWithCache).max(reported.of(Count::Output));

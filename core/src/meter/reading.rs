@@ -4,7 +4,9 @@ use core::ops::Range;
 
 use super::event_kind::{EMPTY_EVENTS, LAST_EVENTS, completes};
 use super::marks::Marks;
-use super::numbers::{begun, dollars};
+use super::number::{begun, dollars};
+use super::prefix::Prefix;
+use super::searches::{Items, Queries};
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count, unescape};
 use crate::money::PicoUsd;
@@ -35,6 +37,8 @@ pub struct Reading {
     pub stated_cost: Option<PicoUsd>,
     /// The answer, or an event of it, was an error.
     pub error: bool,
+    /// What the provider searched for.
+    pub queries: Queries,
     /// Something that the model made has come, text or not.
     pub begun: bool,
     /// All that the model wants to say has come, whether or not what it used has.
@@ -74,38 +78,6 @@ pub struct Step {
 /// Most bytes of a text in a place that no table knows that count: it may be anything.
 const UNKNOWN_BYTES: u64 = 4_096;
 
-/// The first bytes of an event's data.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Prefix {
-    bytes: [u8; 6],
-    length: usize,
-}
-
-impl Prefix {
-    /// Takes bytes until there are enough of them. White space in front of all is none.
-    pub(super) fn extend(&mut self, data: &[u8]) {
-        let data = if self.length == 0 { data.trim_ascii_start() } else { data };
-        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
-        for (place, byte) in room.iter_mut().zip(data) {
-            *place = *byte;
-            self.length += 1;
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    pub(super) fn is(&self, text: &[u8]) -> bool {
-        self.bytes.get(..self.length) == Some(text)
-    }
-
-    /// Whether it takes no more.
-    pub(super) fn is_full(&self) -> bool {
-        self.length == self.bytes.len()
-    }
-}
-
 /// What one document or event said about itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Event {
@@ -131,11 +103,8 @@ pub(super) struct Event {
     steps_ended: bool,
     kind: Kind,
     kind_count: Option<u64>,
-    /// The item is a search of the web, and it only looked into a page.
-    searches: bool,
-    only_reads: bool,
-    web_searches: u64,
-    file_searches: u64,
+    items: Items,
+    queries: Queries,
 }
 
 impl Event {
@@ -169,9 +138,7 @@ impl Collect<'_> {
             return;
         }
         self.report();
-        for (kind, count) in
-            [(Count::WebSearches, self.event.web_searches), (Count::FileSearches, self.event.file_searches)]
-        {
+        for (kind, count) in self.event.items.counts() {
             if count > 0 {
                 self.reading.reported.set(kind, count);
             }
@@ -182,6 +149,10 @@ impl Collect<'_> {
     fn report(&mut self) {
         for (kind, count) in self.event.counts.drain(..) {
             self.reading.reported.set(kind, count);
+        }
+        if self.event.queries.count() > 0 {
+            self.reading.queries.take(&mut self.event.queries);
+            self.reading.reported.set(Count::SearchItems, self.reading.queries.count());
         }
         self.reading.stated_cost = self.event.stated_cost.take().or(self.reading.stated_cost);
         if core::mem::take(&mut self.event.steps_ended) {
@@ -254,7 +225,7 @@ impl Collect<'_> {
             }
             Field::Speed => {
                 self.event.news = true;
-                self.reading.fast = raw == b"fast";
+                self.reading.fast = matches!(raw, b"fast" | b"optimized");
             }
             Field::Geo => {
                 self.event.news = true;
@@ -280,13 +251,13 @@ impl Collect<'_> {
             }
             Field::Item => {
                 self.event.news = true;
-                match raw {
-                    b"web_search_call" => self.event.searches = true,
-                    b"file_search_call" => self.event.file_searches += 1,
-                    _ => {}
-                }
+                self.event.items.kind(raw);
             }
-            Field::ItemAction => self.event.only_reads = raw != b"search",
+            Field::ItemAction => self.event.items.action(raw),
+            Field::SearchQuery if length > 0 => {
+                self.event.news = true;
+                self.event.queries.note(raw, length);
+            }
             Field::Error if length > 0 => self.error(),
             _ => {}
         }
@@ -303,11 +274,7 @@ impl Collect<'_> {
                 self.report();
             }
             Field::Error => self.error(),
-            Field::ItemEnd => {
-                let only_reads = core::mem::take(&mut self.event.only_reads);
-                self.event.web_searches +=
-                    u64::from(core::mem::take(&mut self.event.searches) && !only_reads);
-            }
+            Field::ItemEnd => self.event.items.end(),
             Field::Delta => self.reading.deltas += 1,
             Field::Step => {
                 let step = core::mem::take(&mut self.event.step);

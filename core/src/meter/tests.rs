@@ -305,6 +305,6 @@ fn a_page_that_was_opened_is_no_search() {
         let answer = format!("{{\"output\":[{items}],\"usage\":{{\"input_tokens\":1,\"output_tokens\":1}}}}");
         let mut meter = Meter::new(Endpoint::Responses, Framing::Json, false);
         meter.feed(answer.as_bytes(), true);
-        assert_eq!(meter.reading().reported.get(Count::WebSearches), expected, "{items}");
+        assert_eq!(meter.reading().reported.get(Count::SearchItems), expected, "{items}");
     }
 }

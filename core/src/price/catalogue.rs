@@ -10,14 +10,15 @@ use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
 
+use super::additions::ADDED;
 use super::listing::CHECKED_IN;
 use super::{Listing, Price};
 use crate::config::{Pattern, Provider};
 use crate::hash::{self, fnv1a};
 use crate::window::Millis;
 
-/// Hash of the checked-in list, computed by the compiler.
-const LISTED: u64 = fnv1a(hash::EMPTY, CHECKED_IN.as_bytes());
+/// Hash of the checked-in list and of what is added to it, computed by the compiler.
+const LISTED: u64 = fnv1a(fnv1a(hash::EMPTY, CHECKED_IN.as_bytes()), ADDED.as_bytes());
 
 /// A price that the configuration sets.
 #[derive(Clone, Debug)]
@@ -214,12 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_prices_a_tier_by_any_word() {
+        let set = json!({"input": 1, "output": 2, "service_tiers": {"UltraFast": {"input": 9}}, "flex": {"input": 0.5}});
+        let config = with_prices(json!({"mine/*": set}), json!({}));
+        let price = price(&config, "mine", "x", None).unwrap();
+        let usage =
+            crate::tokens::Usage::of(crate::tokens::Tokens { input: 1, output: 1, ..Default::default() });
+        for (word, micro) in [("ultrafast", 11), ("flex", 2), ("default", 3), ("warp", 11)] {
+            let cost = price.cost(&usage, price.tier_of_answer(Some(word), None, &usage));
+            assert_eq!(cost.0 / 1_000_000, micro, "{word}");
+        }
+    }
+
+    #[test]
     fn the_hash_tells_apart_whatever_a_price_can_come_from() {
         let hashes = [
             with_prices(json!({}), json!({})),
             with_prices(json!({"mine/*": {"input": 1, "output": 2}}), json!({})),
             with_prices(json!({"mine/*": {"input": 1, "output": 3}}), json!({})),
             with_prices(json!({"mine/*": {"input": 1, "output": 3, "flex": {"input": 1}}}), json!({})),
+            with_prices(json!({"mine/*": {"input": 1, "output": 3, "service_tiers": {"flex": {"input": 1}, "x": {}}}}), json!({})),
+            with_prices(json!({"mine/*": {"input": 1, "output": 3, "service_tiers": {"flex": {"input": 1}, "y": {}}}}), json!({})),
             with_prices(json!({}), json!({"catalogue": "azure"})),
             with_prices(json!({}), json!({"price_multiplier": 1.1})),
         ]

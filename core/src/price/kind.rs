@@ -41,10 +41,12 @@ pub enum Kind {
     FileSearch,
     /// A request, whatever is in it.
     Request,
+    /// A request for which the web was searched, however often.
+    GroundedRequest,
 }
 
 /// How many kinds there are.
-pub(super) const KINDS: usize = 15;
+pub(super) const KINDS: usize = 16;
 
 impl Kind {
     /// Every kind: its name in the configuration, and its short name in the catalogue.
@@ -64,12 +66,13 @@ impl Kind {
         (Self::WebSearch, "web_search", "s"),
         (Self::FileSearch, "file_search", "f"),
         (Self::Request, "request", "q"),
+        (Self::GroundedRequest, "grounded_request", "g"),
     ];
 
     /// Whether it is counted by the piece and not by the token.
     #[must_use]
     pub fn is_fee(self) -> bool {
-        matches!(self, Self::WebSearch | Self::FileSearch | Self::Request)
+        matches!(self, Self::WebSearch | Self::FileSearch | Self::Request | Self::GroundedRequest)
     }
 
     /// Whether it is tokens that a model makes.
@@ -87,7 +90,8 @@ impl Kind {
     /// The kinds whose price it has where it has none of its own: the first of them that is listed.
     pub(super) fn substitutes(self) -> &'static [Self] {
         match self {
-            Self::Input | Self::Output | Self::WebSearch | Self::FileSearch | Self::Request => &[],
+            Self::Input | Self::Output => &[],
+            Self::WebSearch | Self::FileSearch | Self::Request | Self::GroundedRequest => &[],
             Self::CacheRead | Self::CacheWrite | Self::InputAudio | Self::InputImage => &[Self::Input],
             Self::CacheWriteLong => &[Self::CacheWrite, Self::Input],
             Self::CacheReadAudio => &[Self::CacheRead, Self::InputAudio, Self::Input],
@@ -99,7 +103,7 @@ impl Kind {
     /// Where `usage` counts this kind.
     #[must_use]
     pub fn place(self, usage: &mut Usage) -> &mut u64 {
-        let Usage { tokens, web_searches, file_searches, requests } = usage;
+        let Usage { tokens, web_searches, file_searches, requests, grounded_requests } = usage;
         match self {
             Self::Input => &mut tokens.input,
             Self::CacheRead => &mut tokens.cache_read,
@@ -116,6 +120,7 @@ impl Kind {
             Self::WebSearch => web_searches,
             Self::FileSearch => file_searches,
             Self::Request => requests,
+            Self::GroundedRequest => grounded_requests,
         }
     }
 

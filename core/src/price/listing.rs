@@ -17,7 +17,7 @@
 use std::sync::OnceLock;
 
 use super::name::candidates;
-use super::{Price, row};
+use super::{Price, additions, row};
 use crate::window::Millis;
 
 const MINUTE: u64 = 60_000;
@@ -83,9 +83,19 @@ impl Listing {
         self.providers.iter().filter_map(|provider| provider.names.first().copied())
     }
 
-    /// The price of `model` at `provider` at the moment `now`. `None`: not listed.
+    /// The price of `model` at `provider` at the moment `now`, with what is known besides. `None`: not listed.
     #[must_use]
     pub fn price(&self, provider: &str, model: &str, now: Millis) -> Option<Price> {
+        let price = self.listed(provider, model, now)?;
+        let own = self.find(provider)?;
+        let providers: Vec<&str> = own.names.iter().take(1).chain(&own.others).copied().collect();
+        let names = candidates(model);
+        Some(additions::add(price, &providers, &names.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
+    /// The price that the list itself has.
+    #[must_use]
+    pub fn listed(&self, provider: &str, model: &str, now: Millis) -> Option<Price> {
         let own = self.find(provider)?;
         let others = own.others.iter().filter_map(|other| self.find(other));
         let places: Vec<&Provider> = core::iter::once(own).chain(others).collect();
@@ -138,7 +148,7 @@ fn minute(text: &str) -> Option<u64> {
 
 /// Whether `name` fits `pattern`, in which `*` stands for any text. Hundreds are tried for one name, so
 /// nothing is built for it.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));

@@ -1,11 +1,12 @@
 //! Decides what use costs.
 //!
 //! A model's [`Price`] is found in the [`Catalogue`] for a moment in time: what the configuration says,
-//! then what `prices/catalogue.txt` lists. A model without a price has none: it is never taken to be free.
+//! then what `prices/catalogue.txt` lists, with what `prices/additions.txt` adds. A model without a price has none: it is never taken to be free.
 //! All arithmetic is in whole pico-dollars; sums have 128 bits and are rounded once, at the end.
 //!
 //! Does not decide which model and which tier an answer is charged at: see `settlement.rs`.
 
+mod additions;
 mod catalogue;
 mod kind;
 mod listing;
@@ -26,6 +27,9 @@ use crate::hash::fnv1a;
 use crate::money::PicoUsd;
 use crate::tokens::Usage;
 
+/// What the prices are called that a tier without its own is charged at: those of the model's dearest tier.
+pub const DEAREST: &str = "dearest";
+
 /// A factor of one, in thousandths.
 pub const ONE: u64 = 1_000;
 
@@ -34,6 +38,8 @@ pub const ONE: u64 = 1_000;
 pub struct Price {
     standard: Schedule,
     tiers: Vec<(ServiceTier, Schedule)>,
+    /// Tiers that the operator prices under the provider's words, in lower case: [`ServiceTier::Named`] counts them.
+    words: Vec<Box<str>>,
     /// What the sum is multiplied by, in thousandths.
     permille: u64,
 }
@@ -49,13 +55,81 @@ impl Price {
     /// The prices of the standard tier and those of other tiers.
     #[must_use]
     pub fn new(standard: Schedule, tiers: Vec<(ServiceTier, Schedule)>) -> Self {
-        Self { standard, tiers, permille: ONE }
+        Self { standard, tiers, words: Vec::new(), permille: ONE }
+    }
+
+    /// The same with prices of tiers that are told apart by a provider's word, whatever it means elsewhere.
+    #[must_use]
+    pub fn with_words(mut self, words: Vec<(Box<str>, Schedule)>) -> Self {
+        for (number, (word, schedule)) in (0..).zip(words) {
+            self.tiers.push((ServiceTier::Named(number), schedule));
+            self.words.push(word);
+        }
+        self
+    }
+
+    /// The same with these prices where there are none, in every tier.
+    pub(super) fn or(mut self, other: &Quote) -> Self {
+        self.standard = self.standard.or(other);
+        self.tiers = self.tiers.into_iter().map(|(tier, schedule)| (tier, schedule.or(other))).collect();
+        self
+    }
+
+    /// The same with the fee of a search for a request that searches, however often.
+    pub(super) fn with_searches_by_request(mut self) -> Self {
+        let by_request = |schedule: Schedule| schedule.moved(Kind::WebSearch, Kind::GroundedRequest);
+        self.standard = by_request(self.standard);
+        self.tiers = self.tiers.into_iter().map(|(tier, schedule)| (tier, by_request(schedule))).collect();
+        self
+    }
+
+    /// The same with a tier that costs so many thousandths of the standard one, unless it has prices of its own.
+    pub(super) fn or_tier(mut self, tier: ServiceTier, permille: u64) -> Self {
+        if self.own(tier).is_none() {
+            self.tiers.push((tier, self.standard.times(permille)));
+        }
+        self
+    }
+
+    /// The tier that a provider's word names at this model; `None` for a word that names none (`auto`).
+    #[must_use]
+    pub fn tier(&self, word: &str) -> Option<ServiceTier> {
+        let own = self.words.iter().position(|known| known.eq_ignore_ascii_case(word));
+        let own = own.and_then(|number| u8::try_from(number).ok()).map(ServiceTier::Named);
+        own.or_else(|| ServiceTier::parse(word))
+    }
+
+    /// The tier of an answer that says `served`, to a request that said `asked`. What was only asked for counts if it
+    /// is dearer: a discount that nobody confirms is none.
+    #[must_use]
+    pub fn tier_of_answer(&self, served: Option<&str>, asked: Option<&str>, usage: &Usage) -> ServiceTier {
+        let dearer = |tier: &ServiceTier| self.cost(usage, *tier) > self.cost(usage, ServiceTier::Standard);
+        let asked = || asked.and_then(|word| self.tier(word)).filter(dearer);
+        served.and_then(|word| self.tier(word)).or_else(asked).unwrap_or_default()
+    }
+
+    /// What the prices are called that a tier is charged at: its own name, `standard` for a discount without prices,
+    /// `dearest` for what is not priced.
+    #[must_use]
+    pub fn charged_as(&self, tier: ServiceTier) -> &str {
+        match tier {
+            ServiceTier::Named(number) => self.words.get(usize::from(number)).map_or(DEAREST, |word| &**word),
+            _ if !self.knows(tier) => DEAREST,
+            _ if self.own(tier).is_none() => ServiceTier::Standard.name(),
+            _ => tier.name(),
+        }
     }
 
     /// The same with every sum multiplied by so many thousandths.
     #[must_use]
     pub fn times(self, permille: u64) -> Self {
         Self { permille, ..self }
+    }
+
+    /// Whether it costs nothing, whatever is used.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.all().all(Schedule::is_free)
     }
 
     /// The prices of a tier; those of the standard tier where it has none of its own.
@@ -85,7 +159,7 @@ impl Price {
         let tiers = self.tiers.iter();
         tiers.fold(
             self.standard.hash(fnv1a(before, &self.permille.to_le_bytes())),
-            |hash, (tier, schedule)| schedule.hash(fnv1a(hash, tier.name().as_bytes())),
+            |hash, (tier, schedule)| schedule.hash(fnv1a(hash, self.charged_as(*tier).as_bytes())),
         )
     }
 

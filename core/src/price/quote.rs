@@ -5,6 +5,7 @@
 //!
 //! Does not choose between quotes: see `schedule.rs`.
 
+use super::ONE;
 use super::kind::{KINDS, Kind};
 use crate::hash::fnv1a;
 use crate::money::{DecimalError, parse_decimal};
@@ -30,6 +31,12 @@ impl Quote {
         self.0.get(kind as usize).copied().flatten()
     }
 
+    /// Whether nothing costs anything.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.0.iter().flatten().all(|price| *price == 0)
+    }
+
     /// What one of `kind` costs, listed or not.
     #[must_use]
     pub fn price(&self, kind: Kind) -> u64 {
@@ -46,7 +53,22 @@ impl Quote {
         self
     }
 
-    /// What `usage` costs, in pico-dollars. Cannot overflow: fifteen products of 64 bits are added up
+    /// The same with the price of one kind for another one.
+    pub(super) fn moved(mut self, from: Kind, to: Kind) -> Self {
+        let price = self.0.get_mut(from as usize).and_then(Option::take);
+        price.map_or(self, |price| self.with(to, price))
+    }
+
+    /// The same with every price of a token multiplied by so many thousandths, half a pico-dollar rounded up. Fees stay.
+    pub(super) fn times(mut self, permille: u64) -> Self {
+        for (place, _) in self.0.iter_mut().zip(Kind::ALL).filter(|(_, (kind, ..))| !kind.is_fee()) {
+            let product = place.map(|price| u128::from(price) * u128::from(permille) + u128::from(ONE / 2));
+            *place = product.map(|product| u64::try_from(product / u128::from(ONE)).unwrap_or(u64::MAX));
+        }
+        self
+    }
+
+    /// What `usage` costs, in pico-dollars. Cannot overflow: sixteen products of 64 bits are added up
     /// with saturation.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> u128 {

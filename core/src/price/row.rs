@@ -35,7 +35,8 @@ fn schedule(text: &str) -> Option<Schedule> {
     Some(Schedule::new(base, steps.collect::<Option<_>>()?))
 }
 
-fn quote(text: &str) -> Option<Quote> {
+/// Reads prices by kind.
+pub(super) fn quote(text: &str) -> Option<Quote> {
     text.split(' ').try_fold(Quote::default(), |quote, word| {
         let digits = word.find(|character: char| character.is_ascii_digit())?;
         let (short, price) = word.split_at_checked(digits)?;

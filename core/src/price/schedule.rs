@@ -5,6 +5,7 @@
 //!
 //! Does not know service tiers: see `mod.rs`.
 
+use super::kind::Kind;
 use super::quote::Quote;
 use crate::hash::fnv1a;
 use crate::tokens::Usage;
@@ -35,6 +36,32 @@ impl Schedule {
             below = *quote;
         }
         Self { base, steps }
+    }
+
+    /// The same with these prices where there are none.
+    pub(super) fn or(mut self, other: &Quote) -> Self {
+        self.base = self.base.over(other);
+        self.steps.iter_mut().for_each(|(_, quote)| *quote = quote.over(other));
+        self
+    }
+
+    /// The same with the price of one kind for another one.
+    pub(super) fn moved(mut self, from: Kind, to: Kind) -> Self {
+        self.base = self.base.moved(from, to);
+        self.steps.iter_mut().for_each(|(_, quote)| *quote = quote.moved(from, to));
+        self
+    }
+
+    /// The same with every price of a token multiplied by so many thousandths.
+    pub(super) fn times(&self, permille: u64) -> Self {
+        let steps = self.steps.iter().map(|(above, quote)| (*above, quote.times(permille)));
+        Self { base: self.base.times(permille), steps: steps.collect() }
+    }
+
+    /// Whether it costs nothing at any size of prompt.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.base.is_free() && self.steps.iter().all(|(_, quote)| quote.is_free())
     }
 
     /// The prices for a prompt of `input` tokens, caches included.

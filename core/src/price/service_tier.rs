@@ -1,10 +1,9 @@
-//! Decides which service tier an answer is charged at.
+//! Decides which service tier a provider's word names.
 //!
-//! What the provider says it gave decides; what the caller asked for counts only where the provider says
-//! nothing, and only if it is dearer: a discount that nobody confirms is none. Every provider has its own words for the
-//! same tiers. A word that nobody knows is the dearest tier that the model has, never silently the standard one.
+//! Every provider has its own words for the same tiers. A word that nobody knows is the dearest tier that the model has,
+//! never silently the standard one, unless the operator has priced the word.
 //!
-//! Does not know prices.
+//! Does not know prices, nor which word counts: see [`super::Price::tier_of_answer`].
 
 /// How fast, and so how dear, a request was served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub enum ServiceTier {
     Batch,
     /// Dearer, on faster machines.
     Fast,
+    /// One that the model's price has under the provider's own word: which of these.
+    Named(u8),
     /// One that nobody knows.
     Unknown,
 }
@@ -62,13 +63,6 @@ impl ServiceTier {
         })
     }
 
-    /// The tier of an answer that says `served`, to a request that said `asked`.
-    #[must_use]
-    pub fn of_answer(served: Option<&str>, asked: Option<&str>) -> Self {
-        let asked = || asked.and_then(Self::parse).filter(|tier| !tier.is_cheaper());
-        served.and_then(Self::parse).or_else(asked).unwrap_or_default()
-    }
-
     /// Whether it is a discount.
     #[must_use]
     pub fn is_cheaper(self) -> bool {
@@ -78,6 +72,6 @@ impl ServiceTier {
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(tier, _)| *tier == self).map_or("standard", |(_, name)| name)
+        Self::ALL.into_iter().find(|(tier, _)| *tier == self).map_or("unknown", |(_, name)| name)
     }
 }

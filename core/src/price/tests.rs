@@ -25,13 +25,13 @@ fn cost(row: &str, tier: ServiceTier, counts: &[(Kind, u64)]) -> String {
 
 #[test]
 fn each_kind_is_charged_once_at_its_own_price() {
-    let row = "i1 r2 w3 l4 ia5 ra6 ii7 ri8 o9 t10 oa11 oi12 s0.013 f0.014 q0.015";
+    let row = "i1 r2 w3 l4 ia5 ra6 ii7 ri8 o9 t10 oa11 oi12 s0.013 f0.014 q0.015 g0.016";
     for (index, (kind, name, _)) in Kind::ALL.into_iter().enumerate() {
         let expected = PicoUsd((index as u64 + 1) * 1_000_000);
         assert_eq!(price(row).cost(&use_of(&[(kind, 1)]), STANDARD), expected, "{name}");
     }
     let all: Vec<_> = Kind::ALL.into_iter().map(|(kind, ..)| (kind, 1)).collect();
-    assert_eq!(price(row).cost(&use_of(&all), STANDARD), PicoUsd((1..=15).sum::<u64>() * 1_000_000));
+    assert_eq!(price(row).cost(&use_of(&all), STANDARD), PicoUsd((1..=16).sum::<u64>() * 1_000_000));
 }
 
 #[test]
@@ -109,6 +109,8 @@ fn a_service_tier_has_its_own_prices_and_multiplies_nothing() {
 
 #[test]
 fn the_tier_that_was_given_counts_and_not_the_one_that_was_asked_for() {
+    let price = price("i2 o8 /flex i1 o4 /priority i4 o16 /fast i6 o24");
+    let usage = Usage::of(Tokens { input: 10, ..Tokens::default() });
     for (served, asked, tier) in [
         (Some("default"), Some("priority"), ServiceTier::Standard),
         (Some("priority"), Some("fast"), ServiceTier::Priority),
@@ -124,9 +126,35 @@ fn the_tier_that_was_given_counts_and_not_the_one_that_was_asked_for() {
         (Some("ON_DEMAND_PRIORITY"), None, ServiceTier::Priority),
         (Some("standard"), None, ServiceTier::Standard),
         (Some("ultrafast"), None, ServiceTier::Unknown),
+        (None, Some("ultrafast"), ServiceTier::Unknown),
         (Some("auto"), None, ServiceTier::Standard),
     ] {
-        assert_eq!(ServiceTier::of_answer(served, asked), tier, "{served:?} {asked:?}");
+        assert_eq!(price.tier_of_answer(served, asked, &usage), tier, "{served:?} {asked:?}");
+    }
+}
+
+#[test]
+fn a_tier_can_be_priced_by_a_word_that_nobody_knows() {
+    let quote = |input| Schedule::flat(Quote::default().with(Kind::Input, input));
+    let words = vec![("ultrafast".into(), quote(9)), ("scale".into(), quote(1))];
+    let price = Price::new(quote(2), vec![(ServiceTier::Priority, quote(4))]).with_words(words);
+    let usage = Usage::of(Tokens { input: 10, ..Tokens::default() });
+    for (served, asked, pico, charged) in [
+        (Some("ultrafast"), None, 90, "ultrafast"),
+        (Some("UltraFast"), None, 90, "ultrafast"),
+        // A word that is known and that the operator prices is the operator's.
+        (Some("scale"), None, 10, "scale"),
+        (None, Some("scale"), 20, "standard"),
+        (None, Some("ultrafast"), 90, "ultrafast"),
+        (Some("default"), Some("ultrafast"), 20, "standard"),
+        (Some("priority"), None, 40, "priority"),
+        (Some("flex"), None, 20, "standard"),
+        (Some("warp"), None, 90, "dearest"),
+        (Some("fast"), None, 90, "dearest"),
+    ] {
+        let tier = price.tier_of_answer(served, asked, &usage);
+        let got = (price.cost(&usage, tier).0, price.charged_as(tier));
+        assert_eq!(got, (pico, charged), "{served:?} {asked:?}");
     }
 }
 

@@ -36,6 +36,7 @@ fn bill<'a>(estimate: &'a Estimate, reading: &'a Reading) -> Bill<'a> {
         price: None,
         step_price: &|_| None,
         tier_asked: None,
+        stated: StatedCost::Compare,
         policy: SEEN,
         endpoint: Endpoint::ChatCompletions,
         streamed: true,
@@ -288,7 +289,7 @@ fn steps_are_charged_each_at_its_own_model_and_tools_once() {
 #[test]
 fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
     let quote = |input| Quote::default().with(Kind::Input, input).with(Kind::WebSearch, 1_000);
-    let tiers = vec![(ServiceTier::Priority, Schedule::flat(quote(3)))];
+    let tiers = vec![(ServiceTier::Priority, Schedule::flat(quote(3).with(Kind::Request, 50)))];
     let (estimate, price) = (estimate(), Price::new(Schedule::flat(quote(2).with(Kind::Request, 50)), tiers));
     let cost = |tier: &[u8], tier_asked, searches, ending| {
         let mut reading = reading(if searches > 0 { &REPORTED } else { &[] });
@@ -298,8 +299,8 @@ fn the_tier_that_was_given_and_the_searches_that_were_made_are_charged() {
         bill.charge(ending).usd.unwrap().0
     };
     assert_eq!(cost(b"default", Some("priority"), 2, Ending::Answered), 36 * 2 + 2_000 + 50);
-    assert_eq!(cost(b"priority", None, 2, Ending::Answered), 36 * 3 + 2_000);
-    assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000);
+    assert_eq!(cost(b"priority", None, 2, Ending::Answered), 36 * 3 + 2_000 + 50);
+    assert_eq!(cost(b"", Some("priority"), 1, Ending::Answered), 36 * 3 + 1_000 + 50);
     // A request that nobody worked on has no fee either.
     assert_eq!(cost(b"", None, 0, Ending::Refused), 0);
 }
@@ -313,10 +314,59 @@ fn steps_that_say_less_than_the_whole_are_not_what_is_charged() {
 
 #[test]
 fn a_stated_cost_contradicts_a_reported_charge_when_it_is_more_than_a_hundredth_off() {
-    let charge =
-        |source| Charge { tokens: Tokens::default(), usd: Some(PicoUsd(1_000)), source, basis: None };
+    let charge = |source| Charge {
+        tokens: Tokens::default(),
+        usd: Some(PicoUsd(1_000)),
+        is_stated: false,
+        source,
+        basis: None,
+    };
     for (stated, contradicts) in [(1_000, false), (1_010, false), (990, false), (1_020, true), (0, true)] {
         assert_eq!(charge(UsageSource::Provider).contradicts(PicoUsd(stated)), contradicts, "{stated}");
         assert!(!charge(UsageSource::Estimated).contradicts(PicoUsd(stated)));
     }
+}
+
+#[test]
+fn what_an_answer_states_is_charged_where_the_provider_bills_it_and_it_can_be_true() {
+    let dollar = 1_000_000_000_000;
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let cost = |stated: u64, counts: &[(Count, u64)], ending, price| {
+        let reading = Reading { stated_cost: Some(PicoUsd(stated)), ..reading(counts) };
+        let bill = Bill { price, stated: StatedCost::Charge, ..bill(&estimate, &reading) };
+        let charge = bill.charge(ending);
+        (charge.usd.map(|usd| usd.0), charge.is_stated, bill.tier_charged(&charge).map(str::to_owned))
+    };
+    let (price, standard) = (Some(&price), Some("standard".to_owned()));
+    let by_price = (Some(106), false, standard);
+    let stated = |usd| (Some(usd), true, None);
+    for (said, expected) in [
+        (5_000, stated(5_000)),
+        (50, stated(50)),
+        (11, stated(11)),
+        // Less than a tenth, or nothing: not all of it.
+        (9, by_price.clone()),
+        (0, by_price.clone()),
+        (100 * dollar, stated(100 * dollar)),
+        (101 * dollar, by_price.clone()),
+    ] {
+        assert_eq!(cost(said, &REPORTED, Ending::Answered, price), expected, "{said}");
+    }
+    // What runs may not be the whole yet.
+    assert_eq!(cost(50, &REPORTED, Ending::Cut, price).0, Some(106));
+    assert_eq!(cost(500, &REPORTED, Ending::Cut, price).0, Some(500));
+    // A guess does not contradict it, a report that cannot be true does, and without a price there is nothing else.
+    assert_eq!(cost(5, &[], Ending::Answered, price).0, Some(5));
+    assert_eq!(cost(5_000, &[(Count::Output, u64::MAX)], Ending::Answered, price).0, Some(777));
+    assert_eq!(cost(5, &REPORTED, Ending::Answered, None).0, Some(5));
+    assert_eq!(cost(5, &[], Ending::Refused, price).0, Some(0));
+}
+
+#[test]
+fn what_an_answer_states_is_not_charged_where_it_is_only_compared() {
+    let (estimate, price) = (estimate(), Price::flat(1, 10));
+    let reading = Reading { stated_cost: Some(PicoUsd(50)), ..reading(&REPORTED) };
+    let charge = Bill { price: Some(&price), ..bill(&estimate, &reading) }.charge(Ending::Answered);
+    assert_eq!((charge.usd, charge.is_stated), (Some(PicoUsd(106)), false));
+    assert!(charge.contradicts(PicoUsd(50)));
 }

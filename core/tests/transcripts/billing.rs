@@ -6,7 +6,7 @@ use farebox_core::estimate::Estimate;
 use farebox_core::ledger::Amounts;
 use farebox_core::meter::Reading;
 use farebox_core::money::PicoUsd;
-use farebox_core::settlement::{Bill, Charge, Ending};
+use farebox_core::settlement::{Bill, Charge, Ending, StatedCost};
 use farebox_core::tokens::Tokens;
 use serde_json::{Map, Value};
 
@@ -32,6 +32,7 @@ pub(crate) fn charge(
         price: None,
         step_price: &|_| None,
         tier_asked: None,
+        stated: StatedCost::Compare,
         policy,
         endpoint,
         streamed: true,
@@ -64,6 +65,7 @@ pub(crate) fn summary(transcript: &Transcript, reading: &Reading) -> Map<String,
         ("model", text(reading.model.as_ref().map(|model| model.as_str()))),
         ("service_tier", text(reading.service_tier.as_ref().map(|tier| tier.as_str()))),
         ("cost", reading.stated_cost.map_or(Value::Null, |cost| cost.to_string().into())),
+        ("fast", if reading.fast { true.into() } else { Value::Null }),
         ("error", if reading.error { true.into() } else { Value::Null }),
         ("unreadable", count(reading.unreadable)),
         ("source", text(source)),
@@ -90,7 +92,7 @@ fn buckets(reported: &Reported) -> Map<String, Value> {
         ("reasoning", tokens.reasoning),
         ("output_audio", tokens.output_audio),
         ("output_image", tokens.output_image),
-        ("web_searches", of(Count::WebSearches)),
+        ("web_searches", reported.usage().web_searches),
         ("file_searches", of(Count::FileSearches)),
         ("search_units", of(Count::SearchUnits)),
         ("audio_seconds", of(Count::AudioSeconds)),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farebox_core::dialect::{Count, Field, Served, Side, bedrock};
+use farebox_core::dialect::{Count, Field, Served, Side, bedrock, headers};
 
 use crate::transcript;
 
@@ -83,6 +83,8 @@ fn meaning(field: Field) -> Option<&'static str> {
             Count::TimedCache => "cache read, if nothing else says it",
             Count::TimedOutput => "output, if nothing else says it",
             Count::WebSearches => "web searches",
+            Count::SearchItems => "web searches, by item",
+            Count::SocialSearches => "searches of X",
             Count::FileSearches => "file searches",
             Count::SearchUnits => "search units",
             Count::AudioSeconds => "seconds of sound",
@@ -92,6 +94,7 @@ fn meaning(field: Field) -> Option<&'static str> {
         Field::Modality(Side::Cache) => "modalities of the cache read",
         Field::Modality(Side::Output) => "modalities of the output",
         Field::Lifetime => "lifetimes of the cache write",
+        Field::SearchQuery => "what was searched for: each once",
         Field::Item => "searches, by kind of item",
         Field::ItemAction => "searches, by what the item did",
         Field::Model => "model",
@@ -161,6 +164,9 @@ fn the_document_lists_every_member_that_is_read() {
         assert!(DOCUMENT.contains(&table), "docs/dialects.md lacks the table of {path}:\n\n{table}");
     }
     for (header, _) in bedrock::HEADERS {
+        assert!(DOCUMENT.contains(&format!("`{header}`")), "docs/dialects.md lacks the header {header}");
+    }
+    for (header, _) in headers::SERVED {
         assert!(DOCUMENT.contains(&format!("`{header}`")), "docs/dialects.md lacks the header {header}");
     }
 }

@@ -56,6 +56,7 @@ impl Run {
             price: price.as_deref(),
             step_price: &|model| prices.price(provider, model, self.began),
             tier_asked: None,
+            stated: provider.stated_cost,
             policy: self.config.on_disconnect,
             endpoint,
             streamed: true,

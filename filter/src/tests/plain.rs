@@ -174,6 +174,9 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
         let hash = record.as_object_mut().unwrap().remove(hash).unwrap();
         assert_eq!(hash.as_str().unwrap().len(), 16);
     }
+    let priced =
+        ["charged_tier", "cost_source"].map(|name| record.as_object_mut().unwrap().remove(name).unwrap());
+    assert_eq!(priced, ["standard", "price"]);
     assert_eq!(
         record,
         json!({

@@ -323,8 +323,8 @@ fn what_is_wrong_with_the_other_settings_is_told() {
                 "prices[\"local/*\"].output: is not a decimal number",
                 "prices[\"local/*\"].cached: unknown key (known here: input, cache_read, cache_write, \
                  cache_write_long, input_audio, cache_read_audio, input_image, cache_read_image, output, \
-                 reasoning, output_audio, output_image, web_search, file_search, request, tiers, flex, \
-                 priority, batch, fast)",
+                 reasoning, output_audio, output_image, web_search, file_search, request, grounded_request, \
+                 tiers, service_tiers, flex, priority, batch, fast)",
             ],
         ),
         (
@@ -334,17 +334,27 @@ fn what_is_wrong_with_the_other_settings_is_told() {
                 "prices[\"local/*\"].tiers[0]: \"above_input_tokens\" is missing",
                 "prices[\"local/*\"].flex.tiers: unknown key (known here: input, cache_read, cache_write, \
                  cache_write_long, input_audio, cache_read_audio, input_image, cache_read_image, output, \
-                 reasoning, output_audio, output_image, web_search, file_search, request)",
+                 reasoning, output_audio, output_image, web_search, file_search, request, grounded_request)",
+            ],
+        ),
+        (
+            "prices",
+            r#"{"local/*": {"input": 1, "output": 2, "service_tiers": {"ultra fast": {"input": 3}, "warp": {"inptu": 1}}}}"#,
+            &[
+                "prices[\"local/*\"].service_tiers[\"ultra fast\"]: the name must be 1 to 64 characters out of A-Z, a-z, \
+                 0-9, \".\", \"_\" and \"-\"",
+                "prices[\"local/*\"].service_tiers.warp.inptu: unknown key (did you mean \"input\"?)",
             ],
         ),
         (
             "providers",
             r#"{"local": {"dialect": "openai", "cluster": "local", "catalogue": "azur", "price_multiplier": 1.0001},
-                "other": {"dialect": "openai", "cluster": "other", "price_multiplier": 1001}}"#,
+                "other": {"dialect": "openai", "cluster": "other", "price_multiplier": 1001, "stated_cost": "chrage"}}"#,
             &[
                 r#"providers.local.catalogue: no prices are listed of this provider (did you mean "azure"?)"#,
                 "providers.local.price_multiplier: has more decimals than can be counted",
                 "providers.other.price_multiplier: must be a number from 0 to 1000",
+                r#"providers.other.stated_cost: must be one of charge, compare (did you mean "charge"?)"#,
             ],
         ),
         ("unpriced", r#""alow""#, &[r#"unpriced: must be one of deny, allow (did you mean "allow"?)"#]),

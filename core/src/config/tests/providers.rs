@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::presets::{Host, PRESETS};
 use crate::price::Listing;
+use crate::settlement::StatedCost;
 
 fn provider(text: &str) -> Rc<Provider> {
     providers_in(&format!(r#"{{"local": {{{text}}}}}"#), everything_set)
@@ -42,6 +43,7 @@ fn a_provider_of_which_only_the_dialect_is_said_has_the_documented_defaults() {
         include_usage: true,
         catalogue: "local".into(),
         price_permille: 1_000,
+        stated_cost: StatedCost::Compare,
     };
     assert_eq!(*provider(r#""dialect": "ollama""#), expected);
 }
@@ -86,7 +88,7 @@ fn a_preset_says_what_is_not_written() {
     assert_eq!((&*groq.cluster, groq.host.as_deref()), ("local", Some("api.groq.com")));
     assert_eq!((groq.base_path.as_deref(), &*groq.catalogue), (Some("/openai/v1"), "groq"));
     assert_eq!(groq.endpoints, [endpoint(true, "api.groq.com", 443)]);
-    assert_eq!(pool(&groq.credential), [("KEY", "sk-secret", 1)]);
+    assert_eq!(pool(&groq.credential), [("KEY", "sk-secret-of-a-provider", 1)]);
     let mistral = provider(r#""preset": "mistral""#);
     assert_eq!((mistral.include_usage, &mistral.credential), (false, &Credential::None));
     let azure = provider(r#""preset": "azure-openai", "host": "acme.openai.azure.com""#);
@@ -100,12 +102,13 @@ fn a_preset_says_what_is_not_written() {
 fn what_is_written_wins_over_the_preset() {
     let provider = provider(
         r#""preset": "mistral", "dialect": ["anthropic"], "cluster": "c", "host": "h:8443", "base_path": "/x/",
-           "include_usage": true, "catalogue": "azure", "health_path": "/health",
+           "include_usage": true, "catalogue": "azure", "stated_cost": "charge", "health_path": "/health",
            "endpoints": ["http://10.0.0.5:8000", "https://[::1]"]"#,
     );
     assert_eq!((&provider.apis, &*provider.cluster), (&vec![Api::Anthropic], "c"));
     assert_eq!((provider.host.as_deref(), provider.base_path.as_deref()), (Some("h:8443"), Some("/x")));
     assert_eq!((provider.include_usage, &*provider.catalogue), (true, "azure"));
+    assert_eq!(provider.stated_cost, StatedCost::Charge);
     assert_eq!(provider.health_path.as_deref(), Some("/health"));
     assert_eq!(provider.endpoints, [endpoint(false, "10.0.0.5", 8_000), endpoint(true, "::1", 443)]);
 }
@@ -116,6 +119,20 @@ fn a_provider_listens_at_its_host_if_nothing_else_is_said() {
     assert_eq!(at("10.0.0.5:8000"), [endpoint(true, "10.0.0.5", 8_000)]);
     assert_eq!(at("[::1]:1"), [endpoint(true, "::1", 1)]);
     assert_eq!(at("::"), [], "nothing can listen at such a name");
+}
+
+#[test]
+fn a_stated_cost_is_charged_where_the_preset_or_the_operator_says_so() {
+    for (text, expected) in [
+        (r#""preset": "xai""#, StatedCost::Charge),
+        (r#""preset": "openrouter""#, StatedCost::Charge),
+        (r#""preset": "perplexity""#, StatedCost::Charge),
+        (r#""preset": "openrouter", "stated_cost": "compare""#, StatedCost::Compare),
+        (r#""preset": "openai""#, StatedCost::Compare),
+        (r#""dialect": "openai""#, StatedCost::Compare),
+    ] {
+        assert_eq!(provider(text).stated_cost, expected, "{text}");
+    }
 }
 
 #[test]

@@ -111,6 +111,25 @@ fn what_moderates_has_a_model_of_its_own_and_keeps_its_body() {
 }
 
 #[test]
+fn what_moderates_is_held_for_by_its_price_and_refused_without_one() {
+    let gateway = Gateway::with(|json| {
+        json["providers"]["oa"] = json!({"preset": "openai", "credentials": "envoy"});
+        json["prices"]["one/sold"] = json!({"input": 1, "output": 0});
+        json["unpriced"] = json!("deny");
+        json["budgets"] = json!([{"name": "day", "window": "day", "limit_usd": 1}]);
+    });
+    let held = |model: &str| {
+        let admission =
+            gateway.ask_at("/v1/moderations", "a", &[], &json!({"model": model, "input": "x"}))?;
+        let amounts = admission.estimate.amounts;
+        Ok((amounts.usd.0 > 0, amounts.input > 0, amounts.requests))
+    };
+    assert_eq!(held("oa/omni-moderation-latest"), Ok((false, false, 1)));
+    assert_eq!(held("one/sold"), Ok((true, true, 1)));
+    assert_eq!(held("oa/guard"), Err(Denial::Unpriced("oa/guard".into())));
+}
+
+#[test]
 fn a_stored_prompt_is_left_its_model_and_refused_to_keys_with_a_list() {
     let gateway = Gateway::with(|json| {
         json["default_model"] = json!("small");

@@ -1,4 +1,4 @@
-//! Decides what a number of an answer says where it is no whole count.
+//! Decides what a number of an answer means that is no whole count.
 
 use crate::json::count;
 use crate::money::PicoUsd;

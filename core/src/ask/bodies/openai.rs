@@ -1,0 +1,103 @@
+//! Decides which members of a body matter in OpenAI's dialect, and at the servers that speak it.
+
+use super::super::input::INPUT;
+use super::super::members::Member;
+use super::{METADATA, TOOLS, UNKNOWN, harmless, kept, models, value};
+use crate::json::Shape;
+
+/// The members of OpenAI's dialect, with what `input` is.
+const fn openai(members: &'static [Shape<Member>]) -> Shape<Member> {
+    Shape::both("", Member::Document, members).with_rest(&UNKNOWN)
+}
+
+/// The members of OpenAI's dialect, and more.
+macro_rules! openai {
+    ($($more:expr),*) => {
+        &[
+            $($more,)*
+        value("model", Member::Model),
+        models("models"),
+        models("fallbacks"),
+        models("fallback_models"),
+        value("fallback_model", Member::OtherModel),
+        value("draft_model", Member::OtherModel),
+        // Groq's compound models, and what OpenRouter has: its router of models, and settings kept there.
+        Shape::inside("compound_custom", &[models("models")]),
+        Shape::inside("plugins", &[Shape::inside("[]", &[value("model", Member::OtherModel)])]),
+        value("preset", Member::OtherModel),
+        TOOLS,
+        kept("previous_response_id"),
+        // Pictures that are edited.
+        Shape::inside("images", &[Shape::inside("[]", &[kept("file_id")])]),
+        Shape::inside("mask", &[kept("file_id")]),
+        Shape::both("conversation", Member::Container, &[kept("id")]),
+        harmless("messages"),
+        value("stream", Member::Stream),
+        Shape::both("stream_options", Member::StreamOptions, &[value("include_usage", Member::IncludeUsage)]),
+        value("max_tokens", Member::MaxTokens),
+        value("max_completion_tokens", Member::MaxCompletionTokens),
+        value("max_output_tokens", Member::MaxOutputTokens),
+        value("n_predict", Member::NPredict),
+        value("max_new_tokens", Member::MaxNewTokens),
+        value("n", Member::N),
+        value("best_of", Member::BestOf),
+        // llama.cpp's own name for it.
+        value("n_cmpl", Member::Completions),
+        Shape::inside("extra_body", &[value("model", Member::OtherModel)]),
+        Shape::both(
+            "prompt",
+            Member::Prompt,
+            &[value("[]", Member::PromptPart), value("id", Member::PromptId)],
+        ),
+        // vLLM's.
+        Shape::inside("prompt_embeds", &[value("[]", Member::PromptPart)]),
+        value("background", Member::Background),
+        // xAI's.
+        value("deferred", Member::Deferred),
+        value("user", Member::User),
+        value("safety_identifier", Member::SafetyIdentifier),
+        METADATA,
+        value("service_tier", Member::ServiceTier),
+        value("speed", Member::Speed),
+        Shape::both(
+            "web_search_options",
+            Member::WebSearchOptions,
+            &[value("search_context_size", Member::SearchContextSize)],
+        ),
+        // What changes neither.
+        harmless("instructions"),
+        harmless("temperature"),
+        harmless("top_p"),
+        harmless("top_k"),
+        harmless("tool_choice"),
+        harmless("parallel_tool_calls"),
+        harmless("response_format"),
+        harmless("stop"),
+        harmless("seed"),
+        harmless("presence_penalty"),
+        harmless("frequency_penalty"),
+        harmless("logprobs"),
+        harmless("top_logprobs"),
+        harmless("logit_bias"),
+        harmless("reasoning_effort"),
+        harmless("reasoning"),
+        harmless("verbosity"),
+        harmless("text"),
+        harmless("store"),
+        harmless("include"),
+        harmless("truncation"),
+        harmless("prediction"),
+        harmless("modalities"),
+        harmless("audio"),
+        harmless("prompt_cache_key"),
+        harmless("encoding_format"),
+        harmless("dimensions"),
+        harmless("suffix"),
+        harmless("echo"),
+        harmless("max_tool_calls"),
+    ]
+    };
+}
+
+pub(super) static OPENAI: Shape<Member> = openai(openai!(harmless("input")));
+pub(super) static RESPONSES: Shape<Member> = openai(openai!(INPUT));
