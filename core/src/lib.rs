@@ -46,6 +46,8 @@ pub mod ledger;
 pub mod subject;
 pub mod admission;
 pub mod order;
+pub mod pending;
+pub mod upload;
 pub mod denial;
 // ... and the answer.
 pub mod meter;

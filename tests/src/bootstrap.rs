@@ -214,5 +214,9 @@ fn connection_manager(bootstrap: &Value) -> &Value {
 }
 
 fn connection_manager_mut(bootstrap: &mut Value) -> &mut Value {
-    &mut listener_mut(bootstrap)["filter_chains"][0]["filters"][0]["typed_config"]
+    manager_of(listener_mut(bootstrap))
+}
+
+pub(crate) fn manager_of(listener: &mut Value) -> &mut Value {
+    &mut listener["filter_chains"][0]["filters"][0]["typed_config"]
 }

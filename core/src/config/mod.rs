@@ -46,6 +46,7 @@ pub use crate::ledger::{
     Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, WhenAbsent, WhenFull,
 };
 pub use crate::pattern::Pattern;
+pub use crate::pending::PendingBounds;
 
 use std::rc::Rc;
 
@@ -96,6 +97,8 @@ pub struct Config {
     pub request_body_bytes: usize,
     /// How long a client may take to send its body, in milliseconds.
     pub request_body_ms: u64,
+    /// How many bytes of bodies that are not complete a worker keeps.
+    pub pending: PendingBounds,
     /// Most tokens, in or out, that a provider's report can have and be true.
     pub plausible_tokens: u64,
     /// How requests are sent without their bodies being read; `None`: they are read.

@@ -17,6 +17,7 @@ mod secrets;
 mod store;
 mod streamed;
 mod unsupported;
+mod uploads;
 
 use std::sync::Once;
 
