@@ -107,6 +107,13 @@ impl Setup {
         self
     }
 
+    /// Lets Envoy's heap be so large.
+    #[must_use]
+    pub fn heap(mut self, bytes: u64) -> Self {
+        self.variations.heap = Some(bytes);
+        self
+    }
+
     /// Adds a cluster of this name for what serves at `provider`.
     #[must_use]
     pub fn cluster(mut self, name: &str, provider: SocketAddr) -> Self {

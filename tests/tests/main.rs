@@ -13,6 +13,7 @@ mod main_path;
 mod mesh;
 mod modes;
 mod odd;
+mod overload;
 mod pushes;
 mod routing;
 mod running;

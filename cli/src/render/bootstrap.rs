@@ -39,6 +39,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
     }
     let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
+    let mut overload = Sheet::default();
     let configuration = json.strip_suffix('\n').unwrap_or(json);
     sheet.put(
         include_str!("bootstrap.yaml"),
@@ -47,6 +48,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>, more: &More) -> String {
             ("node", node.strip_suffix('\n').unwrap_or_default()),
             ("admin_host", &scalar(&options.admin.ip().to_string())),
             ("admin_port", &options.admin.port().to_string()),
+            ("overload", &options.memory.manager(&mut overload, true)),
             ("host", &scalar(&options.address.ip().to_string())),
             ("port", &options.address.port().to_string()),
             ("stream_idle", &stream_idle.to_string()),

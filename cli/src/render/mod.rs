@@ -13,6 +13,7 @@ mod envoy_gateway;
 mod istio;
 mod mesh;
 mod names;
+mod overload;
 mod places;
 mod plain;
 mod sheet;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 use farebox_core::config::{Config, ConfigErrors, Provider};
 
+use self::overload::Memory;
 use self::site::Site;
 use crate::check::CheckError;
 use crate::source::Source;
@@ -80,6 +82,8 @@ struct Options {
     /// Where Envoy finds the access token for providers with {"envoy": "gcp"}: a file of Envoy's secret discovery
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/gcp-token.json")]
     gcp_token: String,
+    #[command(flatten)]
+    memory: Memory,
 }
 
 /// The configuration of what Farebox runs in, as YAML.

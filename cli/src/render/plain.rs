@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::overload::Memory;
 use super::sheet::{Sheet, scalar};
 use super::{Plan, bootstrap, mesh};
 
@@ -27,6 +28,8 @@ pub(super) struct Options {
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
+    #[command(flatten)]
+    memory: Memory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,6 +53,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         address: ([0, 0, 0, 0], 10_000).into(),
         admin: ([127, 0, 0, 1], 9_901).into(),
         gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
+        memory: options.memory,
     };
     let more = bootstrap::More { listener: piece!("listener"), cluster: piece!("admin") };
     let bootstrap = bootstrap::write(&envoy, plan, &more);
@@ -77,6 +81,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("envoy", &engine),
             ("env", &env),
             ("mount", mesh::MOUNT),
+            ("memory", &options.memory.container_mib().to_string()),
             ("volumes", &volumes),
         ],
     )

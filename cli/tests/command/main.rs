@@ -5,5 +5,6 @@
 mod check;
 mod keygen;
 mod mesh;
+mod overload;
 mod render;
 mod shell;
