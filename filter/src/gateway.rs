@@ -110,7 +110,7 @@ impl Gateway {
                     return Ok(Next::Send(Box::new(admitted)));
                 }
                 let mut upload = Upload::new(&self.worker, &config, &key);
-                upload.announced(self.seen.length, &self.seen.said, &head)?;
+                upload.announced(self.seen.length, &self.seen.said, &head, now)?;
                 let waiting = self.worker.wait(
                     self.context,
                     &config,

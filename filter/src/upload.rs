@@ -11,6 +11,7 @@ use farebox_core::config::{Config, Key};
 use farebox_core::denial::Denial;
 use farebox_core::head::RequestHead;
 use farebox_core::upload::{enter, is_long};
+use farebox_core::window::Millis;
 
 use crate::host;
 use crate::worker::Worker;
@@ -43,10 +44,11 @@ impl Upload {
         length: Option<u64>,
         said: &Attribution,
         head: &RequestHead,
+        now: Millis,
     ) -> Result<(), Denial> {
         // What a short one says counts for nothing before it comes: most come at once.
         match length.filter(|&length| is_long(length)) {
-            Some(length) => self.grow(length, said, head),
+            Some(length) => self.take(length, said, head, || now),
             None => Ok(()),
         }
     }
@@ -56,8 +58,18 @@ impl Upload {
     /// # Errors
     /// [`Denial`] if it must not go on.
     pub(crate) fn grow(&mut self, bytes: u64, said: &Attribution, head: &RequestHead) -> Result<(), Denial> {
+        self.take(bytes, said, head, host::now)
+    }
+
+    fn take(
+        &mut self,
+        bytes: u64,
+        said: &Attribution,
+        head: &RequestHead,
+        now: impl FnOnce() -> Millis,
+    ) -> Result<(), Denial> {
         if self.place.is_none() && is_long(bytes) {
-            let now = host::now();
+            let now = now();
             self.worker.claim(&self.config, now);
             let place = enter(&self.worker.ledger(&self.config), &self.config, &self.key, said, head, now)?;
             self.worker.uses(place.accounts());
@@ -77,7 +89,8 @@ impl Drop for Upload {
         if self.counted > 0 {
             self.worker.pending.borrow_mut().remove(&self.key.id, self.counted);
         }
-        if let Some(place) = self.place.take() {
+        // Most have no budget that limits how many run.
+        if let Some(place) = self.place.take().filter(|place| place.accounts().next().is_some()) {
             place.release(&self.worker.ledger(&self.config), host::now());
         }
     }
