@@ -129,6 +129,31 @@ pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, key: &Key, now: Millis) -> Opti
     key.accounts.iter().flatten().filter_map(short).max_by_key(|refusal| refusal.lasts(now))
 }
 
+/// Takes one of the requests that may run at one time from every account that limits them, and looks whether the others
+/// have anything left.
+///
+/// # Errors
+/// [`Refusal`]; nothing is held then.
+pub fn enter<S: Store>(
+    ledger: &Ledger<'_, S>,
+    accounts: &[Rc<Account>],
+    now: Millis,
+) -> Result<Hold, Refusal> {
+    let looked = |account: &Rc<Account>| match ledger.ask(account, Amounts::REQUEST, now) {
+        Ok(short) => short.map(|short| Refusal::Short(Rc::clone(account), short)),
+        Err(error) => Some(Refusal::Store(error)),
+    };
+    let (lanes, others): (Vec<_>, Vec<_>) =
+        accounts.iter().cloned().partition(|account| account.limits.concurrent.is_some());
+    // Of several the one that has nothing for the longest.
+    let spent = others.iter().filter_map(looked).max_by_key(|refusal| refusal.lasts(now));
+    let wanted = Wanted { expected: Amounts::REQUEST, most: Amounts::REQUEST };
+    match spent {
+        Some(refusal) => Err(refusal),
+        None => admit(ledger, &lanes, &wanted, now).map(|(hold, _)| hold),
+    }
+}
+
 /// Whether the budget lets pass whom it has no slot for.
 fn lets_pass(budget: &Budget) -> bool {
     budget.when_full == WhenFull::Allow || budget.at_limit == AtLimit::Shadow

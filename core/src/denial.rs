@@ -15,6 +15,7 @@ use crate::config::{Account, Config, Dimension};
 use crate::dialect::Dialect;
 use crate::identity::IdentityError;
 use crate::ledger::StoreError;
+use crate::pending::Crowd;
 use crate::route::RouteError;
 use crate::text::push_json_string;
 use crate::window::Millis;
@@ -37,6 +38,8 @@ pub enum Denial {
     TooLarge(usize),
     /// The body did not come in time.
     TooSlow,
+    /// Too many bytes of bodies that are not complete are kept already.
+    Crowded(Crowd),
     /// The request has nowhere to go.
     Route(RouteError),
     /// The model has no price and the configuration wants one.
@@ -114,6 +117,8 @@ impl Denial {
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
+            Self::Crowded(Crowd::Key) => 429,
+            Self::Crowded(Crowd::All) => 503,
             Self::Route(RouteError::NoModel | RouteError::NotServed { .. })
             | Self::Unnamed(_)
             | Self::Query(_) => 400,
@@ -129,7 +134,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 29] = [
+    pub const REASONS: [&'static str; 31] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -140,6 +145,8 @@ impl Denial {
         "invalid_body",
         "body_too_large",
         "body_timeout",
+        "pending_bodies_of_key",
+        "pending_bodies",
         "model_not_allowed",
         "model_not_found",
         "endpoint_not_served",
@@ -175,6 +182,8 @@ impl Denial {
             Self::Body(_) => "invalid_body",
             Self::TooLarge(_) => "body_too_large",
             Self::TooSlow => "body_timeout",
+            Self::Crowded(Crowd::Key) => "pending_bodies_of_key",
+            Self::Crowded(Crowd::All) => "pending_bodies",
             Self::Route(RouteError::NoModel) => "missing_model",
             Self::Route(RouteError::NotAllowed { .. }) => "model_not_allowed",
             Self::Route(RouteError::Unknown { .. }) => "model_not_found",
@@ -245,7 +254,10 @@ impl Denial {
     fn wait(&self, now: Millis) -> Option<u64> {
         match self {
             Self::Budget { lack: Lack::Size, .. } => None,
-            Self::Budget { lack: Lack::Turn, .. } | Self::Store(_) | Self::HostUnsupported => Some(1_000),
+            Self::Budget { lack: Lack::Turn, .. }
+            | Self::Crowded(_)
+            | Self::Store(_)
+            | Self::HostUnsupported => Some(1_000),
             Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
             _ => None,
         }
@@ -253,7 +265,7 @@ impl Denial {
 
     fn openai_body(&self, now: Millis) -> String {
         // Clients take `insufficient_quota` for final.
-        let paced = self.budget_name().is_some() && is_worth(self.wait(now));
+        let paced = self.status() == 429 && is_worth(self.wait(now));
         let kind = match self.status() {
             _ if paced => "requests",
             _ if self.budget_name().is_some() => "insufficient_quota",
@@ -263,7 +275,7 @@ impl Denial {
             _ => "invalid_request_error",
         };
         let code = match self.budget_name() {
-            Some(_) if paced => "rate_limit_exceeded",
+            _ if paced => "rate_limit_exceeded",
             Some(_) => "insufficient_quota",
             None => self.reason(),
         };

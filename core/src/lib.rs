@@ -48,6 +48,8 @@ pub mod subject;
 pub mod admission;
 pub mod order;
 pub mod cors;
+pub mod pending;
+pub mod upload;
 pub mod denial;
 // ... and the answer.
 pub mod meter;

@@ -301,7 +301,8 @@ pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now
     admission::used_up(ledger, key, now).map(|refusal| denial(config, refusal, now))
 }
 
-fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
+/// What is told of a refusal by a budget.
+pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
     let (account, lack) = match refusal {
         Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
         Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),

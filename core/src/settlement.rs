@@ -6,7 +6,7 @@
 //! | answered without usage, text seen | an estimate from the text |
 //! | answered, and nothing could be read of it | what was held, or what the team's answers of this model were lately |
 //! | a report that cannot be true | the same |
-//! | client gone | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
+//! | client gone, or broken off by the gateway | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
 //! | a provider that was given up on | what such an answer usually has, or what was held |
 //! | stream cut by the provider or a budget | what was seen and what cannot be seen |
 //! | plain answer cut by the provider | what was seen, and no less than is usual: it was made to its end |
@@ -156,6 +156,8 @@ impl Bill<'_> {
         if !is_charged(self.endpoint, self.price) {
             return nothing;
         }
+        // The provider was hung up on, whoever wanted that.
+        let ending = if ending.is_broken_off() { Ending::ClientGone } else { ending };
         if self.is_implausible() {
             return self.held(UsageSource::Implausible);
         }

@@ -18,6 +18,7 @@ fn the_document_has_every_row_of_the_tables() {
 fn the_document_has_the_members_of_every_kind_of_body() {
     let rows = [
         ("OpenAI, Azure", "/v1/chat/completions"),
+        ("Responses", "/v1/responses"),
         ("Anthropic", "/v1/messages"),
         ("Gemini, Vertex", "/v1beta/models/m:generateContent"),
         ("Vertex `:predict`", "/v1/publishers/google/models/m:predict"),

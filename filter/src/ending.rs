@@ -29,6 +29,9 @@ const BROKEN: u64 = 0x4 | 0x10 | 0x20 | 0x40 | 0x1_0000 | 0x8_0000 | 0x40_0000 |
 /// Of those, the ones that say a provider was at work when it was given up on: UT, SI, UMSDR, DT.
 const GIVEN_UP: u64 = 0x4 | 0x1_0000 | 0x8_0000 | 0x40_0000;
 
+/// The one that says that Envoy had too little memory for the stream: OM.
+const OVERLOAD: u64 = 0x200_0000;
+
 impl Gateway {
     /// Ends the request at `now`.
     pub(crate) fn end(&mut self, now: Millis) {
@@ -48,7 +51,7 @@ impl Gateway {
     fn settle(&self, mut admitted: Admitted, now: Millis) {
         admitted.arrive_late();
         let ending = how_it_ended(&admitted, self.seen.status);
-        if matches!(ending, Ending::Cut | Ending::CutOff | Ending::ClientGone) {
+        if ending.is_broken_off() || matches!(ending, Ending::Cut | Ending::CutOff) {
             admitted.meter.break_off();
         }
         let reading = admitted.meter.reading();
@@ -81,7 +84,7 @@ impl Gateway {
                 "an answer was made in a tier of service without prices: it is charged at the model's dearest"
             );
         }
-        if ending == Ending::ClientGone {
+        if ending.is_broken_off() {
             admitted.trail = trail::abandoned(core::mem::take(&mut admitted.trail));
         }
         if trail::ends_unanswered(admitted.trail.as_bytes()) {
@@ -210,7 +213,7 @@ impl Gateway {
 
     /// How a request ended that was neither sent nor answered here.
     fn unsent(&self) -> Ending {
-        if self.seen.status.is_some() { Ending::NotAnswered } else { Ending::ClientGone }
+        if self.seen.status.is_some() { Ending::NotAnswered } else { broken_off() }
     }
 
     fn record(&self, now: Millis) -> Record<'_> {
@@ -265,8 +268,16 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
             }
         }
         _ if flags() & BROKEN != 0 => Ending::Cut,
-        _ => Ending::ClientGone,
+        _ => broken_off(),
     }
+}
+
+/// Who broke a stream off that nobody else has ended.
+fn broken_off() -> Ending {
+    if host::number_property("response\0flags").unwrap_or(0) & OVERLOAD != 0 {
+        return Ending::GatewayGone;
+    }
+    Ending::broken_off(&host::property("response\0code_details").unwrap_or_default())
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {

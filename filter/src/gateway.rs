@@ -32,7 +32,8 @@ use crate::host::{self, Buffer, HostError, Map};
 use crate::refusal::Refusing;
 use crate::seen::Seen;
 use crate::shared_store::SharedStore;
-use crate::worker::{GivenUp, Waiting, Worker};
+use crate::upload::Upload;
+use crate::worker::{Waiting, Worker};
 
 /// One request.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub(crate) struct Reading {
     served: Served,
     head: RequestHead,
     pub(crate) waiting: Rc<Waiting>,
+    upload: Upload,
 }
 
 impl Gateway {
@@ -116,6 +118,8 @@ impl Gateway {
                     let admitted = self.send(Rc::clone(&config), &key, &served, &head, &ask, &[])?;
                     return Ok(Next::Send(Box::new(admitted)));
                 }
+                let mut upload = Upload::new(&self.worker, &config, &key);
+                upload.announced(self.seen.length, &self.seen.said, &head, now)?;
                 let waiting = self.worker.wait(
                     self.context,
                     &config,
@@ -124,14 +128,16 @@ impl Gateway {
                     true,
                     now,
                 );
-                Ok(Next::Wait(Reading { config, key, served, head, waiting }))
+                Ok(Next::Wait(Reading { config, key, served, head, waiting, upload }))
             }
         }
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
     fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
-        let Reading { config, key, served, head, .. } = reading;
+        let Reading { config, key, served, head, upload, .. } = reading;
+        // A request does not wait for itself.
+        drop(upload);
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
         // Of two, a provider may believe the other one.
         if head.all("content-type").nth(1).is_some() {
@@ -219,21 +225,6 @@ impl Gateway {
         }
     }
 
-    /// What a request that was given up while it waited comes to, when more of it arrives.
-    fn too_late(&mut self) -> Option<Action> {
-        let waiting = match &self.state {
-            State::Reading(reading) => &reading.waiting,
-            State::Refusing(refusing) => &refusing.waiting,
-            State::New | State::Admitted(_) | State::Replied(_) | State::Ended => return None,
-        };
-        let GivenUp { denial, told } = waiting.given_up.take()?;
-        if !told {
-            return Some(self.deny(denial));
-        }
-        self.state = State::Replied(Some(denial));
-        Some(Action::Pause)
-    }
-
     pub(crate) fn deny(&mut self, denial: Denial) -> Action {
         let path = self.seen.endpoint.map(Endpoint::dialect);
         let dialect = path.unwrap_or_else(|| {
@@ -311,7 +302,7 @@ impl HttpContext for Gateway {
         if matches!(self.state, State::Refusing(_)) {
             return self.refuse_at_last(size, end_of_stream);
         }
-        let State::Reading(reading) = &self.state else {
+        let State::Reading(reading) = &mut self.state else {
             return if matches!(self.state, State::Admitted(_)) { Action::Continue } else { Action::Pause };
         };
         self.worker.body_seen.set(true);
@@ -319,7 +310,13 @@ impl HttpContext for Gateway {
         if size > limit {
             return self.deny(Denial::TooLarge(limit));
         }
-        if end_of_stream { self.body_complete(size) } else { Action::Pause }
+        if end_of_stream {
+            return self.body_complete(size);
+        }
+        match reading.upload.grow(size as u64, &self.seen.said, &reading.head) {
+            Ok(()) => Action::Pause,
+            Err(denial) => self.deny(denial),
+        }
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {

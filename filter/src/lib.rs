@@ -36,6 +36,7 @@ mod run;
 mod seen;
 mod shared_store;
 mod trail;
+mod upload;
 mod worker;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use farebox_core::dialect::{Dialect, Endpoint};
 use proxy_wasm::types::Action;
 
 use crate::gateway::{Gateway, State};
-use crate::worker::Waiting;
+use crate::worker::{GivenUp, Waiting};
 
 /// The longest body that is waited for. Less than Envoy holds of headers, so it gives a stranger no more room.
 const BODY_BYTES: u64 = 16 * 1024;
@@ -46,6 +46,21 @@ impl Gateway {
         );
         self.state = State::Refusing(Refusing { denial, waiting });
         Action::Pause
+    }
+
+    /// What a request that was given up while it waited comes to, when more of it arrives.
+    pub(crate) fn too_late(&mut self) -> Option<Action> {
+        let waiting = match &self.state {
+            State::Reading(reading) => &reading.waiting,
+            State::Refusing(refusing) => &refusing.waiting,
+            State::New | State::Admitted(_) | State::Replied(_) | State::Ended => return None,
+        };
+        let GivenUp { denial, told } = waiting.given_up.take()?;
+        if !told {
+            return Some(self.deny(denial));
+        }
+        self.state = State::Replied(Some(denial));
+        Some(Action::Pause)
     }
 
     /// The same when `size` bytes of its body are here.

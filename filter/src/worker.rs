@@ -11,6 +11,7 @@ use farebox_core::config::Config;
 use farebox_core::denial::Denial;
 use farebox_core::dialect::Dialect;
 use farebox_core::ledger::{Account, Budget, Claims, Leases, Ledger};
+use farebox_core::pending::Pending;
 use farebox_core::recent::Recent;
 use farebox_core::window::Millis;
 use hashbrown::HashMap;
@@ -65,6 +66,8 @@ pub(crate) struct Worker {
     /// Whether a held stream has ever seen its body here.
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
+    /// The bytes of bodies that are not complete.
+    pub(crate) pending: RefCell<Pending>,
     unsettled: RefCell<Vec<Unsettled>>,
     /// Requests that were let through and have not ended.
     running: Cell<u64>,

@@ -32,6 +32,8 @@ pub struct Variations {
     pub clusters: Vec<(String, Option<SocketAddr>)>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
+    /// How large Envoy's heap may be.
+    pub heap: Option<u64>,
 }
 
 /// The sample as it is shipped.
@@ -73,6 +75,10 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
         }
     }
     add_clusters(&mut bootstrap, &variations.clusters);
+    if let Some(heap) = variations.heap {
+        let monitor = &mut bootstrap["overload_manager"]["resource_monitors"][0]["typed_config"];
+        monitor["max_heap_size_bytes"] = json!(heap);
+    }
     listener_mut(&mut bootstrap)["address"] = address("127.0.0.1:0".parse().expect("an address"));
     let manager = connection_manager_mut(&mut bootstrap);
     let log = if variations.without_access_log { "/dev/null".into() } else { folder.join("access.log") };
@@ -214,5 +220,9 @@ fn connection_manager(bootstrap: &Value) -> &Value {
 }
 
 fn connection_manager_mut(bootstrap: &mut Value) -> &mut Value {
-    &mut listener_mut(bootstrap)["filter_chains"][0]["filters"][0]["typed_config"]
+    manager_of(listener_mut(bootstrap))
+}
+
+pub(crate) fn manager_of(listener: &mut Value) -> &mut Value {
+    &mut listener["filter_chains"][0]["filters"][0]["typed_config"]
 }

@@ -6,6 +6,7 @@
 //! Does not look inside: see `admin.rs`.
 
 use crate::bootstrap::{self, Variations};
+use crate::drain::discover_listener;
 use crate::patience::{until, within};
 use crate::provider::Provider;
 use crate::workspace;
@@ -27,6 +28,7 @@ pub struct Setup {
     variations: Variations,
     workers: u32,
     environment: Vec<(String, String)>,
+    listener_discovered: bool,
 }
 
 /// Envoy did not start.
@@ -49,13 +51,18 @@ impl Setup {
     #[must_use]
     pub fn with_text(plugin: &str) -> Self {
         let variations = Variations { plugin: Some(plugin.to_owned()), ..Variations::default() };
-        Self { variations, workers: 1, environment: Vec::new() }
+        Self { variations, workers: 1, environment: Vec::new(), listener_discovered: false }
     }
 
     /// The sample without the filter.
     #[must_use]
     pub fn without_filter() -> Self {
-        Self { variations: Variations::default(), workers: 1, environment: Vec::new() }
+        Self {
+            variations: Variations::default(),
+            workers: 1,
+            environment: Vec::new(),
+            listener_discovered: false,
+        }
     }
 
     /// Worker threads, each with a virtual machine of its own.
@@ -69,6 +76,13 @@ impl Setup {
     #[must_use]
     pub fn discovered(mut self) -> Self {
         self.variations.discovered = true;
+        self
+    }
+
+    /// Takes the listener from a file, see [`Envoy::push_listener`].
+    #[must_use]
+    pub fn listener_discovered(mut self) -> Self {
+        self.listener_discovered = true;
         self
     }
 
@@ -90,6 +104,13 @@ impl Setup {
     #[must_use]
     pub fn without_attempts(mut self) -> Self {
         self.variations.without_attempts = true;
+        self
+    }
+
+    /// Lets Envoy's heap be so large.
+    #[must_use]
+    pub fn heap(mut self, bytes: u64) -> Self {
+        self.variations.heap = Some(bytes);
         self
     }
 
@@ -146,9 +167,12 @@ impl Setup {
 
     async fn try_start_before(self, provider: SocketAddr) -> Result<Envoy, Refused> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (bootstrap, discovered) = bootstrap::render(&self.variations, provider, folder.path());
+        let (mut bootstrap, discovered) = bootstrap::render(&self.variations, provider, folder.path());
         if let Some(discovered) = &discovered {
             fs::write(bootstrap::filter_file(folder.path()), discovered.to_string()).expect("can be written");
+        }
+        if self.listener_discovered {
+            discover_listener(&mut bootstrap, folder.path());
         }
         let Self { workers, environment, .. } = self;
         Launch { folder, bootstrap, overlay: None, workers, environment }.start_with(discovered).await
@@ -189,7 +213,7 @@ impl Launch {
         command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
         command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
-        command.args(["--file-flush-interval-msec", "10"]);
+        command.args(["--file-flush-interval-msec", "10", "--drain-time-s", "1"]);
         if let Some(overlay) = &self.overlay {
             command.args(["--config-yaml", &overlay.to_string()]);
         }
@@ -258,6 +282,16 @@ impl Envoy {
     #[must_use]
     pub fn admin_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// Whether the process is gone.
+    pub(crate) fn has_exited(&mut self) -> bool {
+        self.process.child.try_wait().expect("a child can be awaited").is_some()
     }
 
     /// The memory that Envoy has in use (resident set), in kibibytes; `None` where there is no `/proc`.

@@ -50,3 +50,35 @@ pub async fn post_with_trailers(
     })
     .await
 }
+
+/// A request whose body never ends.
+pub struct Endless {
+    _answer: h2::client::ResponseFuture,
+    _body: h2::SendStream<Bytes>,
+    connection: tokio::task::JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Endless {
+    /// Posts so many bytes, and no end.
+    ///
+    /// # Panics
+    /// If the gateway does not listen.
+    pub async fn post(envoy: &Envoy, path: &str, key: &str, bytes: usize) -> Self {
+        let socket = TcpStream::connect(envoy.address()).await.expect("the gateway listens");
+        let (mut client, connection) =
+            h2::client::handshake(socket).await.expect("the gateway speaks HTTP/2");
+        let connection = tokio::spawn(connection);
+        let request = Request::post(format!("http://{}{path}", envoy.address()));
+        let request = request.header("authorization", format!("Bearer {key}")).body(());
+        let (answer, mut body) =
+            client.send_request(request.expect("a valid request"), false).expect("a new stream");
+        body.send_data(vec![b' '; bytes].into(), false).expect("the stream is open");
+        Self { _answer: answer, _body: body, connection }
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}

@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod crowd;
 pub mod dice;
+pub mod drain;
 pub mod envoy;
 pub mod envoy_gateway;
 pub mod fleet;

@@ -32,6 +32,14 @@ impl Raw {
         self.stream.write_all(bytes).await.expect("the gateway reads");
     }
 
+    /// Sends bytes as they are, if the other side takes them.
+    ///
+    /// # Errors
+    /// The other side has hung up.
+    pub async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
     /// Sends a chat request: these header lines besides the necessary ones, this body.
     pub async fn chat(&mut self, headers: &[u8], body: &[u8]) {
         let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\n", self.address);

@@ -39,6 +39,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let (host, port) = socket(&options.address);
     let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
+    let mut overload = Sheet::default();
     let configuration = json.strip_suffix('\n').unwrap_or(json);
     sheet.put(
         include_str!("bootstrap.yaml"),
@@ -47,6 +48,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("node", node.strip_suffix('\n').unwrap_or_default()),
             ("admin_host", &admin_host),
             ("admin_port", &admin_port),
+            ("overload", &options.memory.manager(&mut overload, true)),
             ("host", &host),
             ("port", &port),
             ("stream_idle", &stream_idle.to_string()),

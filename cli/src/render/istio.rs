@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use farebox_core::config::{ConfigError, Endpoint};
 
+use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::{Plan, image, mesh, policy};
@@ -39,6 +40,8 @@ pub(super) struct Options {
     secret: String,
     #[command(flatten)]
     policy: policy::Reach,
+    #[command(flatten)]
+    memory: Memory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -156,7 +159,16 @@ impl Resources<'_> {
             );
         }
         let tags = mesh::tags(sheet);
-        let values = [("env", &*env), ("mounts", &mounts), ("volumes", &volumes), ("tags", &tags)];
+        let overload = self.options.memory.manager(sheet, false);
+        let memory = self.options.memory.container_mib().to_string();
+        let values = [
+            ("env", &*env),
+            ("mounts", &mounts),
+            ("volumes", &volumes),
+            ("tags", &tags),
+            ("overload", &overload),
+            ("memory", &memory),
+        ];
         let mut documents = vec![self.put(sheet, piece!("gateway"), &values)];
         let note = match self.options.form {
             Form::EnvoyFilter => {

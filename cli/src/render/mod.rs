@@ -14,6 +14,7 @@ mod image;
 mod istio;
 mod mesh;
 mod names;
+mod overload;
 mod places;
 mod plain;
 mod policy;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 
 use farebox_core::config::{Config, ConfigErrors, Provider};
 
+use self::overload::Memory;
 use self::site::Site;
 use crate::check::CheckError;
 use crate::sample;
@@ -86,6 +88,8 @@ struct Options {
     /// Where Envoy finds the access token for providers with {"envoy": "gcp"}: a file of Envoy's secret discovery
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/gcp-token.json")]
     gcp_token: String,
+    #[command(flatten)]
+    memory: Memory,
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

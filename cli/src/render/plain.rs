@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::overload::Memory;
 use super::sheet::{Sheet, scalar};
 use super::{Plan, bootstrap, image, mesh, policy};
 
@@ -29,6 +30,8 @@ pub(super) struct Options {
     secret: String,
     #[command(flatten)]
     policy: policy::Reach,
+    #[command(flatten)]
+    memory: Memory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -57,6 +60,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         admin: ([127, 0, 0, 1], 9_901).into(),
         metrics: Some(([0, 0, 0, 0], METRICS).into()),
         gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
+        memory: options.memory,
     };
     let bootstrap = bootstrap::write(&envoy, plan);
     let pods = policy::Pods {
@@ -93,6 +97,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("envoy", &engine),
             ("env", &env),
             ("mount", mesh::MOUNT),
+            ("memory", &options.memory.container_mib().to_string()),
             ("volumes", &volumes),
             ("policy", &policy),
             ("port", &PORT.to_string()),

@@ -5,6 +5,7 @@
 mod check;
 mod keygen;
 mod mesh;
+mod overload;
 mod policy;
 mod render;
 mod sample;

@@ -1,8 +1,7 @@
 //! Decides what a configuration is: the vocabulary of everything after it.
 //!
-//! A [`Config`] is immutable, complete and cross-checked: whatever a stage looks up in it is there.
-//! It is built by [`Config::parse`] from JSON, which reports every error at once, each with its path; the same
-//! shape is described for editors by `envoy/farebox.schema.json`.
+//! A [`Config`] is immutable, complete and cross-checked: whatever a stage looks up in it is there. It is built by
+//! [`Config::parse`] from JSON, which tells every error at once with its path; `envoy/farebox.schema.json` has its shape.
 //!
 //! Does not hold a caller's secret (only its SHA-256). `Debug` never prints a provider's.
 
@@ -44,6 +43,7 @@ pub use crate::ledger::{
     Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, WhenAbsent, WhenFull,
 };
 pub use crate::pattern::Pattern;
+pub use crate::pending::PendingBounds;
 pub use error::{ConfigError, ConfigErrors};
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
@@ -108,6 +108,8 @@ pub struct Config {
     pub request_body_bytes: usize,
     /// How long a client may take to send its body, in milliseconds.
     pub request_body_ms: u64,
+    /// How many bytes of bodies that are not complete a worker keeps.
+    pub pending: PendingBounds,
     /// Most tokens, in or out, that a provider's report can have and be true.
     pub plausible_tokens: u64,
     /// How requests are sent without their bodies being read; `None`: they are read.

@@ -118,6 +118,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         endpoints: fields.get("endpoints").map(|list| policy::endpoints(&list)).unwrap_or_default(),
         request_body_bytes: limits.bytes,
         request_body_ms: limits.ms,
+        pending: limits.pending,
         plausible_tokens: limits.plausible_tokens,
         headers_only: headers_only::read(&fields),
         hash,

@@ -4,12 +4,24 @@ use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
 use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
 use crate::money::PicoUsd;
+use crate::pending::PendingBounds;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
 
 const HOLD: [&str; 5] =
     ["output_tokens", "strict_output_tokens", "least_output_tokens", "ceiling_usd", "epoch_seconds"];
+
+const LIMITS: [&str; 5] = [
+    "request_body_bytes",
+    "request_body_seconds",
+    "pending_body_bytes",
+    "pending_body_bytes_per_key",
+    "plausible_tokens",
+];
+
+/// Room for four bodies of the largest size for a key, and for two such keys.
+const PENDING: PendingBounds = PendingBounds { total: 268_435_456, per_key: 134_217_728 };
 
 /// Bounds on a request body, and on what is believed of an answer.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +30,8 @@ pub(super) struct BodyLimits {
     pub bytes: usize,
     /// How long it may take to arrive.
     pub ms: u64,
+    /// How much of such that are not complete is kept.
+    pub pending: PendingBounds,
     /// Most tokens that a report can have.
     pub plausible_tokens: u64,
 }
@@ -72,15 +86,31 @@ pub(super) fn endpoints(at: &Cursor<'_>) -> Vec<Pattern> {
 }
 
 pub(super) fn body_limits(at: Option<&Cursor<'_>>) -> BodyLimits {
-    let fields =
-        at.and_then(|at| at.fields(&["request_body_bytes", "request_body_seconds", "plausible_tokens"]));
+    let fields = at.and_then(|at| at.fields(&LIMITS));
     let get = |key| fields.as_ref()?.get(key);
     let bytes = get("request_body_bytes").and_then(|at| at.count(1_024..=1_073_741_824));
     let seconds = get("request_body_seconds").and_then(|at| at.count(1..=3_600));
     let plausible = get("plausible_tokens").and_then(|at| at.count(1_000..=1_000_000_000_000));
+    let bytes = bytes.unwrap_or(33_554_432);
+    let pending = |key, least: u64, what| {
+        let at = get(key)?;
+        let count = at.count(1_024..=1_099_511_627_776)?;
+        if count < least {
+            at.fail(format!("must be at least {what} ({least}), or such a body would never be let in"));
+        }
+        Some(count)
+    };
+    let per_key = pending("pending_body_bytes_per_key", bytes, "limits.request_body_bytes");
+    let per_key_or = per_key.unwrap_or(0).max(bytes);
+    let total = pending("pending_body_bytes", per_key_or, "a body or a key's part");
+    // Unless it is said, a key may have half of all, and any body fits.
+    let total = total.unwrap_or(PENDING.total.max(per_key_or));
+    let pending =
+        PendingBounds { total, per_key: per_key.unwrap_or(PENDING.per_key.min(total / 2).max(bytes)) };
     BodyLimits {
         plausible_tokens: plausible.unwrap_or(10_000_000),
-        bytes: bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(33_554_432),
+        bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        pending,
         ms: seconds.unwrap_or(30) * 1_000,
     }
 }

@@ -5,6 +5,7 @@
 use super::{Denial, Lack};
 use crate::config::{Account, Dimension};
 use crate::identity::IdentityError;
+use crate::pending::Crowd;
 use crate::route::RouteError;
 use crate::window::Millis;
 
@@ -21,6 +22,12 @@ impl Denial {
                 format!("The request body is larger than the {limit} bytes allowed here.")
             }
             Self::TooSlow => "The request body did not arrive in time.".into(),
+            Self::Crowded(Crowd::Key) => {
+                "This key is sending too many long requests at one time. Try again when one has arrived.".into()
+            }
+            Self::Crowded(Crowd::All) => {
+                "The gateway is receiving too many long requests at one time. Try again shortly.".into()
+            }
             Self::Route(error) => route_message(error),
             Self::Unpriced(model) => {
                 format!("Model '{model}' has no price here, and requests without a price are not served.")

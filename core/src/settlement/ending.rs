@@ -7,6 +7,8 @@ pub enum Ending {
     Answered,
     /// The client left before that.
     ClientGone,
+    /// The gateway's own Envoy closed the connection to the client before that: it exits, or has another listener.
+    GatewayGone,
     /// The provider or the way to it broke in the middle of an answer.
     Cut,
     /// The provider worked until it was given up on, and nothing of its answer came.
@@ -19,18 +21,63 @@ pub enum Ending {
     NotAnswered,
 }
 
+/// What Envoy's details begin with if it closed the connection to the client itself; why it did so comes behind that.
+const CLOSED_HERE: &[u8] = b"downstream_local_disconnect(";
+/// What it then says if the client made it do so: it was silent, or what it sent cannot be read.
+/// Source: Envoy's `LocalCloseReasonValues`.
+const BY_CLIENT: [&[u8]; 4] =
+    [b"http2_ping_timeout", b"http2_connection_protocol_violation", b"codec_error", b"transport_socket"];
+
 impl Ending {
+    /// Who broke off a stream that nobody else has ended, by what Envoy has to say about it (`response.code_details`).
+    #[must_use]
+    pub fn broken_off(details: &[u8]) -> Self {
+        match details.strip_prefix(CLOSED_HERE) {
+            Some(why) if !BY_CLIENT.iter().any(|reason| why.starts_with(reason)) => Self::GatewayGone,
+            _ => Self::ClientGone,
+        }
+    }
+
+    /// Whether a stream was broken off on the client's side: the provider was hung up on, and may have worked on.
+    #[must_use]
+    pub fn is_broken_off(self) -> bool {
+        matches!(self, Self::ClientGone | Self::GatewayGone)
+    }
+
     /// What the record and metrics call it.
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
             Self::Answered => "ok",
             Self::ClientGone => "client_disconnect",
+            Self::GatewayGone => "gateway_disconnect",
             Self::Cut => "upstream_reset",
             Self::GivenUp => "upstream_timeout",
             Self::CutOff => "budget_cut",
             Self::Refused => "upstream_error",
             Self::NotAnswered => "not_answered",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_envoy_closes_is_broken_off_by_the_gateway_unless_the_client_made_it_do_so() {
+        for (details, ending) in [
+            ("downstream_remote_disconnect", Ending::ClientGone),
+            ("http2.remote_reset", Ending::ClientGone),
+            ("via_upstream", Ending::ClientGone),
+            ("", Ending::ClientGone),
+            ("downstream_local_disconnect(http2_ping_timeout)", Ending::ClientGone),
+            ("downstream_local_disconnect(codec_error:http/1.1_protocol_error)", Ending::ClientGone),
+            ("downstream_local_disconnect(filter_chain_is_being_removed)", Ending::GatewayGone),
+            ("downstream_local_disconnect(max_connection_duration_reached)", Ending::GatewayGone),
+            ("downstream_local_disconnect()", Ending::GatewayGone),
+        ] {
+            assert_eq!(Ending::broken_off(details.as_bytes()), ending, "{details}");
         }
     }
 }

@@ -8,6 +8,13 @@ const UPSTREAM_RESET: u64 = 0x10;
 const UPSTREAM_TIMEOUT: u64 = 0x4;
 const NO_HEALTHY_UPSTREAM: u64 = 0x2;
 const CLIENT_GONE: u64 = 0x4000;
+const OVERLOAD: u64 = 0x200_0000;
+
+/// Envoy closes the connection to the client, whose flags look as if the client had.
+fn closed_by_envoy(stream: &mut Stream, why: &str) {
+    stream.put_property("response\0code_details", format!("downstream_local_disconnect({why})").as_bytes());
+    stream.reset(CLIENT_GONE);
+}
 
 struct End {
     name: &'static str,
@@ -17,7 +24,7 @@ struct End {
     status: Option<u64>,
 }
 
-const ENDS: [End; 12] = [
+const ENDS: [End; 15] = [
     End {
         name: "answered",
         happens: |stream| {
@@ -63,6 +70,37 @@ const ENDS: [End; 12] = [
             stream.reset(CLIENT_GONE);
         },
         outcome: "client_disconnect",
+        source: "estimated",
+        status: Some(200),
+    },
+    End {
+        name: "Envoy exits, or its listener goes",
+        happens: |stream| {
+            stream.answer(200, JSON, false);
+            stream.answer_body(&ANSWER.as_bytes()[..20], false);
+            closed_by_envoy(stream, "filter_chain_is_being_removed");
+        },
+        outcome: "gateway_disconnect",
+        source: "estimated",
+        status: Some(200),
+    },
+    End {
+        name: "the client does not answer Envoy's pings",
+        happens: |stream| {
+            stream.answer(200, JSON, false);
+            closed_by_envoy(stream, "http2_ping_timeout");
+        },
+        outcome: "client_disconnect",
+        source: "estimated",
+        status: Some(200),
+    },
+    End {
+        name: "Envoy has too little memory",
+        happens: |stream| {
+            stream.answer(200, JSON, false);
+            stream.reset(OVERLOAD);
+        },
+        outcome: "gateway_disconnect",
         source: "estimated",
         status: Some(200),
     },
@@ -190,6 +228,9 @@ fn a_client_that_leaves_before_its_request_is_complete_costs_nothing() {
         assert_eq!((&record["outcome"], &record["key"]), (&json!("client_disconnect"), &json!("demo")));
         assert_eq!((&record["usage_source"], stream.replies()), (&Value::Null, 0));
     }
+    let mut stream = held(&vm);
+    closed_by_envoy(&mut stream, "filter_chain_is_being_removed");
+    assert_eq!(stream.log()["outcome"], "gateway_disconnect");
     // Envoy knows more of such a request than the filter.
     let mut nothing_came = vm.stream();
     assert_eq!(nothing_came.log(), Value::Null);

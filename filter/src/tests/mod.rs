@@ -20,6 +20,7 @@ mod store;
 mod stored;
 mod streamed;
 mod unsupported;
+mod uploads;
 
 use std::sync::Once;
 

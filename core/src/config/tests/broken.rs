@@ -388,5 +388,13 @@ fn what_is_wrong_with_the_other_settings_is_told() {
                 "limits.request_body_seconds: must be a whole number from 1 to 3600",
             ],
         ),
+        (
+            "limits",
+            r#"{"request_body_bytes": 4096, "pending_body_bytes": 2048, "pending_body_bytes_per_key": 1024}"#,
+            &[
+                "limits.pending_body_bytes: must be at least a body or a key's part (4096), or such a body would never be let in",
+                "limits.pending_body_bytes_per_key: must be at least limits.request_body_bytes (4096), or such a body would never be let in",
+            ],
+        ),
     ]);
 }

@@ -1,0 +1,97 @@
+//! Decides what a request takes while its body is on its way, and gives it back, whatever way that ends.
+//!
+//! What is taken is given back when this is dropped, and so with the state that has it: when the body is
+//! complete, when the request is refused or given up, and when the stream ends.
+
+use std::rc::Rc;
+
+use farebox_core::admission::Hold;
+use farebox_core::attribution::Attribution;
+use farebox_core::config::{Config, Key};
+use farebox_core::denial::Denial;
+use farebox_core::head::RequestHead;
+use farebox_core::upload::{enter, is_long};
+use farebox_core::window::Millis;
+
+use crate::host;
+use crate::worker::Worker;
+
+/// A body on its way.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    worker: Rc<Worker>,
+    config: Rc<Config>,
+    key: Rc<Key>,
+    /// The bytes that are counted for it.
+    counted: u64,
+    /// Its place among the requests that run, once it is known to be long.
+    place: Option<Hold>,
+}
+
+impl Upload {
+    /// A body of which nothing is known.
+    pub(crate) fn new(worker: &Rc<Worker>, config: &Rc<Config>, key: &Rc<Key>) -> Self {
+        let (worker, config, key) = (Rc::clone(worker), Rc::clone(config), Rc::clone(key));
+        Self { worker, config, key, counted: 0, place: None }
+    }
+
+    /// A body of which the headers say that it will have `length` bytes, if they say so.
+    ///
+    /// # Errors
+    /// [`Denial`] if it must not come.
+    pub(crate) fn announced(
+        &mut self,
+        length: Option<u64>,
+        said: &Attribution,
+        head: &RequestHead,
+        now: Millis,
+    ) -> Result<(), Denial> {
+        // What a short one says counts for nothing before it comes: most come at once.
+        match length.filter(|&length| is_long(length)) {
+            Some(length) => self.take(length, said, head, || now),
+            None => Ok(()),
+        }
+    }
+
+    /// It has at least so many bytes, and is not complete.
+    ///
+    /// # Errors
+    /// [`Denial`] if it must not go on.
+    pub(crate) fn grow(&mut self, bytes: u64, said: &Attribution, head: &RequestHead) -> Result<(), Denial> {
+        self.take(bytes, said, head, host::now)
+    }
+
+    fn take(
+        &mut self,
+        bytes: u64,
+        said: &Attribution,
+        head: &RequestHead,
+        now: impl FnOnce() -> Millis,
+    ) -> Result<(), Denial> {
+        if self.place.is_none() && is_long(bytes) {
+            let now = now();
+            self.worker.claim(&self.config, now);
+            let place = enter(&self.worker.ledger(&self.config), &self.config, &self.key, said, head, now)?;
+            self.worker.uses(place.accounts());
+            self.place = Some(place);
+        }
+        if let Some(more) = bytes.checked_sub(self.counted).filter(|more| *more > 0) {
+            let mut pending = self.worker.pending.borrow_mut();
+            pending.add(&self.key.id, more, &self.config.pending).map_err(Denial::Crowded)?;
+            self.counted = bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.counted > 0 {
+            self.worker.pending.borrow_mut().remove(&self.key.id, self.counted);
+        }
+        // Most have no budget that limits how many run.
+        if let Some(place) = self.place.take().filter(|place| place.accounts().next().is_some()) {
+            place.release(&self.worker.ledger(&self.config), host::now());
+        }
+    }
+}
