@@ -47,7 +47,7 @@ fn json_of(text: &str) -> Value {
 }
 
 fn mistakes(document: &Value) -> Vec<String> {
-    match Config::parse(document.to_string().as_bytes(), |_| Some("secret".to_owned())) {
+    match Config::parse(document.to_string().as_bytes(), |_| Some("secret-of-some-length".to_owned())) {
         Ok(_) => vec![],
         Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
     }
