@@ -15,6 +15,7 @@
 mod chunk;
 mod event_kind;
 mod framing;
+mod head;
 mod marks;
 mod number;
 mod outgoing;
@@ -25,9 +26,8 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use crate::dialect::{Endpoint, Field, bedrock, eventstream, headers, sse};
-use crate::head::RequestHead;
-use crate::json::{Scanner, count};
+use crate::dialect::{Endpoint, Field, eventstream, sse};
+use crate::json::Scanner;
 use crate::text::without_marks;
 
 use chunk::{CHUNK_BYTES, inside_chunk};
@@ -120,31 +120,6 @@ impl Meter {
     #[must_use]
     pub fn hides(&self) -> bool {
         self.hides
-    }
-
-    /// Reads the headers of an answer: Bedrock says in them what was used, and others how it was served.
-    pub fn head(&mut self, head: &RequestHead) {
-        let mut said = false;
-        for (name, value) in head.iter().filter(|(name, _)| name.starts_with(bedrock::HEADER_PREFIX)) {
-            let kind = bedrock::HEADERS.iter().find(|(known, _)| known.as_bytes() == name);
-            if let (Some((_, kind)), Some(count)) = (kind, count(value))
-                && self.document.reading.reported.get(*kind).is_none()
-            {
-                self.document.reading.reported.set(*kind, count);
-                said = true;
-            }
-        }
-        for (name, field) in headers::SERVED {
-            if let Some(value) = head.first(name).filter(|value| value.len() <= 64) {
-                let Document { reading, event, .. } = &mut self.document;
-                Collect { reading, event }.text(field, value, value.len() as u64);
-                event.news = false;
-                said = true;
-            }
-        }
-        if said {
-            self.intact.clone_from(&self.document.reading);
-        }
     }
 
     /// Reads the next piece. `last`: the answer ends with it.
