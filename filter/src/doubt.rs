@@ -21,6 +21,9 @@ use crate::host::{self, Buffer};
 /// Most of an answer that is read to know what it is.
 pub(crate) const HELD_BYTES: usize = 64 * 1024;
 
+/// Bytes of an answer after which it is none that is nothing but an error, unless it has words that errors have.
+const UNDECIDED_BYTES: usize = 1_024;
+
 /// Why an answer is held.
 #[derive(Debug)]
 pub(crate) enum Doubt {
@@ -72,7 +75,9 @@ impl Admitted {
                 if is_enough {
                     return Some(core::mem::take(held));
                 }
-                if is_first && !looks_like_an_error(held, self.streams) {
+                // An answer that is long begins to go on before it has ended.
+                let is_long = held.len() > UNDECIDED_BYTES && !Fault::may_be_all(held);
+                if is_long || is_first && !looks_like_an_error(held, self.streams) {
                     let held = core::mem::take(held);
                     self.doubt = None;
                     return Some(held);
