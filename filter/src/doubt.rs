@@ -21,7 +21,7 @@ use crate::host::{self, Buffer};
 /// Most of an answer that is read to know what it is.
 pub(crate) const HELD_BYTES: usize = 64 * 1024;
 
-/// Bytes of an answer after which it is none that is nothing but an error, unless it has words that errors have.
+/// Bytes of an answer that goes on after which it is taken for one.
 const UNDECIDED_BYTES: usize = 1_024;
 
 /// Why an answer is held.
@@ -75,8 +75,8 @@ impl Admitted {
                 if is_enough {
                     return Some(core::mem::take(held));
                 }
-                // An answer that is long begins to go on before it has ended.
-                let is_long = held.len() > UNDECIDED_BYTES && !Fault::may_be_all(held);
+                // An answer that is long begins to go on before it has ended; few errors are.
+                let is_long = held.len() > UNDECIDED_BYTES;
                 if is_long || is_first && !looks_like_an_error(held, self.streams) {
                     let held = core::mem::take(held);
                     self.doubt = None;

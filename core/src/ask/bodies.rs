@@ -11,7 +11,7 @@ mod openai;
 
 use super::members::Member;
 use crate::dialect::{Dialect, Endpoint};
-use crate::json::{ANY_NAME, Shape};
+use crate::json::Shape;
 
 pub(super) const fn value(name: &'static str, member: Member) -> Shape<Member> {
     Shape::value(name, member)
@@ -52,11 +52,11 @@ pub(super) const fn kept(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::StoredState)
 }
 
-/// Members that no table has: such objects may say what is put on the request before it is read.
-static UNKNOWN: Shape<Member> = Shape::inside(
-    ANY_NAME,
-    &[value("model", Member::OtherModel), Shape::inside("[]", &[value("model", Member::OtherModel)])],
-);
+const NAMES_A_MODEL: &[Shape<Member>] = &[value("model", Member::OtherModel)];
+/// Objects that some servers put over the request that they stand in.
+const EXTRA_BODY: Shape<Member> = Shape::inside("extra_body", NAMES_A_MODEL);
+const EXTRA_PARAMS: Shape<Member> = Shape::inside("extra_params", NAMES_A_MODEL);
+const OVERRIDES: Shape<Member> = Shape::inside("overrides", NAMES_A_MODEL);
 
 const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
 
@@ -65,6 +65,9 @@ static ANTHROPIC: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::Model),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         models("fallbacks"),
         TOOLS,
         kept("container"),
@@ -91,14 +94,16 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         harmless("context_management"),
         harmless("mcp_servers"),
     ],
-)
-.with_rest(&UNKNOWN);
+);
 
 static COHERE: Shape<Member> = Shape::both(
     "",
     Member::Document,
     &[
         value("model", Member::Model),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         value("stream", Member::Stream),
         value("max_tokens", Member::MaxTokens),
         value("num_generations", Member::N),
@@ -116,14 +121,16 @@ static COHERE: Shape<Member> = Shape::both(
         harmless("query"),
         harmless("embedding_types"),
     ],
-)
-.with_rest(&UNKNOWN);
+);
 
 static OLLAMA: Shape<Member> = Shape::both(
     "",
     Member::Document,
     &[
         value("model", Member::Model),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         value("stream", Member::Stream),
         Shape::both("options", Member::Options, &[value("num_predict", Member::NumPredict)]),
         // What changes neither.
@@ -140,8 +147,7 @@ static OLLAMA: Shape<Member> = Shape::both(
         harmless("input"),
         harmless("truncate"),
     ],
-)
-.with_rest(&UNKNOWN);
+);
 
 /// The objects that say how an answer is to be made.
 pub(super) const SETTINGS: [&str; 7] = [

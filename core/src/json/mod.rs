@@ -19,7 +19,7 @@ mod tests;
 
 pub use found::{Sink, SyntaxError, Value};
 pub use scan::Scanner;
-pub use shape::{ANY_NAME, Shape};
+pub use shape::Shape;
 
 /// The text of a JSON string, from the bytes between its quotes. `None` if an escape or the UTF-8 is bad.
 #[must_use]

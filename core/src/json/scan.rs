@@ -261,7 +261,7 @@ impl<S: Copy> Scanner<S> {
                         self.token.with(part).and_then(|name| open.shape.named(&name, true))
                     }
                 });
-                if self.pending.is_none_or(Shape::is_of_any_name) {
+                if self.pending.is_none() {
                     self.other_name(part, sink);
                 }
                 // Nearly always it follows at once.

@@ -3,9 +3,6 @@
 use super::token::TOKEN_BYTES;
 use super::unescape;
 
-/// The name of a shape for all the rest.
-pub const ANY_NAME: &str = "*";
-
 /// One name in a document: what to call its value, and the names inside it.
 ///
 /// `"[]"` as a name stands for every element of an array. What is not named may be looked for too, by a shape for all
@@ -55,12 +52,7 @@ impl<S: Copy> Shape<S> {
     /// A value or container of any name: its texts, however deep, are reported as `slot`. `own` is the shape itself.
     #[must_use]
     pub const fn anything(slot: S, own: &'static Self) -> Self {
-        Self { name: ANY_NAME, slot: Some(slot), inside: &[], rest: Some(own), marks: 0 }
-    }
-
-    /// Whether it is a shape of what is not named.
-    pub(super) fn is_of_any_name(&self) -> bool {
-        self.name == ANY_NAME
+        Self { name: "*", slot: Some(slot), inside: &[], rest: Some(own), marks: 0 }
     }
 
     /// Its own name.

@@ -1,7 +1,7 @@
 //! Decides which members of a body matter at Bedrock: of Converse, and of the models that InvokeModel has.
 
 use super::super::members::Member;
-use super::{METADATA, TOOLS, UNKNOWN, harmless, value};
+use super::{EXTRA_BODY, EXTRA_PARAMS, METADATA, OVERRIDES, TOOLS, harmless, value};
 use crate::json::Shape;
 
 pub(super) static BEDROCK: Shape<Member> = Shape::both(
@@ -9,6 +9,10 @@ pub(super) static BEDROCK: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
+        TOOLS,
         Shape::both("inferenceConfig", Member::InferenceConfig, &[value("maxTokens", Member::MaxInference)]),
         Shape::both(
             "additionalModelRequestFields",
@@ -32,8 +36,7 @@ pub(super) static BEDROCK: Shape<Member> = Shape::both(
         harmless("promptVariables"),
         harmless("requestMetadata"),
     ],
-)
-.with_rest(&UNKNOWN);
+);
 
 /// Of the models that InvokeModel has: Claude, Nova, Llama, Titan, Mistral, Cohere, AI21.
 pub(super) static INVOKED: Shape<Member> = Shape::both(
@@ -41,6 +44,9 @@ pub(super) static INVOKED: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         TOOLS,
         value("max_tokens", Member::MaxTokens),
         value("maxTokens", Member::MaxTokens),
@@ -80,5 +86,4 @@ pub(super) static INVOKED: Shape<Member> = Shape::both(
         harmless("schemaVersion"),
         harmless("toolConfig"),
     ],
-)
-.with_rest(&UNKNOWN);
+);

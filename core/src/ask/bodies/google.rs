@@ -1,7 +1,7 @@
 //! Decides which members of a body matter in Gemini's dialect, and of `:predict` on Vertex.
 
 use super::super::members::Member;
-use super::{TOOLS, UNKNOWN, harmless, kept, value};
+use super::{EXTRA_BODY, EXTRA_PARAMS, OVERRIDES, TOOLS, harmless, kept, value};
 use crate::json::Shape;
 
 /// `limit`: what the limit is as Google's documentation spells it. Only protobuf reads the other spelling.
@@ -27,6 +27,9 @@ pub(super) static GEMINI: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         kept("cachedContent"),
         kept("cached_content"),
         Shape::inside("requests", &[Shape::inside("[]", INSIDE)]),
@@ -48,8 +51,7 @@ pub(super) static GEMINI: Shape<Member> = Shape::both(
         harmless("title"),
         harmless("outputDimensionality"),
     ],
-)
-.with_rest(&UNKNOWN);
+);
 
 /// Embeddings of Vertex. The same path makes pictures and other things, of which nothing counts what they cost: what is
 /// not known here makes such a request of it.
@@ -58,6 +60,9 @@ pub(super) static PREDICT: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         Shape::both(
             "instances",
             Member::EmbeddedTexts,

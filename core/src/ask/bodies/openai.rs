@@ -2,12 +2,12 @@
 
 use super::super::input::INPUT;
 use super::super::members::Member;
-use super::{METADATA, TOOLS, UNKNOWN, harmless, kept, models, value};
+use super::{EXTRA_BODY, EXTRA_PARAMS, METADATA, OVERRIDES, TOOLS, harmless, kept, models, value};
 use crate::json::Shape;
 
 /// The members of OpenAI's dialect, with what `input` is.
 const fn openai(members: &'static [Shape<Member>]) -> Shape<Member> {
-    Shape::both("", Member::Document, members).with_rest(&UNKNOWN)
+    Shape::both("", Member::Document, members)
 }
 
 /// The members of OpenAI's dialect, and more.
@@ -43,7 +43,9 @@ macro_rules! openai {
         value("best_of", Member::BestOf),
         // llama.cpp's own name for it.
         value("n_cmpl", Member::Completions),
-        Shape::inside("extra_body", &[value("model", Member::OtherModel)]),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
         Shape::both(
             "prompt",
             Member::Prompt,

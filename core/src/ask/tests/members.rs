@@ -54,7 +54,7 @@ fn a_model_or_what_is_put_on_one_is_noticed_in_any_place_that_names_one() {
 }
 
 #[test]
-fn an_object_or_a_list_that_nobody_knows_may_name_no_model_in_any_dialect() {
+fn what_some_servers_put_over_a_request_may_name_no_model_in_any_dialect() {
     for path in [
         CHAT,
         "/v1/responses",
@@ -68,16 +68,18 @@ fn an_object_or_a_list_that_nobody_knows_may_name_no_model_in_any_dialect() {
     ] {
         for body in [
             r#"{"extra_body":{"model":"x"}}"#,
-            r#"{"extension":{"fallback_model":"x"}}"#,
-            r#"{"extension":[{"model":"x"}]}"#,
+            r#"{"extra_params":{"fallback_model":"x"}}"#,
+            r#"{"overrides":{"model":"x"}}"#,
             r#"{"tools":[{"type":"advisor","model":"x"}]}"#,
         ] {
             assert!(at(path, body).unwrap().other_models, "{path} {body}");
         }
-        let misspelled = at(path, r#"{"extension":{"MODEL":"x"}}"#);
+        let misspelled = at(path, r#"{"extra_body":{"MODEL":"x"}}"#);
         assert_eq!(misspelled.unwrap_err(), AskError::Misspelled("model"), "{path}");
         assert!(
-            !at(path, r#"{"extension":{"a":1},"list":[1,{"b":2}],"text":"model"}"#).unwrap().other_models
+            !at(path, r#"{"extension":{"model":"mine"},"list":[1,{"b":2}],"text":"model"}"#)
+                .unwrap()
+                .other_models
         );
     }
 }
