@@ -63,7 +63,7 @@ impl RequestHead {
     #[must_use]
     pub fn path(&self) -> &[u8] {
         let target = self.target();
-        target.split(|&byte| byte == b'?').next().unwrap_or(target)
+        memchr::memchr(b'?', target).and_then(|at| target.get(..at)).unwrap_or(target)
     }
 
     /// The query without its question mark; empty if there is none.

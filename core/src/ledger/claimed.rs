@@ -10,7 +10,7 @@
 //!
 //! Does not decide what is done with what nobody claims: see `claims.rs`.
 
-use super::counter::{read_number, write_number};
+use super::number::{read_number, write_number};
 use super::{Budget, StoreError};
 
 /// Key of the record that all VMs write.

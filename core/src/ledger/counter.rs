@@ -17,6 +17,7 @@
 //! A charge counts in the window in which it is settled: that is when its size is known. A clock that
 //! steps back changes nothing: the later window and epoch stand.
 
+use super::number::{read_number, write_number};
 use super::{Amounts, Limits, Measure, Mode, StoreError};
 use crate::money::PicoUsd;
 
@@ -163,26 +164,4 @@ fn read_amounts(stored: &mut &[u8]) -> Result<Amounts, StoreError> {
         output: read_number(stored)?,
         requests: read_number(stored)?,
     })
-}
-
-/// Writes seven bits a byte, the lowest first; the eighth says that more follow.
-pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
-        number >>= 7;
-    }
-    out.push(u8::try_from(number).unwrap_or(0));
-}
-
-pub(super) fn read_number(stored: &mut &[u8]) -> Result<u64, StoreError> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = stored.split_first().ok_or(StoreError::Unreadable)?;
-        *stored = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(number);
-        }
-    }
-    Err(StoreError::Unreadable)
 }

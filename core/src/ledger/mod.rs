@@ -14,6 +14,7 @@ mod claimed;
 mod claims;
 mod counter;
 mod lease;
+mod number;
 mod records;
 mod room;
 mod slots;

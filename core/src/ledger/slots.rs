@@ -14,7 +14,7 @@
 //! Does not decide what a counter says: see `counter.rs`.
 
 use super::account::{BUCKETS, Tag};
-use super::counter::{read_number, write_number};
+use super::number::{read_number, write_number};
 use super::{Amounts, Budget, Counter, FORMAT, StoreError, WhenFull};
 use crate::window::Millis;
 

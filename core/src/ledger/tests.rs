@@ -184,7 +184,7 @@ proptest! {
     #[test]
     fn a_stored_counter_reads_back_as_it_was(words in prop::collection::vec(any::<u64>(), 15)) {
         let mut stored = Vec::new();
-        words.iter().for_each(|&word| counter::write_number(&mut stored, word));
+        words.iter().for_each(|&word| number::write_number(&mut stored, word));
         let mut again = Vec::new();
         Counter::read(&mut stored.as_slice()).unwrap().write(&mut again);
         prop_assert_eq!(again, stored);
