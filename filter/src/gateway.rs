@@ -159,7 +159,7 @@ impl Gateway {
         body: &[u8],
     ) -> Result<Admitted, Denial> {
         let endpoint = served.endpoint;
-        self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
+        self.seen.said = core::mem::take(&mut self.seen.said).or(&ask.named);
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
         let (ledger, now) = (self.worker.ledger(&config), host::now());
