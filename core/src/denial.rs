@@ -111,7 +111,7 @@ impl Denial {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
+            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
             Self::UnknownEndpoint => 404,
             Self::Method(_) => 405,
@@ -173,7 +173,9 @@ impl Denial {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Identity(IdentityError::Missing) => "missing_key",
-            Self::Identity(IdentityError::Several) => "duplicate_credentials",
+            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) => {
+                "duplicate_credentials"
+            }
             Self::Identity(IdentityError::Invalid) => "invalid_key",
             Self::Identity(IdentityError::Disabled) => "key_disabled",
             Self::Identity(IdentityError::Expired) => "key_expired",
