@@ -36,6 +36,7 @@ pub mod api;
 pub mod ask;
 pub mod splice;
 pub mod usage_option;
+pub mod repeat;
 pub mod route;
 pub mod keyring;
 pub mod failure;

@@ -25,8 +25,9 @@ use crate::head::RequestHead;
 use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
 use crate::price::Price;
 use crate::recent::Recent;
+use crate::repeat::digest;
 use crate::route::{Destination, Plan, route, route_to};
-use crate::subject::{Subject, digest};
+use crate::subject::Subject;
 use crate::window::Millis;
 
 mod stored;
