@@ -354,6 +354,12 @@ impl Ask {
     pub fn limit_output(&self, tokens: u64, completion_member: CompletionMember) -> Option<Vec<Edit>> {
         self.limits.lower(self.endpoint, self.first, tokens, completion_member)
     }
+
+    /// Tokens that thinking has of any limit, so that a lower one leaves nothing for the answer.
+    #[must_use]
+    pub fn least_thinking(&self) -> u64 {
+        self.limits.least_thinking(self.endpoint)
+    }
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ pub mod admission;
 pub mod order;
 pub mod cors;
 pub mod pending;
+pub mod counting;
 pub mod upload;
 pub mod denial;
 // ... and the answer.

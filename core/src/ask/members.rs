@@ -87,6 +87,7 @@ members! {
     EmbeddedText "instances[].content",
     EmbeddingParameters "parameters",
     SearchContextSize "web_search_options.search_context_size",
+    ThinkingBudget "thinking.budget_tokens",
 }
 
 impl Member {
@@ -293,6 +294,7 @@ impl Sink<Member> for Members {
                 let none = self.zero_is_none && allows == Some(0);
                 self.limits.found(member, at, allows.filter(|_| !none), none);
             }
+            (Member::ThinkingBudget, value) => self.limits.thinks(whole_count(value, &at), at),
             (Member::BestOf, value) => self.best_of = self.count(member, value, &at),
             (Member::Completions, value) => self.completions = self.count(member, value, &at),
             (Member::ModelAgain, Value::Text { raw, length }) if length == raw.len() as u64 => {

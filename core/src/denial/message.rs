@@ -28,6 +28,7 @@ impl Denial {
             Self::Crowded(Crowd::All) => {
                 "The gateway is receiving too many long requests at one time. Try again shortly.".into()
             }
+            Self::Counts(_) => "This key has had many tokens counted. Try again in the next minute.".into(),
             Self::Route(error) => route_message(error),
             Self::Unpriced(model) => {
                 format!("Model '{model}' has no price here, and requests without a price are not served.")
