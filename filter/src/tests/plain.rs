@@ -194,7 +194,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
         json!({
             "request_id": "r-1", "method": "POST", "path": "/v1/chat/completions",
             "key": "demo", "team": "search", "agent": "planner", "session": null, "workflow": null,
-            "user": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
+            "user": null, "client": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
             "model_requested": "plain", "model": "plain", "model_sent": "plain",
             "model_served": "plain-2026", "provider": "local", "service_tier": null, "stream": false, "input_tokens": 10,
             "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,
