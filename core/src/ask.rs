@@ -19,6 +19,7 @@ mod unread;
 
 use core::ops::Range;
 
+use crate::attribution::Named;
 use crate::bound_id;
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::Scanner;
@@ -52,8 +53,8 @@ pub struct Ask {
     pub output_limit: Option<u64>,
     /// How many answers are to be made.
     pub choices: u64,
-    /// The end user as the caller names it in the body.
-    pub user: Option<Label>,
+    /// The end user as the caller names it in the body, and perhaps its session.
+    pub named: Named,
     /// The tier of service that is asked for, in the provider's word.
     pub service_tier: Option<Label>,
     /// The speed that is asked for.
@@ -188,6 +189,10 @@ impl Ask {
             Streams::Never => false,
         };
         let choices = members.answers(endpoint);
+        // Where they stand: some are longer than what the scanner keeps.
+        let users = [members.safety_identifier.take(), members.user.take(), members.user_id.take()];
+        let named = users.into_iter().flatten().filter_map(|at| body.get(at)).map(Named::by);
+        let named = named.reduce(Named::or).unwrap_or_default();
         let goes_on =
             matches!(endpoint, Endpoint::Responses | Endpoint::CompactResponse | Endpoint::CountInput);
         let bound_ids = if goes_on { bound_id::candidates(body) } else { Vec::new() };
@@ -211,7 +216,7 @@ impl Ask {
             other_models: members.other_model,
             may_raise: members.may_raise,
             limited_otherwise: members.limited_otherwise,
-            user: members.safety_identifier.or(members.user).or(members.user_id),
+            named,
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
             again: members.again.into_iter().map(|(at, name)| Again::new(at, &name)).collect(),
@@ -259,7 +264,7 @@ impl Ask {
             other_models: false,
             may_raise: None,
             limited_otherwise: false,
-            user: None,
+            named: Named::default(),
             input_tokens: 0,
             model_at: None,
             again: Vec::new(),
@@ -348,6 +353,12 @@ impl Ask {
     #[must_use]
     pub fn limit_output(&self, tokens: u64, completion_member: CompletionMember) -> Option<Vec<Edit>> {
         self.limits.lower(self.endpoint, self.first, tokens, completion_member)
+    }
+
+    /// Tokens that thinking has of any limit, so that a lower one leaves nothing for the answer.
+    #[must_use]
+    pub fn least_thinking(&self) -> u64 {
+        self.limits.least_thinking(self.endpoint)
     }
 }
 

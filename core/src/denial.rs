@@ -40,6 +40,8 @@ pub enum Denial {
     TooSlow,
     /// Too many bytes of bodies that are not complete are kept already.
     Crowded(Crowd),
+    /// The key has had too many tokens counted; milliseconds until it may again.
+    Counts(u64),
     /// The request has nowhere to go.
     Route(RouteError),
     /// The model has no price and the configuration wants one.
@@ -111,13 +113,13 @@ impl Denial {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
+            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
             Self::UnknownEndpoint => 404,
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
-            Self::Crowded(Crowd::Key) => 429,
+            Self::Crowded(Crowd::Key) | Self::Counts(_) => 429,
             Self::Crowded(Crowd::All) => 503,
             Self::Route(RouteError::NoModel | RouteError::NotServed { .. })
             | Self::Unnamed(_)
@@ -134,7 +136,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 31] = [
+    pub const REASONS: [&'static str; 32] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -147,6 +149,7 @@ impl Denial {
         "body_timeout",
         "pending_bodies_of_key",
         "pending_bodies",
+        "count_requests",
         "model_not_allowed",
         "model_not_found",
         "endpoint_not_served",
@@ -173,7 +176,9 @@ impl Denial {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Identity(IdentityError::Missing) => "missing_key",
-            Self::Identity(IdentityError::Several) => "duplicate_credentials",
+            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) => {
+                "duplicate_credentials"
+            }
             Self::Identity(IdentityError::Invalid) => "invalid_key",
             Self::Identity(IdentityError::Disabled) => "key_disabled",
             Self::Identity(IdentityError::Expired) => "key_expired",
@@ -184,6 +189,7 @@ impl Denial {
             Self::TooSlow => "body_timeout",
             Self::Crowded(Crowd::Key) => "pending_bodies_of_key",
             Self::Crowded(Crowd::All) => "pending_bodies",
+            Self::Counts(_) => "count_requests",
             Self::Route(RouteError::NoModel) => "missing_model",
             Self::Route(RouteError::NotAllowed { .. }) => "model_not_allowed",
             Self::Route(RouteError::Unknown { .. }) => "model_not_found",
@@ -258,6 +264,7 @@ impl Denial {
             | Self::Crowded(_)
             | Self::Store(_)
             | Self::HostUnsupported => Some(1_000),
+            Self::Counts(ms) => Some(*ms),
             Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
             _ => None,
         }

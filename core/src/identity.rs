@@ -6,9 +6,10 @@
 //! configuration, and its value must be the `id` of a configured caller, so that budgets and metrics stay
 //! bounded by the configuration.
 //!
-//! Two credentials in one request are refused, never ranked: parsers that rank differently are how one
-//! caller spends another's money. Nothing that a client merely says of itself counts here; that is
-//! `attribution.rs`.
+//! Some clients send two credentials: Claude Code with both of its variables set, a provider's key beside ours. What begins
+//! with `fb_` is ours and counts, and the other one never goes on. Two different keys of ours are refused, never ranked:
+//! parsers that rank differently are how one caller spends another's money. So are two of which none is ours, and a
+//! header that comes twice. Nothing that a client merely says of itself counts here; that is `attribution.rs`.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -41,8 +42,10 @@ pub fn is_credential(name: &[u8]) -> bool {
 pub enum IdentityError {
     /// It shows no credential.
     Missing,
-    /// It shows more than one.
-    Several,
+    /// It shows more than one: in which two places.
+    Several(&'static str, &'static str),
+    /// It shows one in a place that is there more than once.
+    Repeated(&'static str),
     /// The key is none of ours, or its secret is wrong.
     Invalid,
     /// The key is switched off.
@@ -54,7 +57,7 @@ pub enum IdentityError {
 /// Finds the caller of a request.
 ///
 /// # Errors
-/// [`IdentityError`], in the order: several, missing, invalid, disabled, expired.
+/// [`IdentityError`], in the order: repeated, several, missing, invalid, disabled, expired.
 pub fn identify(
     config: &Config,
     head: &RequestHead,
@@ -95,35 +98,43 @@ fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<
     let Some(header) = &config.identity_header else { return Ok(None) };
     let mut values = head.iter().filter(|(name, _)| *name == header.as_bytes()).map(|(_, value)| value);
     let first = values.next();
-    if values.next().is_some() { Err(IdentityError::Several) } else { Ok(first) }
+    if values.next().is_some() { Err(IdentityError::Repeated("the caller's header")) } else { Ok(first) }
 }
 
-/// The one credential that the client shows. Google's clients may put it into the query: `api` is whose path it is.
+/// The one credential of the client that counts. Google's clients may put it into the query: `api` is whose path it is.
 ///
 /// # Errors
-/// [`IdentityError::Several`].
+/// [`IdentityError::Several`] or [`IdentityError::Repeated`].
 pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]>>, IdentityError> {
-    let mut shown = match api {
-        Some(api) if matches!(api, Api::Gemini | Api::Vertex) => {
-            api::credential(api, head.query()).ok_or(IdentityError::Several)?.map(Cow::Owned)
-        }
-        _ => None,
-    };
-    for (name, value) in head.iter() {
-        let credential = match name {
-            // Envoy joins repeated `authorization` headers with commas; a bearer token has none.
-            b"authorization" if bearer(value).len() < value.len() && value.contains(&b',') => {
-                return Err(IdentityError::Several);
-            }
-            b"authorization" => bearer(value),
-            b"x-api-key" | b"api-key" | b"x-goog-api-key" => value.trim_ascii(),
-            _ => continue,
-        };
-        if shown.replace(Cow::Borrowed(credential)).is_some() {
-            return Err(IdentityError::Several);
-        }
+    const QUERY: &str = "key";
+    let mut shown: Vec<(&'static str, Cow<'_, [u8]>)> = Vec::new();
+    if let Some(api) = api.filter(|api| matches!(api, Api::Gemini | Api::Vertex)) {
+        let key = api::credential(api, head.query()).ok_or(IdentityError::Repeated(QUERY))?;
+        shown.extend(key.map(|key| (QUERY, Cow::Owned(key))));
     }
-    Ok(shown)
+    for (name, value) in head.iter() {
+        let Some(place) = CREDENTIAL_HEADERS.into_iter().find(|known| known.as_bytes() == name) else {
+            continue;
+        };
+        let is_token = place == "authorization";
+        let credential = if is_token { bearer(value) } else { value.trim_ascii() };
+        // Envoy joins headers that are repeated with commas; a bearer token and a key have none.
+        let is_joined = (!is_token || credential.len() < value.len()) && credential.contains(&b',');
+        if is_joined || shown.iter().any(|(other, _)| *other == place) {
+            return Err(IdentityError::Repeated(place));
+        }
+        shown.push((place, Cow::Borrowed(credential)));
+    }
+    let is_ours = |credential: &[u8]| credential.starts_with(KEY_PREFIX.as_bytes());
+    if shown.iter().any(|(_, credential)| is_ours(credential)) {
+        shown.retain(|(_, credential)| is_ours(credential));
+        // The same one is no second one.
+        shown.dedup_by(|(_, one), (_, other)| one == other);
+    }
+    match shown.as_slice() {
+        [(one, _), (other, _), ..] => Err(IdentityError::Several(one, other)),
+        _ => Ok(shown.pop().map(|(_, credential)| credential)),
+    }
 }
 
 /// What follows `Bearer`; a value of another scheme is returned whole, and is then none of our keys.
@@ -210,21 +221,61 @@ mod tests {
         let path = "/v1beta/models/m:generateContent?alt=sse&key=fb_a_secret-of-a";
         assert_eq!(of(path, None, Api::Gemini), Ok("a".into()));
         assert_eq!(of(path, None, Api::OpenAi), Err(IdentityError::Missing));
-        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::Gemini), Err(IdentityError::Several));
+        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::Gemini), Ok("a".into()));
+        let other = Err(IdentityError::Several("key", "x-goog-api-key"));
+        assert_eq!(of(path, Some("fb_off_secret-of-off"), Api::Gemini), other);
         assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::OpenAi), Ok("a".into()));
         let twice = "/v1beta/models/m:generateContent?key=fb_a_secret-of-a&%6bey=AIza";
-        assert_eq!(of(twice, None, Api::Gemini), Err(IdentityError::Several));
+        assert_eq!(of(twice, None, Api::Gemini), Err(IdentityError::Repeated("key")));
+    }
+
+    const OURS: (&str, &str) = ("authorization", "Bearer fb_a_secret-of-a");
+
+    #[test]
+    fn of_two_credentials_the_one_that_is_ours_counts() {
+        for other in ["sk-ant-x", "eyJ.x.y", "", "FB_b_x"] {
+            assert_eq!(identify(&[OURS, ("x-api-key", other)]), Ok("a".into()), "{other}");
+            let bearer = format!("Bearer {other}");
+            assert_eq!(
+                identify(&[("x-api-key", "fb_a_secret-of-a"), ("authorization", &bearer)]),
+                Ok("a".into())
+            );
+        }
+        // It counts even if it is wrong: nobody gets in by another way.
+        let wrong = [("authorization", "Bearer fb_a_wrong"), ("x-api-key", "sk-x"), ("x-auth-client", "a")];
+        assert_eq!(identify(&wrong), Err(IdentityError::Invalid));
     }
 
     #[test]
-    fn two_credentials_are_refused_even_when_they_are_equal() {
-        let bearer = ("authorization", "Bearer fb_a_secret-of-a");
-        for second in [bearer, ("x-api-key", "fb_a_secret-of-a"), ("authorization", "Bearer eyJ.x.y")] {
-            assert_eq!(identify(&[bearer, second]), Err(IdentityError::Several));
+    fn the_same_key_in_two_headers_is_one() {
+        assert_eq!(identify(&[OURS, ("x-api-key", "fb_a_secret-of-a")]), Ok("a".into()));
+        let three = [OURS, ("x-api-key", "sk-x"), ("api-key", "fb_a_secret-of-a")];
+        assert_eq!(identify(&three), Ok("a".into()));
+    }
+
+    #[test]
+    fn two_keys_of_ours_or_two_of_nobodys_are_refused_with_both_places() {
+        let several = |one, other| Err(IdentityError::Several(one, other));
+        assert_eq!(identify(&[OURS, ("x-api-key", "fb_off_x")]), several("authorization", "x-api-key"));
+        let between = [OURS, ("x-api-key", "sk-x"), ("api-key", "fb_off_x")];
+        assert_eq!(identify(&between), several("authorization", "api-key"));
+        let apart = [OURS, ("x-api-key", "fb_off_x"), ("api-key", "fb_a_secret-of-a")];
+        assert_eq!(identify(&apart), several("authorization", "x-api-key"));
+        let nobodys = [("x-api-key", "sk-x"), ("authorization", "Bearer eyJ.x.y")];
+        assert_eq!(identify(&nobodys), several("x-api-key", "authorization"));
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_is_refused_even_if_it_says_the_same() {
+        let repeated = |place| Err(IdentityError::Repeated(place));
+        for second in [OURS, ("authorization", "Bearer eyJ.x.y")] {
+            assert_eq!(identify(&[OURS, second]), repeated("authorization"));
         }
-        assert_eq!(identify(&[("x-auth-client", "a"), ("x-auth-client", "a")]), Err(IdentityError::Several));
         let joined = [("authorization", "Bearer fb_a_secret-of-a,Bearer fb_a_secret-of-a")];
-        assert_eq!(identify(&joined), Err(IdentityError::Several));
+        assert_eq!(identify(&joined), repeated("authorization"));
+        assert_eq!(identify(&[("x-api-key", "fb_a_secret-of-a,sk-x")]), repeated("x-api-key"));
+        let named = [("x-auth-client", "a"), ("x-auth-client", "a")];
+        assert_eq!(identify(&named), repeated("the caller's header"));
     }
 
     #[test]

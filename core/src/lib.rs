@@ -36,6 +36,7 @@ pub mod api;
 pub mod ask;
 pub mod splice;
 pub mod usage_option;
+pub mod repeat;
 pub mod route;
 pub mod keyring;
 pub mod failure;
@@ -49,6 +50,7 @@ pub mod admission;
 pub mod order;
 pub mod cors;
 pub mod pending;
+pub mod counting;
 pub mod upload;
 pub mod denial;
 // ... and the answer.

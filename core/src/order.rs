@@ -25,8 +25,9 @@ use crate::head::RequestHead;
 use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
 use crate::price::Price;
 use crate::recent::Recent;
+use crate::repeat::digest;
 use crate::route::{Destination, Plan, route, route_to};
-use crate::subject::{Subject, digest};
+use crate::subject::Subject;
 use crate::window::Millis;
 
 mod stored;
@@ -216,7 +217,8 @@ impl Order<'_> {
         let estimate = estimates
             .reduce(|one, other| Estimate { amounts: one.amounts.max(other.amounts), ..one })
             .unwrap_or_default();
-        let repeats = config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
+        let repeats = ask.endpoint.is_charged()
+            && config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
         let request = repeats.then(|| digest(self.head.path(), self.body));
         let subject = Subject {
             model: Some(&plan.label),
@@ -226,7 +228,10 @@ impl Order<'_> {
             request: request.as_deref(),
             ..Subject::of(self.key)
         };
-        let accounts = subject.accounts(config, self.key).map_err(Denial::Unnamed)?;
+        // Counts of tokens are free, and have a limit of their own: see `counting.rs`.
+        let counts = ask.endpoint.is_charged();
+        let accounts = if counts { subject.accounts(config, self.key) } else { Ok(Vec::new()) };
+        let accounts = accounts.map_err(Denial::Unnamed)?;
         Ok(Offer { plan, target, key, prices, estimate, accounts })
     }
 
@@ -242,7 +247,11 @@ impl Order<'_> {
         let asked = self.ask.output_limit;
         // Pictures and speech have no such limit: what they may have is assumed, and cannot be made less.
         let limits = self.ask.limit_output(0, CompletionMember::MaxTokens).is_some();
-        let mut limit = asked.unwrap_or(policy.strict_output_tokens);
+        // What leaves too little for thinking, the provider would refuse.
+        let thinking = self.ask.least_thinking();
+        let least_output = policy.least_output_tokens.saturating_add(thinking);
+        let assumed = policy.strict_output_tokens.max(if thinking > 0 { least_output } else { 0 });
+        let mut limit = asked.unwrap_or(assumed);
         let mut tries = 0;
         loop {
             let most = self.most(offer, limit);
@@ -256,7 +265,7 @@ impl Order<'_> {
             };
             let affordable = match &mut refusal {
                 Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
-                    let least = self.most(offer, limit.min(policy.least_output_tokens));
+                    let least = self.most(offer, limit.min(least_output));
                     short.alone = account.limits.exceeded(least, 1).is_some();
                     self.affordable(offer, &short.left, limit)
                 }
@@ -264,7 +273,7 @@ impl Order<'_> {
             };
             tries += 1;
             match affordable {
-                Some(less) if limits && less >= policy.least_output_tokens && tries < CLAMPS => limit = less,
+                Some(less) if limits && less >= least_output && tries < CLAMPS => limit = less,
                 _ => return Err(refusal),
             }
         }

@@ -103,6 +103,7 @@ impl Record<'_> {
         line.text(name!("session"), said(|said| &said.session));
         line.text(name!("workflow"), said(|said| &said.workflow));
         line.text(name!("user"), said(|said| &said.user));
+        line.text(name!("client"), said(|said| &said.client));
         line.labels(self.key.map(|key| key.labels.as_slice()).unwrap_or_default());
         line.text(name!("endpoint"), self.endpoint);
         line.text(name!("model_requested"), self.model_requested);

@@ -8,8 +8,6 @@
 
 use std::rc::Rc;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::attribution::Attribution;
 use crate::config::{Account, AtLimit, Budget, Config, Dimension, Key, WhenAbsent};
 use crate::head::RequestHead;
@@ -32,15 +30,8 @@ pub struct Subject<'a> {
     pub said: Option<&'a Attribution>,
     /// The headers that it says it in.
     pub head: Option<&'a RequestHead>,
-    /// The request itself: see [`digest`].
+    /// The request itself: see [`crate::repeat::digest`].
     pub request: Option<&'a str>,
-}
-
-/// The request to `path` with `body`, in a few characters: equal requests have equal ones. Only a caller's own
-/// requests are compared, so nobody gains from finding two that are taken for one.
-#[must_use]
-pub fn digest(path: &[u8], body: &[u8]) -> String {
-    format!("{:032x}", xxh3_128(body) ^ xxh3_128(path).rotate_left(1))
 }
 
 impl<'a> Subject<'a> {

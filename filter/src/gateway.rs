@@ -110,7 +110,12 @@ impl Gateway {
                 if bodiless {
                     return Err(Denial::Body(AskError::Empty));
                 }
-                if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now) {
+                let free = !served.endpoint.is_charged();
+                if free {
+                    let mut counting = self.worker.counting.borrow_mut();
+                    counting.take(&key.id, config.count_requests_per_minute, now).map_err(Denial::Counts)?;
+                } else if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now)
+                {
                     return Err(denial);
                 }
                 if let Some(mode) = &config.headers_only {
@@ -118,7 +123,7 @@ impl Gateway {
                     let admitted = self.send(Rc::clone(&config), &key, &served, &head, &ask, &[])?;
                     return Ok(Next::Send(Box::new(admitted)));
                 }
-                let mut upload = Upload::new(&self.worker, &config, &key);
+                let mut upload = Upload::new(&self.worker, &config, &key, free);
                 upload.announced(self.seen.length, &self.seen.said, &head, now)?;
                 let waiting = self.worker.wait(
                     self.context,
@@ -159,7 +164,7 @@ impl Gateway {
         body: &[u8],
     ) -> Result<Admitted, Denial> {
         let endpoint = served.endpoint;
-        self.seen.said = core::mem::take(&mut self.seen.said).or_user(ask.user.clone());
+        self.seen.said = core::mem::take(&mut self.seen.said).or(&ask.named);
         self.seen.model.clone_from(&ask.model);
         self.seen.stream = ask.stream;
         let (ledger, now) = (self.worker.ledger(&config), host::now());

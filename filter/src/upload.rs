@@ -24,15 +24,17 @@ pub(crate) struct Upload {
     key: Rc<Key>,
     /// The bytes that are counted for it.
     counted: u64,
+    /// No budget holds for the request.
+    free: bool,
     /// Its place among the requests that run, once it is known to be long.
     place: Option<Hold>,
 }
 
 impl Upload {
-    /// A body of which nothing is known.
-    pub(crate) fn new(worker: &Rc<Worker>, config: &Rc<Config>, key: &Rc<Key>) -> Self {
+    /// A body of which nothing is known. `free`: no budget holds for the request.
+    pub(crate) fn new(worker: &Rc<Worker>, config: &Rc<Config>, key: &Rc<Key>, free: bool) -> Self {
         let (worker, config, key) = (Rc::clone(worker), Rc::clone(config), Rc::clone(key));
-        Self { worker, config, key, counted: 0, place: None }
+        Self { worker, config, key, counted: 0, free, place: None }
     }
 
     /// A body of which the headers say that it will have `length` bytes, if they say so.
@@ -68,7 +70,7 @@ impl Upload {
         head: &RequestHead,
         now: impl FnOnce() -> Millis,
     ) -> Result<(), Denial> {
-        if self.place.is_none() && is_long(bytes) {
+        if self.place.is_none() && !self.free && is_long(bytes) {
             let now = now();
             self.worker.claim(&self.config, now);
             let place = enter(&self.worker.ledger(&self.config), &self.config, &self.key, said, head, now)?;

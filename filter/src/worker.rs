@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 
 use farebox_core::admission::Unsettled;
 use farebox_core::config::Config;
+use farebox_core::counting::Counting;
 use farebox_core::denial::Denial;
 use farebox_core::dialect::Dialect;
 use farebox_core::ledger::{Account, Budget, Claims, Leases, Ledger};
@@ -68,6 +69,8 @@ pub(crate) struct Worker {
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
     /// The bytes of bodies that are not complete.
     pub(crate) pending: RefCell<Pending>,
+    /// The counts of tokens that keys have asked for.
+    pub(crate) counting: RefCell<Counting>,
     unsettled: RefCell<Vec<Unsettled>>,
     /// Requests that were let through and have not ended.
     running: Cell<u64>,

@@ -242,6 +242,15 @@ async fn what_clients_say_of_themselves_is_recorded_from_the_headers_they_alread
         (client.with("x-litellm-agent-id", "writer"), "agent", json!("writer")),
         (client.with("x-openai-subagent", "review"), "agent", json!("review")),
         (client.with("baggage", "gen_ai.agent.name=coder"), "agent", json!("coder")),
+        (client.with("x-claude-code-agent-id", "a-7"), "agent", json!("a-7")),
+        (client.with("x-codex-turn-metadata", r#"{"agent_name":"writer"}"#), "agent", json!("writer")),
+        (
+            client.with("x-parent-session-id", "ses_parent").with("x-session-id", "ses_child1"),
+            "session",
+            json!("ses_parent"),
+        ),
+        (client.with("x-gemini-api-privileged-user-id", "inst-1"), "user", json!("inst-1")),
+        (client.with("user-agent", "claude-cli/2.1.332 (external)"), "client", json!("claude-cli")),
         (client.with("helicone-session-path", "/a/b"), "workflow", json!("/a/b")),
         (client.with("helicone-user-id", "user-9"), "user", json!("user-9")),
         (

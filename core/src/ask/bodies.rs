@@ -42,6 +42,12 @@ const TOOLS: Shape<Member> = Shape::inside(
     )],
 );
 
+/// How much a model of Anthropic's may think, under either of its names.
+const fn thinking(name: &'static str) -> Shape<Member> {
+    Shape::both(name, Member::Harmless, THINKING)
+}
+const THINKING: &[Shape<Member>] = &[value("budget_tokens", Member::ThinkingBudget)];
+
 /// A member that raises nothing, of which only the name is known.
 const fn harmless(name: &'static str) -> Shape<Member> {
     Shape::value(name, Member::Harmless)
@@ -88,7 +94,7 @@ static ANTHROPIC: Shape<Member> = Shape::both(
         harmless("top_p"),
         harmless("top_k"),
         harmless("tool_choice"),
-        harmless("thinking"),
+        thinking("thinking"),
         harmless("stop_sequences"),
         harmless("output_config"),
         harmless("context_management"),

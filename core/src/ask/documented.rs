@@ -55,7 +55,8 @@ fn column(member: Member) -> Option<usize> {
         | Member::AdditionalFields
         | Member::EmbeddedTexts
         | Member::EmbeddedText
-        | Member::EmbeddingParameters => return None,
+        | Member::EmbeddingParameters
+        | Member::ThinkingBudget => return None,
     };
     COLUMNS.iter().position(|column| *column == name)
 }

@@ -4,6 +4,11 @@
 //! What is no limit where one belongs, such as a null or Ollama's minus one, gives way to one; beside a
 //! member that does limit, it is left alone, because OpenAI refuses a body that sets both of its members.
 //!
+//! Anthropic's models think within that limit, and a request whose budget for it is not below the limit is refused there, or
+//! one below 1,024. So the budget is lowered with the limit, in proportion. A budget that was above the limit already is
+//! the caller's own affair: with interleaved thinking it may be. Gemini's `thinkingBudget` counts within its limit too, but
+//! nothing is refused for it, and each model has a least of its own: it is left as it is.
+//!
 //! Does not know how many tokens are affordable, and never raises a limit.
 
 use core::ops::Range;
@@ -26,7 +31,12 @@ pub enum CompletionMember {
 pub(super) struct Limits {
     found: Vec<Found>,
     containers: Vec<Container>,
+    /// Where the budget for thinking stands, and how much it is.
+    thinking: Option<(Range<usize>, u64)>,
 }
+
+/// The smallest budget for thinking that Anthropic takes.
+const LEAST_THINKING: u64 = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
@@ -114,6 +124,34 @@ impl Limits {
         self.containers.push(Container { name: member.name(), at, object });
     }
 
+    /// Takes down a budget for thinking, which stands at `at`.
+    pub(super) fn thinks(&mut self, budget: Option<u64>, at: Range<usize>) {
+        self.thinking = budget.filter(|&budget| budget >= LEAST_THINKING).map(|budget| (at, budget));
+    }
+
+    /// Tokens of a limit of `endpoint` that only thinking has, however much the limit is lowered.
+    pub(super) fn least_thinking(&self, endpoint: Endpoint) -> u64 {
+        let bounded = |(_, budget): &&(Range<usize>, u64)| {
+            self.allowed(endpoint).is_none_or(|allowed| *budget < allowed)
+        };
+        self.thinking.as_ref().filter(bounded).map_or(0, |_| LEAST_THINKING)
+    }
+
+    /// The edit that makes the budget for thinking fit a limit of `tokens`: the same part of it as before.
+    fn think_less(&self, endpoint: Endpoint, tokens: u64) -> Option<Edit> {
+        let (at, budget) = self.thinking.as_ref()?;
+        let less = match self.allowed(endpoint) {
+            Some(allowed) if *budget >= allowed || tokens >= allowed => return None,
+            Some(allowed) => {
+                u64::try_from(u128::from(*budget) * u128::from(tokens) / u128::from(allowed)).ok()?
+            }
+            None if *budget < tokens => return None,
+            // Of a limit that the caller did not know a quarter is left for the answer.
+            None => tokens - tokens / 4 - 1,
+        };
+        Some(Edit::replace(at.clone(), less.max(LEAST_THINKING).to_string()))
+    }
+
     /// The most tokens that the body allows `endpoint`.
     pub(super) fn allowed(&self, endpoint: Endpoint) -> Option<u64> {
         let certain = |found: &Found| found.allows.is_some() && limiting(endpoint).0.contains(&found.member);
@@ -139,6 +177,7 @@ impl Limits {
         let mut edits: Vec<Edit> =
             lowered.map(|found| Edit::replace(found.at.clone(), tokens.to_string())).collect();
         let certain = |found: &Found| limiting(endpoint).0.contains(&found.member);
+        edits.extend(self.think_less(endpoint, tokens));
         // What was lifted is a limit now.
         if !self.of(endpoint).any(|found| certain(found) && (found.lifts || found.allows.is_some())) {
             edits.push(match self.found.iter().find(|found| found.member == member) {

@@ -87,6 +87,7 @@ members! {
     EmbeddedText "instances[].content",
     EmbeddingParameters "parameters",
     SearchContextSize "web_search_options.search_context_size",
+    ThinkingBudget "thinking.budget_tokens",
 }
 
 impl Member {
@@ -153,9 +154,10 @@ pub(super) struct Members {
     pub(super) usage_at: UsageAt,
     pub(super) limits: Limits,
     pub(super) choices: Option<u64>,
-    pub(super) user: Option<Label>,
-    pub(super) safety_identifier: Option<Label>,
-    pub(super) user_id: Option<Label>,
+    /// Where the user is named, without the quotes.
+    pub(super) user: Option<Range<usize>>,
+    pub(super) safety_identifier: Option<Range<usize>>,
+    pub(super) user_id: Option<Range<usize>>,
     pub(super) service_tier: Option<Label>,
 }
 
@@ -292,6 +294,7 @@ impl Sink<Member> for Members {
                 let none = self.zero_is_none && allows == Some(0);
                 self.limits.found(member, at, allows.filter(|_| !none), none);
             }
+            (Member::ThinkingBudget, value) => self.limits.thinks(whole_count(value, &at), at),
             (Member::BestOf, value) => self.best_of = self.count(member, value, &at),
             (Member::Completions, value) => self.completions = self.count(member, value, &at),
             (Member::ModelAgain, Value::Text { raw, length }) if length == raw.len() as u64 => {
@@ -352,14 +355,11 @@ impl Sink<Member> for Members {
             (Member::Background, _) => self.background = true,
             (Member::Deferred, _) => self.deferred = true,
             (Member::N | Member::Candidates, value) => self.choices = self.count(member, value, &at),
-            (Member::User | Member::SafetyIdentifier | Member::UserId, Value::Text { raw, .. }) => {
-                let label = Label::from_bytes(raw);
-                match member {
-                    Member::User => self.user = label,
-                    Member::SafetyIdentifier => self.safety_identifier = label,
-                    _ => self.user_id = label,
-                }
+            (Member::User, Value::Text { .. }) => self.user = Some(at.start + 1..at.end - 1),
+            (Member::SafetyIdentifier, Value::Text { .. }) => {
+                self.safety_identifier = Some(at.start + 1..at.end - 1);
             }
+            (Member::UserId, Value::Text { .. }) => self.user_id = Some(at.start + 1..at.end - 1),
             (Member::User | Member::SafetyIdentifier | Member::UserId, _) => {}
             (
                 Member::ServiceTier | Member::Speed | Member::InferenceGeo | Member::SearchContextSize,

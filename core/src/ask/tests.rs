@@ -30,7 +30,7 @@ fn the_members_that_matter_are_read_wherever_they_stand() {
     )
     .unwrap();
     assert_eq!((ask.model.as_deref(), ask.stream, ask.wants_usage), (Some("gpt-4o"), true, true));
-    assert_eq!((ask.choices, ask.output_limit, ask.user.unwrap().as_str()), (2, Some(64), "ann"));
+    assert_eq!((ask.choices, ask.output_limit, ask.named.user.unwrap().as_str()), (2, Some(64), "ann"));
 }
 
 #[test]

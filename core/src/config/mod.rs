@@ -1,9 +1,8 @@
 //! Decides what a configuration is: the vocabulary of everything after it.
 //!
-//! A [`Config`] is immutable, complete and cross-checked: whatever a stage looks up in it is there. It is built by
-//! [`Config::parse`] from JSON, which tells every error at once with its path; `envoy/farebox.schema.json` has its shape.
+//! A [`Config`] is immutable, complete and cross-checked, and [`Config::parse`] tells every error at once with its path.
 //!
-//! Does not hold a caller's secret (only its SHA-256). `Debug` never prints a provider's.
+//! Does not hold a caller's secret (only its SHA-256). `Debug` never prints a provider's. `envoy/farebox.schema.json` has its shape.
 
 mod budgets;
 mod calendar;
@@ -110,6 +109,8 @@ pub struct Config {
     pub request_body_ms: u64,
     /// How many bytes of bodies that are not complete a worker keeps.
     pub pending: PendingBounds,
+    /// How often a key may have tokens counted in a minute, in each worker.
+    pub count_requests_per_minute: u64,
     /// Most tokens, in or out, that a provider's report can have and be true.
     pub plausible_tokens: u64,
     /// How requests are sent without their bodies being read; `None`: they are read.
@@ -130,8 +131,7 @@ pub struct HeadersOnly {
 pub struct Key {
     /// Public part of the key: `[a-z0-9-]`, at most 64 bytes.
     pub id: Box<str>,
-    /// SHA-256 of each key text that is good: two while secrets are exchanged. None for a caller that only an
-    /// authentication filter may name.
+    /// SHA-256 of each key text that is good; none for a caller that only an authentication filter may name.
     pub sha256: Box<[[u8; 32]]>,
     /// Who pays.
     pub team: Box<str>,

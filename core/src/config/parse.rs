@@ -119,6 +119,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         request_body_bytes: limits.bytes,
         request_body_ms: limits.ms,
         pending: limits.pending,
+        count_requests_per_minute: limits.count_requests_per_minute,
         plausible_tokens: limits.plausible_tokens,
         headers_only: headers_only::read(&fields),
         hash,

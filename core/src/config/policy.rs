@@ -12,18 +12,19 @@ pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
 const HOLD: [&str; 5] =
     ["output_tokens", "strict_output_tokens", "least_output_tokens", "ceiling_usd", "epoch_seconds"];
 
-const LIMITS: [&str; 5] = [
+const LIMITS: [&str; 6] = [
     "request_body_bytes",
     "request_body_seconds",
     "pending_body_bytes",
     "pending_body_bytes_per_key",
+    "count_requests_per_minute",
     "plausible_tokens",
 ];
 
 /// Room for four bodies of the largest size for a key, and for two such keys.
 const PENDING: PendingBounds = PendingBounds { total: 268_435_456, per_key: 134_217_728 };
 
-/// Bounds on a request body, and on what is believed of an answer.
+/// Bounds on a request body, on counts of tokens, and on what is believed of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
     /// Largest body.
@@ -32,6 +33,8 @@ pub(super) struct BodyLimits {
     pub ms: u64,
     /// How much of such that are not complete is kept.
     pub pending: PendingBounds,
+    /// How often a key may have tokens counted in a minute.
+    pub count_requests_per_minute: u64,
     /// Most tokens that a report can have.
     pub plausible_tokens: u64,
 }
@@ -91,6 +94,7 @@ pub(super) fn body_limits(at: Option<&Cursor<'_>>) -> BodyLimits {
     let bytes = get("request_body_bytes").and_then(|at| at.count(1_024..=1_073_741_824));
     let seconds = get("request_body_seconds").and_then(|at| at.count(1..=3_600));
     let plausible = get("plausible_tokens").and_then(|at| at.count(1_000..=1_000_000_000_000));
+    let counts = get("count_requests_per_minute").and_then(|at| at.count(0..=1_000_000));
     let bytes = bytes.unwrap_or(33_554_432);
     let pending = |key, least: u64, what| {
         let at = get(key)?;
@@ -108,6 +112,7 @@ pub(super) fn body_limits(at: Option<&Cursor<'_>>) -> BodyLimits {
     let pending =
         PendingBounds { total, per_key: per_key.unwrap_or(PENDING.per_key.min(total / 2).max(bytes)) };
     BodyLimits {
+        count_requests_per_minute: counts.unwrap_or(600),
         plausible_tokens: plausible.unwrap_or(10_000_000),
         bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         pending,

@@ -14,7 +14,7 @@ impl Denial {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Identity(error) => identity_message(*error).to_owned(),
+            Self::Identity(error) => identity_message(*error),
             Self::UnknownEndpoint => "This gateway does not serve this path.".into(),
             Self::Method(allowed) => format!("This path is served with {allowed} only."),
             Self::Body(error) => error.to_string(),
@@ -28,6 +28,7 @@ impl Denial {
             Self::Crowded(Crowd::All) => {
                 "The gateway is receiving too many long requests at one time. Try again shortly.".into()
             }
+            Self::Counts(_) => "This key has had many tokens counted. Try again in the next minute.".into(),
             Self::Route(error) => route_message(error),
             Self::Unpriced(model) => {
                 format!("Model '{model}' has no price here, and requests without a price are not served.")
@@ -97,16 +98,26 @@ fn unnamed_message(dimension: &Dimension) -> String {
     }
 }
 
-fn identity_message(error: IdentityError) -> &'static str {
-    match error {
+fn identity_message(error: IdentityError) -> String {
+    let message = match error {
         IdentityError::Missing => {
             "No API key was given. Send it as 'Authorization: Bearer <key>' or in 'x-api-key'."
         }
-        IdentityError::Several => "More than one credential was given. Send exactly one.",
+        IdentityError::Several(one, other) => {
+            return format!(
+                "More than one credential was given, in '{one}' and '{other}'. Send the key of this gateway alone."
+            );
+        }
+        IdentityError::Repeated(place) => {
+            return format!(
+                "More than one credential was given: '{place}' is there more than once. Send it once."
+            );
+        }
         IdentityError::Invalid => "The API key is not valid here.",
         IdentityError::Disabled => "The API key is switched off.",
         IdentityError::Expired => "The API key has expired.",
-    }
+    };
+    message.to_owned()
 }
 
 fn route_message(error: &RouteError) -> String {

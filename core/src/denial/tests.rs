@@ -111,3 +111,11 @@ fn no_deterministic_refusal_is_retried_by_an_sdk() {
         assert!(Denial::REASONS.contains(&denial.reason()), "{denial:?}");
     }
 }
+
+#[test]
+fn who_sends_two_credentials_is_told_in_which_headers() {
+    let denial = Denial::Identity(IdentityError::Several("authorization", "x-api-key"));
+    let reply = denial.reply(Dialect::Anthropic, "id", NOW);
+    assert_eq!(reply.status, 400);
+    assert!(reply.body.contains("in 'authorization' and 'x-api-key'"), "{}", reply.body);
+}

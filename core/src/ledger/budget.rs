@@ -63,7 +63,7 @@ pub enum Dimension {
     Workflow,
     /// A header of the request, by its lower-case name.
     Header(Box<str>),
-    /// The request itself, byte for byte: what repeats itself shares a counter.
+    /// The request itself, but for ids and who asks: what repeats itself shares a counter.
     Request,
 }
 

@@ -2,6 +2,7 @@
 
 mod asked;
 mod slots;
+mod thinking;
 mod used_up;
 
 use serde_json::{Value, json};

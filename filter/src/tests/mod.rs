@@ -6,6 +6,7 @@ mod bodies;
 mod budgets;
 mod calls;
 mod configuration;
+mod counting;
 mod cors;
 mod disguised;
 mod endings;

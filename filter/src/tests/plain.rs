@@ -41,6 +41,18 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
 }
 
 #[test]
+fn of_two_credentials_our_key_counts_and_neither_goes_on() {
+    let vm = start();
+    let mut stream = vm.stream();
+    let mut request = chat();
+    request.extend(pairs(&[("x-api-key", "sk-ant-of-somebody")]));
+    assert_eq!(stream.request(request, false), Action::Pause);
+    assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Continue);
+    let sent = stream.sent().unwrap();
+    assert_eq!((sent.header("authorization"), sent.header("x-api-key")), (vec![], vec![]));
+}
+
+#[test]
 fn a_provider_gets_its_own_name_path_credential_model_and_length() {
     let vm = start();
     let mut stream = vm.stream();
@@ -182,7 +194,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
         json!({
             "request_id": "r-1", "method": "POST", "path": "/v1/chat/completions",
             "key": "demo", "team": "search", "agent": "planner", "session": null, "workflow": null,
-            "user": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
+            "user": null, "client": null, "labels": {"env": "ci"}, "endpoint": "chat_completions",
             "model_requested": "plain", "model": "plain", "model_sent": "plain",
             "model_served": "plain-2026", "provider": "local", "service_tier": null, "stream": false, "input_tokens": 10,
             "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,

@@ -34,7 +34,7 @@ fn with(mut head: Pairs, headers: &[(&str, &str)]) -> Pairs {
 }
 
 fn refused() -> Vec<Refused> {
-    let key = key_text("demo");
+    let key = key_text("off");
     vec![
         at_once("no key", without(chat(), "authorization"), 401, "missing_key"),
         at_once("two keys", with(chat(), &[("x-api-key", &key)]), 400, "duplicate_credentials"),

@@ -1,7 +1,7 @@
 //! Decides which members of a body matter at Bedrock: of Converse, and of the models that InvokeModel has.
 
 use super::super::members::Member;
-use super::{EXTRA_BODY, EXTRA_PARAMS, METADATA, OVERRIDES, TOOLS, harmless, value};
+use super::{EXTRA_BODY, EXTRA_PARAMS, METADATA, OVERRIDES, TOOLS, harmless, thinking, value};
 use crate::json::Shape;
 
 pub(super) static BEDROCK: Shape<Member> = Shape::both(
@@ -23,6 +23,8 @@ pub(super) static BEDROCK: Shape<Member> = Shape::both(
                 value("max_gen_len", Member::MaxGenLen),
                 value("max_new_tokens", Member::MaxNewTokens),
                 Shape::inside("inferenceConfig", &[value("maxTokens", Member::MaxNewTokens)]),
+                thinking("thinking"),
+                thinking("reasoning_config"),
             ],
         ),
         Shape::both("serviceTier", Member::TierObject, &[value("type", Member::ServiceTier)]),
@@ -79,7 +81,7 @@ pub(super) static INVOKED: Shape<Member> = Shape::both(
         harmless("top_k"),
         harmless("anthropic_version"),
         harmless("tool_choice"),
-        harmless("thinking"),
+        thinking("thinking"),
         harmless("stop_sequences"),
         harmless("prompt"),
         harmless("inputText"),

@@ -23,6 +23,58 @@ fn limited(path: &str, body: &str, tokens: u64, member: CompletionMember) -> Opt
 }
 
 #[test]
+fn a_budget_for_thinking_is_lowered_with_the_limit_that_it_is_within() {
+    let thinking = |budget: u64| format!(r#""thinking":{{"type":"enabled","budget_tokens":{budget}}}"#);
+    let bedrock = |name: &str, max: u64, budget: u64| {
+        format!(
+            r#"{{"inferenceConfig":{{"maxTokens":{max}}},"additionalModelRequestFields":{{"{name}":{{"budget_tokens":{budget}}}}}}}"#
+        )
+    };
+    let claude = |max: u64, budget: u64| format!(r#"{{"max_tokens":{max},{}}}"#, thinking(budget));
+    let raw_predict = format!("{VERTEX}:rawPredict");
+    for (path, body, expected) in [
+        ("/v1/messages", claude(32_000, 16_000), claude(8_000, 4_000)),
+        ("/v1/messages", claude(32_000, 31_999), claude(8_000, 7_999)),
+        ("/v1/messages", claude(32_000, 2_000), claude(8_000, 1_024)),
+        (&*raw_predict, claude(16_000, 8_000), claude(8_000, 4_000)),
+        ("/model/m/invoke", claude(16_000, 8_000), claude(8_000, 4_000)),
+        ("/model/m/converse", bedrock("thinking", 16_000, 8_000), bedrock("thinking", 8_000, 4_000)),
+        (
+            "/model/m/converse",
+            bedrock("reasoning_config", 16_000, 8_000),
+            bedrock("reasoning_config", 8_000, 4_000),
+        ),
+        // Above the limit already: with interleaved thinking it may be. Or too small to be taken.
+        ("/v1/messages", claude(16_000, 20_000), claude(8_000, 20_000)),
+        ("/v1/messages", claude(16_000, 1_000), claude(8_000, 1_000)),
+        // It fits as it is.
+        ("/v1/messages", claude(8_000, 4_000), claude(8_000, 4_000)),
+    ] {
+        assert_eq!(limited(path, &body, 8_000, MaxTokens), Some(expected), "{path} {body}");
+    }
+}
+
+#[test]
+fn a_budget_for_thinking_fits_a_limit_that_the_caller_did_not_set() {
+    let body = |budget: u64, limit: &str| {
+        format!(r#"{{{limit}"additionalModelRequestFields":{{"thinking":{{"budget_tokens":{budget}}}}}}}"#)
+    };
+    let set = r#""inferenceConfig":{"maxTokens":8000},"#;
+    let converse = |budget| limited("/model/m/converse", &body(budget, ""), 8_000, MaxTokens).unwrap();
+    assert_eq!(converse(20_000), body(5_999, set));
+    assert_eq!(converse(4_000), body(4_000, set));
+}
+
+#[test]
+fn only_a_budget_for_thinking_within_the_limit_needs_room() {
+    let claude = |budget: u64| format!(r#"{{"max_tokens":9000,"thinking":{{"budget_tokens":{budget}}}}}"#);
+    let needs = |budget| read("/v1/messages", &claude(budget)).least_thinking();
+    assert_eq!([needs(4_000), needs(9_000), needs(1_023)], [1_024, 0, 0]);
+    let gemini = r#"{"generationConfig":{"maxOutputTokens":9000,"thinkingConfig":{"thinkingBudget":4000}}}"#;
+    assert_eq!(read("/v1beta/models/g:generateContent", gemini).least_thinking(), 0);
+}
+
+#[test]
 fn a_limit_is_lowered_in_place_or_set_where_there_is_none() {
     for (path, body, expected) in [
         ("/v1/chat/completions", r#"{"max_tokens": 9000 , "n":2}"#, r#"{"max_tokens": 50 , "n":2}"#),
