@@ -5,9 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod check;
 mod envoy;
 mod keygen;
+mod kubernetes;
 mod price;
 mod render;
 mod sample;

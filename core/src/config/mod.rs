@@ -23,7 +23,7 @@ mod names;
 mod overrides;
 mod passed;
 mod parse;
-mod path;
+pub mod path;
 mod policy;
 mod presets;
 mod prices;
