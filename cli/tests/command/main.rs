@@ -10,3 +10,4 @@ mod policy;
 mod render;
 mod sample;
 mod shell;
+mod strict;
