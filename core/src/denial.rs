@@ -59,6 +59,8 @@ pub enum Denial {
     Unnamed(Dimension),
     /// A page is asked for in a way that it does not have.
     Query(String),
+    /// A page is asked for about a team or a key that is not there.
+    UnknownSubject(String),
     /// A page is asked for that only admin keys get.
     AdminOnly,
     /// The provider did not accept the gateway's own credential.
@@ -113,7 +115,7 @@ impl Denial {
         match self {
             Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
-            Self::UnknownEndpoint => 404,
+            Self::UnknownEndpoint | Self::UnknownSubject(_) => 404,
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
@@ -134,7 +136,7 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 31] = [
+    pub const REASONS: [&'static str; 32] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -159,6 +161,7 @@ impl Denial {
         "budget_slots",
         "unnamed_subject",
         "invalid_query",
+        "unknown_subject",
         "admin_only",
         "provider_refused",
         "provider_error",
@@ -196,6 +199,7 @@ impl Denial {
             Self::Budget { lack: Lack::Slot, .. } => "budget_slots",
             Self::Unnamed(_) => "unnamed_subject",
             Self::Query(_) => "invalid_query",
+            Self::UnknownSubject(_) => "unknown_subject",
             Self::AdminOnly => "admin_only",
             Self::ProviderRefused => "provider_refused",
             Self::ProviderError(..) => "provider_error",

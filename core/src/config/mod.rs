@@ -31,7 +31,7 @@ mod providers;
 mod requests;
 mod rules;
 mod secret;
-mod suggestion;
+pub(crate) mod suggestion;
 mod syntax;
 #[cfg(test)]
 mod tests;
