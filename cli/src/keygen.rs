@@ -113,12 +113,20 @@ fn say(text: &str) {
 
 impl Made {
     fn of(id: &str) -> Result<Self, KeygenError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(KeygenError::NoRandomness)?;
-        let key = format!("fb_{id}_{}", hex(&secret));
+        let key = secret(id).map_err(KeygenError::NoRandomness)?;
         let sha256 = hash(&key);
         Ok(Self { key, sha256 })
     }
+}
+
+/// The text of a new key.
+///
+/// # Errors
+/// If the system has no random numbers.
+pub(crate) fn secret(id: &str) -> Result<String, getrandom::Error> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    Ok(format!("fb_{id}_{}", hex(&secret)))
 }
 
 /// What the configuration has of the text of a key.
