@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
 mod check;
+mod documents;
 mod import;
 mod keygen;
 mod mesh;
