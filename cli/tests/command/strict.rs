@@ -25,7 +25,9 @@ fn samples() -> Vec<(String, String)> {
 
 /// Holds one document against what strict readers want, and every document that is a text inside of it.
 fn check(document: &str, name: &str) {
-    let value: Value = serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let value = serde_saphyr::from_str::<Value>(document);
+    assert!(value.is_ok(), "{name}: {value:?}");
+    let value = value.unwrap();
     let words = || document.lines().filter_map(|line| line.split_once(": ")).map(|(_, value)| value);
     let named: Vec<&str> = words().filter_map(|value| value.strip_prefix('&')?.split(' ').next()).collect();
     let used: BTreeSet<&str> = words().filter_map(|value| value.strip_prefix('*')).collect();
