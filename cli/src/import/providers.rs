@@ -100,7 +100,12 @@ fn place(
 ) -> Option<bool> {
     let is_own = OWN.contains(&preset);
     let at = format!("{path}.api_base");
-    let base = base.filter(|base| !base.starts_with("os.environ/")).map(authority);
+    // Where it is decides whom a key is sent to: no place is put in for one that is not known.
+    if base.is_some_and(|base| base.starts_with("os.environ/")) {
+        draft.note(&at, "is in the environment, and has to be in the configuration: this one is left out");
+        return None;
+    }
+    let base = base.map(authority);
     match (preset, base) {
         ("openai", Some((endpoint, host, rest))) if host != "api.openai.com" => {
             provider.insert("dialect".to_owned(), json!("openai"));
@@ -120,10 +125,7 @@ fn place(
             provider.insert("host".to_owned(), json!(host));
         }
         ("azure-openai" | "vllm" | "llamacpp", None) => {
-            draft.note(
-                &at,
-                "is missing or in the environment, and has to be in the configuration: this one is left out",
-            );
+            draft.note(&at, "is missing, and has to be in the configuration: this one is left out");
             return None;
         }
         ("openai" | "vertex" | "bedrock", _) | (_, None) => {}

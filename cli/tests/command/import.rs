@@ -219,6 +219,24 @@ fn every_common_prefix_is_a_provider() {
 }
 
 #[test]
+fn a_place_that_is_not_known_is_left_out_and_not_guessed() {
+    for prefix in ["openai", "ollama", "azure", "anthropic"] {
+        let params = format!("{{model: {prefix}/m, api_base: os.environ/WHERE, api_key: os.environ/KEY}}");
+        let outcome =
+            import(&format!("model_list: [{{model_name: a, litellm_params: {params}}}]"), None, &[]);
+        assert_eq!(
+            (&imported(&outcome)["models"], &imported(&outcome)["providers"]),
+            (&json!({}), &json!({})),
+            "{prefix}"
+        );
+        assert!(
+            outcome.stderr.contains("model_list[0].litellm_params.api_base: is in the environment"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_configuration_of_litellm_is_told_so() {
     let outcome = import("- a\n- b\n", None, &[]);
     assert!(outcome.stderr.contains("must be an object with a model_list"), "{outcome:?}");
