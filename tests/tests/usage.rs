@@ -104,7 +104,7 @@ async fn only_an_admin_key_sees_the_use_of_others() {
             "{query}"
         );
     }
-    assert_eq!(admin.get("/farebox/usage").await.json()["teams"], serde_json::json!(["ads", "search"]));
+    assert_eq!(admin.get("/farebox/usage").await.json()["teams"], json!(["ads", "platform", "search"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
