@@ -64,6 +64,19 @@ def mistakes_of_one(resource: dict, kinds: dict[str, dict]) -> list[str]:
     return found
 
 
+def anchors(text: str) -> list[str]:
+    """The anchors of a text of YAML, and of the texts inside of it, that nothing refers to."""
+    named, used = set(), set()
+    for event in yaml.parse(text):
+        if isinstance(event, yaml.AliasEvent):
+            used.add(event.anchor)
+        elif getattr(event, "anchor", None):
+            named.add(event.anchor)
+    inner = (resource for resource in yaml.safe_load_all(text) if resource and resource.get("kind") == "ConfigMap")
+    inner = (anchors(value) for resource in inner for value in (resource.get("data") or {}).values())
+    return sorted(named - used) + [anchor for found in inner for anchor in found]
+
+
 def mistakes_together(resources: list[dict]) -> list[str]:
     """What resources of one folder say differently."""
     found = []
@@ -229,6 +242,8 @@ def main() -> int:
         name, resources = folder.relative_to(FOLDER.parent), written(folder)
         count += len(resources)
         found += [f"{name}: {mistake}" for mistake in mistakes(resources, kinds)]
+        for path in sorted(folder.glob("*.yaml")):
+            found += [f"{name}: {path.name}: nothing refers to &{anchor}" for anchor in anchors(path.read_text())]
     for mistake in found:
         print(mistake, file=sys.stderr)
     if found:

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::sample;
+use crate::{kubernetes, sample};
 
 /// The configuration of one Wasm filter.
 #[derive(Debug)]
@@ -23,15 +23,17 @@ pub(crate) struct Filter {
     pub(crate) open: Option<String>,
     /// Whether it stands behind the router, where it gets the configuration a second time.
     pub(crate) is_attempt: bool,
-    variables: Variables,
-    is_named_farebox: bool,
+    pub(crate) variables: Variables,
+    pub(crate) is_named_farebox: bool,
 }
 
 /// The environment variables that Envoy hands to a filter.
 #[derive(Debug, Default)]
-struct Variables {
-    values: BTreeMap<String, String>,
-    from_host: BTreeSet<String>,
+pub(crate) struct Variables {
+    /// With the values that are written down.
+    pub(crate) values: BTreeMap<String, String>,
+    /// Out of Envoy's own environment.
+    pub(crate) from_host: BTreeSet<String>,
 }
 
 impl Filter {
@@ -42,18 +44,21 @@ impl Filter {
     }
 }
 
-/// Every Farebox filter in an Envoy configuration. `None`: this is no Envoy configuration.
+/// Every Farebox filter in an Envoy configuration or a resource of Kubernetes. `None`: this is neither.
 pub(crate) fn filters(document: &Value) -> Option<Vec<Filter>> {
     let mut found = Vec::new();
-    let is_kubernetes = document.get("apiVersion").is_some() && document.get("kind").is_some();
+    let is_kubernetes = kubernetes::is_resource(document);
     let open = is_kubernetes.then_some(sample::KUBERNETES);
     collect(document, "", open, &mut found);
+    if is_kubernetes {
+        found.extend(kubernetes::filters(document));
+    }
     if found.iter().any(|filter| filter.is_named_farebox) {
         found.retain(|filter| filter.is_named_farebox);
     }
     let is_envoys = |key| document.get(key).is_some();
     let envoys = ["static_resources", "dynamic_resources", "resources", "admin", "@type"];
-    (!found.is_empty() || envoys.into_iter().any(is_envoys)).then_some(found)
+    (!found.is_empty() || is_kubernetes || envoys.into_iter().any(is_envoys)).then_some(found)
 }
 
 fn collect(value: &Value, path: &str, open: Option<&str>, found: &mut Vec<Filter>) {

@@ -1,13 +1,16 @@
 //! Decides what `farebox` does at a shell: makes caller keys, checks a configuration and prices use, both with
-//! the very code that the filter runs, and writes the configuration of Envoy that follows from Farebox's own.
+//! the very code that the filter runs, takes over what another gateway was told, and writes the configuration of Envoy that follows from Farebox's own.
 //!
 //! Does not talk to Envoy.
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod check;
 mod envoy;
+mod import;
 mod keygen;
+mod kubernetes;
 mod price;
 mod render;
 mod sample;
@@ -29,6 +32,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Import(import::Arguments),
     Keygen(keygen::Arguments),
     Price(price::Arguments),
     Render(render::Arguments),
@@ -37,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments).map_err(|error| error.to_string()),
+        Command::Import(arguments) => import::run(&arguments).map_err(|error| error.to_string()),
         Command::Keygen(arguments) => keygen::run(&arguments).map_err(|error| error.to_string()),
         Command::Price(arguments) => price::run(&arguments).map_err(|error| error.to_string()),
         Command::Render(arguments) => render::run(&arguments).map_err(|error| error.to_string()),

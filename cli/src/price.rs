@@ -91,7 +91,7 @@ fn price(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this tool is a host of its own")]
-fn now() -> Millis {
+pub(crate) fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

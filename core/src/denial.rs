@@ -61,6 +61,8 @@ pub enum Denial {
     Unnamed(Dimension),
     /// A page is asked for in a way that it does not have.
     Query(String),
+    /// A page is asked for about a team or a key that is not there.
+    UnknownSubject(String),
     /// A page is asked for that only admin keys get.
     AdminOnly,
     /// The provider did not accept the gateway's own credential.
@@ -115,7 +117,7 @@ impl Denial {
         match self {
             Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
-            Self::UnknownEndpoint => 404,
+            Self::UnknownEndpoint | Self::UnknownSubject(_) => 404,
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
@@ -162,6 +164,7 @@ impl Denial {
         "budget_slots",
         "unnamed_subject",
         "invalid_query",
+        "unknown_subject",
         "admin_only",
         "provider_refused",
         "provider_error",
@@ -202,6 +205,7 @@ impl Denial {
             Self::Budget { lack: Lack::Slot, .. } => "budget_slots",
             Self::Unnamed(_) => "unnamed_subject",
             Self::Query(_) => "invalid_query",
+            Self::UnknownSubject(_) => "unknown_subject",
             Self::AdminOnly => "admin_only",
             Self::ProviderRefused => "provider_refused",
             Self::ProviderError(..) => "provider_error",

@@ -82,6 +82,22 @@ pub fn identify(
     Ok(Rc::clone(key))
 }
 
+/// The configured key that a request names which is not let in: one that has expired, is switched off, or is shown
+/// with a secret that is not its own, or no longer. Nobody has proved anything by it: it is for finding those who
+/// still use what was exchanged, and nothing is charged to it.
+#[must_use]
+pub fn claimed(config: &Config, head: &RequestHead, api: Option<Api>) -> Option<Rc<Key>> {
+    let shown = shown(head, api).ok()?;
+    let id = match (shown.as_deref(), named_by_filter(config, head).ok()?) {
+        (Some(text), _) if text.starts_with(KEY_PREFIX.as_bytes()) => {
+            key_id(core::str::from_utf8(text).ok()?)?
+        }
+        (_, Some(name)) => core::str::from_utf8(name).ok()?,
+        _ => return None,
+    };
+    config.keys.get(id).map(Rc::clone)
+}
+
 /// The SHA-256 of a key text, as it is configured.
 #[must_use]
 pub fn digest(key: &[u8]) -> [u8; 32] {
@@ -282,6 +298,24 @@ mod tests {
     fn a_switched_off_or_expired_key_is_told_apart_from_a_wrong_one() {
         assert_eq!(identify(&[("x-api-key", "fb_off_secret-of-off")]), Err(IdentityError::Disabled));
         assert_eq!(identify(&[("x-api-key", "fb_old_secret-of-old")]), Err(IdentityError::Expired));
+    }
+
+    #[test]
+    fn who_is_not_let_in_has_named_a_key_all_the_same() {
+        let config = testing::config(|json| {
+            json["identity"] = serde_json::json!({"header": "x-auth-client"});
+            json["keys"][1]["enabled"] = false.into();
+        });
+        let claimed = |name: &str, value: &str| {
+            let head = RequestHead::from([(name, value)]);
+            super::claimed(&config, &head, None).map(|key| key.id.to_string())
+        };
+        assert_eq!(claimed("x-api-key", "fb_off_secret-of-off").as_deref(), Some("off"));
+        assert_eq!(claimed("authorization", "Bearer fb_a_a-secret-of-last-year").as_deref(), Some("a"));
+        assert_eq!(claimed("x-auth-client", "off").as_deref(), Some("off"));
+        for nobody in ["fb_nobody_x", "fb_a", "sk-a", "a", ""] {
+            assert_eq!(claimed("x-api-key", nobody), None, "{nobody}");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Record<'a> {
     pub path: Option<&'a str>,
     /// The caller, if it was let in.
     pub key: Option<&'a Key>,
+    /// The id of the key that a caller named who was not let in.
+    pub claimed: Option<&'a str>,
     /// What the request said about itself.
     pub said: Option<&'a Attribution>,
     /// The endpoint's name.
@@ -97,7 +99,7 @@ impl Record<'_> {
         line.text(name!("request_id"), self.request_id);
         line.text(name!("method"), self.method);
         line.text(name!("path"), self.path);
-        line.text(name!("key"), self.key.map(|key| &*key.id));
+        line.text(name!("key"), self.key.map(|key| &*key.id).or(self.claimed));
         line.text(name!("team"), self.key.map(|key| &*key.team));
         line.text(name!("agent"), said(|said| &said.agent));
         line.text(name!("session"), said(|said| &said.session));

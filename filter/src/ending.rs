@@ -223,6 +223,7 @@ impl Gateway {
             method: self.seen.method,
             path: self.seen.path.as_ref().map(Label::as_str),
             key: self.seen.key.as_deref(),
+            claimed: self.seen.claimed.as_ref().map(|key| &*key.id),
             said: Some(&self.seen.said),
             endpoint: self.seen.endpoint.map(|endpoint| endpoint.name()),
             model_requested: self.seen.model.as_deref(),

@@ -16,7 +16,7 @@ use farebox_core::cors::Visitor;
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
 use farebox_core::head::RequestHead;
-use farebox_core::identity::identify;
+use farebox_core::identity::{claimed, identify};
 use farebox_core::keyring::Keyring;
 use farebox_core::order::{self, Order};
 use farebox_core::place::{Place, dialect_of};
@@ -93,7 +93,8 @@ impl Gateway {
             return Ok(Next::Page(page(pages::HEALTH.into())));
         }
         let api = if let Ok(Place::Endpoint(served)) = &place { Some(served.api) } else { None };
-        let key = identify(&config, &head, api, now)?;
+        let key = identify(&config, &head, api, now)
+            .inspect_err(|_| self.seen.claimed = claimed(&config, &head, api))?;
         self.seen.key = Some(Rc::clone(&key));
         match place? {
             Place::Health => Ok(Next::Page(page(pages::HEALTH.into()))),

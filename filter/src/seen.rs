@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     pub(crate) method: Option<&'static str>,
     pub(crate) path: Option<Label>,
     pub(crate) key: Option<Rc<Key>>,
+    /// The key that was named by who is not let in.
+    pub(crate) claimed: Option<Rc<Key>>,
     pub(crate) said: Attribution,
     /// Bytes that its body will have, if it says so.
     pub(crate) length: Option<u64>,

@@ -76,6 +76,30 @@ async fn only_a_known_key_in_use_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_record_of_who_is_not_let_in_has_the_key_that_was_named() {
+    let mut config = config::basic();
+    let old = "fb_old_Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8";
+    let mut key = config::key(old, "search");
+    key["expires"] = json!("2020-01-01");
+    config["keys"].as_array_mut().unwrap().push(key);
+    let gateway = Gateway::new(config).await;
+    let rotated = format!("{DEMO}-of-last-year");
+    for (index, (text, id, reason)) in [
+        (old, json!("old"), "key_expired"),
+        (&rotated, json!("demo"), "invalid_key"),
+        ("fb_nobody_x", json!(null), "invalid_key"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.caller(text).chat("fast").await;
+        let record = gateway.envoy.record(index + 1).await;
+        assert_eq!((&record["key"], &record["denied"]), (&id, &json!(reason)), "{record}");
+        assert_eq!(record["team"], json!(null), "a claim is nobody's");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_is_not_utf_8_harms_nobody() {
     let gateway = Gateway::basic().await;
     let body = chat_body("fast").to_string();

@@ -131,5 +131,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
         Host::EnvoyGateway(options) => envoy_gateway::write(options, &plan),
         Host::Plain(options) => Ok(plain::write(options, &plan)),
     };
-    written.map_err(|errors| broken(ConfigErrors(errors)))
+    written.map(|text| sheet::without_idle_anchors(&text)).map_err(|errors| broken(ConfigErrors(errors)))
 }

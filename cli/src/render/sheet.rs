@@ -70,6 +70,31 @@ fn fill_line<'a>(line: &str, value: impl Fn(&str) -> &'a str) -> String {
     filled + rest
 }
 
+/// `text` without the anchors that nothing refers to. Whether a piece is put down a second time is known at the end; and
+/// some readers refuse an anchor that has no use, or warn of it for ever.
+pub(super) fn without_idle_anchors(text: &str) -> String {
+    let used: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.split_once(": *")).map(|(_, name)| name).collect();
+    let lines = text.split('\n').map(|line| {
+        let Some((key, rest)) = line.split_once(": &").filter(|(key, _)| is_plain_key(key)) else {
+            return line.to_owned();
+        };
+        let (anchor, value) = rest.split_once(' ').map_or((rest, ""), |(anchor, value)| (anchor, value));
+        match (used.contains(anchor), value) {
+            (true, _) => line.to_owned(),
+            (false, "") => format!("{key}:"),
+            (false, value) => format!("{key}: {value}"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether this is a key as pieces have it, and not text of the configuration that is written into one.
+fn is_plain_key(text: &str) -> bool {
+    let key = text.trim_start().trim_start_matches("- ");
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 /// `text` as a YAML scalar: as it is if nobody can take it for anything else, else in quotes.
 pub(super) fn scalar(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte);
@@ -103,6 +128,13 @@ mod tests {
         let piece = "# Why.\nkey: &name\n  a: 1\n";
         assert_eq!(sheet.put(piece, &[]), "# Why.\nkey: &name\n  a: 1");
         assert_eq!(sheet.put(piece, &[]), "key: *name");
+    }
+
+    #[test]
+    fn an_anchor_that_nothing_refers_to_is_left_out() {
+        let text = "a: &one\n  b: 1\nc: &two {d: 1}\ne: &three |\n  {\"f\": \"x: &four\"}\ng: *one\n";
+        let expected = "a: &one\n  b: 1\nc: {d: 1}\ne: |\n  {\"f\": \"x: &four\"}\ng: *one\n";
+        assert_eq!(without_idle_anchors(text), expected);
     }
 
     #[test]

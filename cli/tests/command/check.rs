@@ -7,7 +7,7 @@ const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/farebox.json
 const YAML: &str = r#"
 version: v1
 keys:
-  - {id: ci, sha256: "0000000000000000000000000000000000000000000000000000000000000000", team: search, expires: 2027-01-01}
+  - {id: ci, sha256: "0000000000000000000000000000000000000000000000000000000000000000", team: search, expires: 2999-01-01}
 providers:
   openai: {dialect: openai, cluster: openai, credentials: [{env: FAREBOX_TEST_KEY}]}
 models:
@@ -180,4 +180,66 @@ fn a_file_that_cannot_be_read_is_named() {
     assert_eq!(outcome, Outcome::failure("no/such.json: there is no such file\n"));
     let outcome = farebox(["check", env!("CARGO_TARGET_TMPDIR")]).run();
     assert!(outcome.stderr.contains("is a directory"), "{outcome:?}");
+}
+
+#[test]
+fn what_is_odd_is_a_warning_and_with_strict_a_mistake() {
+    let odd = YAML.replace("expires: 2999-01-01", "expires: 2001-01-01, models: [gtp-4o]");
+    let warnings = "standard input: 3 warnings
+  keys[0].expires: the key has expired: whoever uses it is refused
+  keys[0].models[0]: nothing serves \"gtp-4o\"
+  keys: every key has expired or is switched off: nobody can call
+";
+    let outcome = farebox(["check", "-"]).stdin(&odd).run();
+    let stdout = "ok: 1 provider, 1 model, 1 key, 0 budgets\n".to_owned();
+    assert_eq!(outcome, Outcome { success: true, stdout, stderr: warnings.to_owned() });
+    let outcome = farebox(["check", "-", "--strict"]).stdin(&odd).run();
+    assert_eq!(outcome, Outcome::failure(warnings));
+    assert!(farebox(["check", "-", "--strict"]).stdin(YAML).run().success);
+}
+
+#[test]
+fn every_rendered_manifest_for_kubernetes_is_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s");
+    let mut seen = 0;
+    for host in ["istio", "envoy-gateway", "plain"] {
+        for folder in std::fs::read_dir(root.join(host)).unwrap() {
+            let path = folder.unwrap().path().join("farebox.yaml");
+            let outcome = farebox(["check", path.to_str().unwrap()]).run();
+            assert!(
+                outcome.success && outcome.stdout.starts_with("ok: 3 providers"),
+                "{path:?}: {outcome:?}"
+            );
+            let text = std::fs::read_to_string(&path).unwrap();
+            let broken = text.replace("\"version\": \"v1\"", "\"version\": \"v2\"");
+            assert_ne!(broken, text);
+            let outcome = farebox(["check", "-"]).stdin(&broken).run();
+            assert!(outcome.stderr.contains("version: must be \"v1\""), "{path:?}: {outcome:?}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 10);
+}
+
+#[test]
+fn resources_of_kubernetes_are_told_by_their_names() {
+    let config =
+        r#"{"version": "v1", "keys": [], "providers": {}, "models": {}, "modls": {}, "headers_only": {}}"#;
+    let resources = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\n---\napiVersion: extensions.istio.io/v1alpha1\n\
+         kind: WasmPlugin\nmetadata: {{name: farebox}}\nspec:\n  pluginName: farebox\n  pluginConfig: {config}\n"
+    );
+    let outcome = farebox(["check", "-"]).stdin(&resources).run();
+    let expected = "standard input, WasmPlugin farebox, spec.pluginConfig: 1 mistake\n  \
+                    modls: unknown key (did you mean \"models\"?)\n";
+    assert_eq!(outcome, Outcome::failure(expected));
+    let none = "apiVersion: v1\nkind: Namespace\n---\napiVersion: v1\nkind: Secret\n";
+    let outcome = farebox(["check", "-"]).stdin(none).run();
+    assert_eq!(outcome, Outcome::failure("standard input: there is no Wasm filter in this file\n"));
+}
+
+#[test]
+fn a_mistake_in_a_later_document_is_told_with_the_line_of_the_file() {
+    let outcome = farebox(["check", "-"]).stdin("kind: a\n---\nkind: b\nkind: c\n").run();
+    assert!(outcome.stderr.contains("line 4"), "{outcome:?}");
 }

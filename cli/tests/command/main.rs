@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
 mod check;
+mod documents;
+mod import;
 mod keygen;
 mod mesh;
 mod overload;
@@ -10,3 +12,4 @@ mod policy;
 mod render;
 mod sample;
 mod shell;
+mod strict;

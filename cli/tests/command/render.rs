@@ -100,7 +100,7 @@ fn every_sample_becomes_a_configuration_that_check_finds_good() {
         let path = file("rendered.yaml", &outcome.stdout);
         let (plain, inside) =
             (farebox(["check", sample.to_str().unwrap()]).run(), farebox(["check", &path]).run());
-        assert!(plain.success);
+        assert!(plain.success && plain.stderr.is_empty(), "{plain:?}");
         assert_eq!(plain, inside, "{}", sample.display());
     }
 }

@@ -22,7 +22,7 @@ mod names;
 mod overrides;
 mod passed;
 mod parse;
-mod path;
+pub mod path;
 mod policy;
 mod presets;
 mod prices;
@@ -30,7 +30,7 @@ mod providers;
 mod requests;
 mod rules;
 mod secret;
-mod suggestion;
+pub(crate) mod suggestion;
 mod syntax;
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ impl Denial {
             }
             Self::Budget { account, lack, resets_at, .. } => budget_message(account, *lack, *resets_at),
             Self::Unnamed(dimension) => unnamed_message(dimension),
-            Self::Query(message) => message.clone(),
+            Self::Query(message) | Self::UnknownSubject(message) => message.clone(),
             Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
             Self::ProviderRedirected => {
                 "The provider answered with a redirect, which is not followed. This is for the gateway's operator to mend.".into()

@@ -1,13 +1,14 @@
 //! Decides what `/farebox/usage` tells: every budget that holds for a subject, with what is spent, held and left.
 //!
 //! A key asks for itself; what requests say of themselves (session, agent, …) is asked for in the query, or in the
-//! same headers. An admin key asks for any team and key. Nobody gets a list of subjects: callers make them up, and
-//! only their hashes are kept. Amounts of money are decimal strings: a float would round them.
+//! same headers. An admin key asks for any team and key of the configuration, and is told which teams there are. Nobody
+//! gets a list of other subjects: callers make them up, and only their hashes are kept. Amounts of money are decimal strings: a float would round them.
 
 use std::rc::Rc;
 
 use super::push_optional;
 use crate::attribution::Attribution;
+use crate::config::suggestion::did_you_mean;
 use crate::config::{Account, Config, Key, Limits};
 use crate::denial::Denial;
 use crate::head::RequestHead;
@@ -79,7 +80,17 @@ pub fn usage<S: Store>(
             }
         }
     }
-    body.push_str(&format!(",\"budgets\":[{budgets}],\"unnamed\":[{unnamed}]}}"));
+    body.push_str(&format!(",\"budgets\":[{budgets}],\"unnamed\":[{unnamed}]"));
+    if key.admin && query.team.is_none() && query.key.is_none() {
+        let mut teams = String::new();
+        for team in config.teams() {
+            let mut name = String::new();
+            push_json_string(&mut name, team);
+            push_entry(&mut teams, &name);
+        }
+        body.push_str(&format!(",\"teams\":[{teams}]"));
+    }
+    body.push('}');
     Ok(body)
 }
 
@@ -90,11 +101,22 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
     if other && !key.admin {
         return Err(Denial::AdminOnly);
     }
+    if let Some(team) =
+        query.team.as_deref().filter(|team| !config.keys.values().any(|key| *key.team == **team))
+    {
+        let near = did_you_mean(team, config.teams());
+        return Err(Denial::UnknownSubject(format!("There is no team '{team}'{near}.")));
+    }
     match &query.key {
         Some(id) => {
-            let of = config.keys.get(id.as_str());
-            let of = of.filter(|of| query.team.as_deref().is_none_or(|team| team == &*of.team));
-            of.map(Some).ok_or_else(|| Denial::Query(format!("There is no key '{id}' in that team.")))
+            let in_team = |of: &&Rc<Key>| query.team.as_deref().is_none_or(|team| team == &*of.team);
+            let unknown = || {
+                let near = did_you_mean(id, config.keys.values().filter(in_team).map(|key| &*key.id));
+                let place =
+                    query.team.as_ref().map_or_else(|| "here".to_owned(), |team| format!("in team '{team}'"));
+                Denial::UnknownSubject(format!("There is no key '{id}' {place}{near}."))
+            };
+            config.keys.get(id.as_str()).filter(in_team).map(Some).ok_or_else(unknown)
         }
         None if query.team.is_some() && other => Ok(None),
         None => Ok(Some(key)),

@@ -86,7 +86,32 @@ fn only_an_admin_key_sees_others() {
     let page = ask(&config, &store, "b", "/farebox/usage?team=red").unwrap();
     assert_eq!((&page["key"], &page["budgets"][0]["subject"]), (&json!(null), &json!("red")));
     assert_eq!(page["unnamed"][0]["needs"], "key");
-    assert!(matches!(ask(&config, &store, "b", "/farebox/usage?key=gone"), Err(Denial::Query(_))));
+}
+
+#[test]
+fn who_asks_for_nobody_is_told_who_is_near() {
+    let (config, store) = (config(), MemoryStore::default());
+    for (query, message) in [
+        ("team=bleu", "There is no team 'bleu' (did you mean \"blue\"?)."),
+        ("team=finance", "There is no team 'finance'."),
+        ("team=finance&key=a", "There is no team 'finance'."),
+        ("key=of", "There is no key 'of' here (did you mean \"off\"?)."),
+        ("key=a&team=blue", "There is no key 'a' in team 'blue'."),
+    ] {
+        let denial = ask(&config, &store, "b", &format!("/farebox/usage?{query}")).unwrap_err();
+        assert_eq!((denial.status(), denial.reason()), (404, "unknown_subject"), "{query}");
+        assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn an_admin_key_is_told_which_teams_there_are() {
+    let (config, store) = (config(), MemoryStore::default());
+    assert_eq!(ask(&config, &store, "b", "/farebox/usage").unwrap()["teams"], json!(["blue", "red"]));
+    for (key, query) in [("a", ""), ("b", "?team=red"), ("b", "?key=a")] {
+        let page = ask(&config, &store, key, &format!("/farebox/usage{query}")).unwrap();
+        assert!(page.get("teams").is_none(), "{key}{query}: {page}");
+    }
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! Decides which budgets, and which of their overrides, hold for nobody who can call.
+
+use farebox_core::config::{Account, Budget, Dimension, Key, Pattern, path};
+use serde_json::Value;
+
+use super::{Advisor, quoted};
+
+impl Advisor<'_> {
+    pub(super) fn budgets(&mut self) {
+        let working: Vec<&Key> = self.working().into_values().collect();
+        if working.is_empty() {
+            // Told already, or there are no keys yet.
+            return;
+        }
+        for (index, budget) in self.config.budgets.iter().enumerate() {
+            let at = path::item("budgets", index);
+            if let Some(label) = budget.per.iter().find_map(|dimension| missing_label(dimension, &working)) {
+                self.say(
+                    at,
+                    format!("nothing can use it: no key that works has the label {}", quoted(label)),
+                );
+                continue;
+            }
+            if budget.per.is_empty() || !budget.per.iter().all(Dimension::is_of_key) {
+                // Everybody's, or counted by what is not known before there are requests.
+                self.downgrade(budget, &at);
+                continue;
+            }
+            let accounts: Vec<&Account> =
+                working.iter().filter_map(|key| key.accounts.get(index)?.as_deref()).collect();
+            if !accounts.iter().any(|account| account.limits.any()) {
+                self.say(at, "nothing can use it: it limits no key that works");
+                continue;
+            }
+            self.overrides(index, budget, &accounts);
+            self.downgrade(budget, &at);
+        }
+    }
+
+    fn overrides(&mut self, index: usize, budget: &Budget, accounts: &[&Account]) {
+        let at = path::member(&path::item("budgets", index), "overrides");
+        let all = self.document.pointer(&format!("/budgets/{index}/overrides")).and_then(Value::as_object);
+        let names: Vec<String> = all.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let pattern = Pattern::new(&name);
+            let is_pattern = Pattern::is_pattern(&name);
+            let fits = |subject: &str| if is_pattern { pattern.matches(subject) } else { subject == name };
+            if !accounts.iter().any(|account| fits(&account.subject)) {
+                let at = path::member(&at, &name);
+                self.say(at, format!("is for nobody: no key that works is such a {}", budget.per_text()));
+            }
+        }
+    }
+
+    fn downgrade(&mut self, budget: &Budget, at: &str) {
+        if let Some(downgrade) = &budget.downgrade {
+            let at = path::member(&path::member(at, "downgrade"), "model");
+            self.direct(&at, &downgrade.model);
+        }
+    }
+}
+
+/// The label that a budget is counted by and that none of `keys` has.
+fn missing_label<'d>(dimension: &'d Dimension, keys: &[&Key]) -> Option<&'d str> {
+    let Dimension::Label(name) = dimension else { return None };
+    let has = |key: &&Key| key.labels.iter().any(|(label, _)| label == name);
+    (!keys.iter().any(has)).then_some(name)
+}
