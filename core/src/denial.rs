@@ -16,6 +16,7 @@ use crate::dialect::Dialect;
 use crate::identity::IdentityError;
 use crate::ledger::StoreError;
 use crate::pending::Crowd;
+use crate::place::Lost;
 use crate::route::RouteError;
 use crate::text::push_json_string;
 use crate::window::Millis;
@@ -28,8 +29,10 @@ const WORTH_WAITING_MS: u64 = 60_000;
 pub enum Denial {
     /// The caller is not let in.
     Identity(IdentityError),
-    /// The path is not served.
-    UnknownEndpoint,
+    /// The path is not served, and why.
+    UnknownEndpoint(Lost),
+    /// A WebSocket is asked for.
+    Upgrade,
     /// The path is served with another method.
     Method(&'static str),
     /// The body cannot be understood.
@@ -113,7 +116,8 @@ impl Denial {
         match self {
             Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
-            Self::UnknownEndpoint => 404,
+            Self::UnknownEndpoint(_) => 404,
+            Self::Upgrade => 426,
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
@@ -134,13 +138,14 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 31] = [
+    pub const REASONS: [&'static str; 32] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
         "key_disabled",
         "key_expired",
         "unknown_endpoint",
+        "upgrade_refused",
         "method_not_allowed",
         "invalid_body",
         "body_too_large",
@@ -177,7 +182,8 @@ impl Denial {
             Self::Identity(IdentityError::Invalid) => "invalid_key",
             Self::Identity(IdentityError::Disabled) => "key_disabled",
             Self::Identity(IdentityError::Expired) => "key_expired",
-            Self::UnknownEndpoint => "unknown_endpoint",
+            Self::UnknownEndpoint(_) => "unknown_endpoint",
+            Self::Upgrade => "upgrade_refused",
             Self::Method(_) => "method_not_allowed",
             Self::Body(_) => "invalid_body",
             Self::TooLarge(_) => "body_too_large",

@@ -262,7 +262,7 @@ async fn every_endpoint_reaches_the_provider_and_others_only_by_configuration() 
     }
     let reached = gateway.provider.count();
 
-    for path in ["/v1/files", "/v1/rerank/more", "/v2/chat/completions", "/", "/farebox"] {
+    for path in ["/v1/files", "/v1/rerank/more", "/v2/classify", "/", "/farebox"] {
         let answer = gateway.client.post(path, &chat_body("fast")).await;
         assert_eq!(
             (answer.status, answer.header("x-farebox-denied")),
