@@ -12,7 +12,8 @@ use crate::dialect::Endpoint;
 /// marker has come, or an event that is the last of a stream.
 pub(super) fn is_whole(endpoint: Endpoint, framing: Framing, done: bool, reading: &Reading) -> bool {
     // Gemini has a stream that is one document.
-    if !framing.is_stream() && !(framing == Framing::Json && endpoint == Endpoint::StreamGenerateContent) {
+    let is_array = framing == Framing::Json && endpoint == Endpoint::StreamGenerateContent;
+    if !framing.is_stream() && !is_array {
         return true;
     }
     match endpoint {
