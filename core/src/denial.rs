@@ -116,6 +116,8 @@ impl Denial {
         match self {
             Self::Identity(IdentityError::Several) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
+            // Claude Code says of every 404 that there is no such model, and shows no message.
+            Self::UnknownEndpoint(Lost::Meant(path)) if path.starts_with("/v1/messages") => 400,
             Self::UnknownEndpoint(_) => 404,
             Self::Upgrade => 426,
             Self::Method(_) => 405,
