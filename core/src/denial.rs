@@ -1,11 +1,10 @@
 //! Decides what a caller is told when its request is not sent: status, headers and a body in its dialect.
 //!
-//! Client SDKs act on these before any person reads them. Official ones retry 429 and 5xx, and some sleep
-//! for as long as `retry-after` says, an hour if need be; `x-should-retry: false` makes all of them give
-//! up at once. So a refusal that will be the same a minute later says so, and one that will not says when.
+//! Client SDKs act on these before any person reads them. Official ones retry 429 and 5xx, and some sleep for as long as
+//! `retry-after` says, an hour if need be; `x-should-retry: false` makes all of them give up at once. So a refusal that
+//! will be the same a minute later says so, and one that will not says when.
 //!
-//! This list is closed: nothing else is ever said to a client, and nothing here tells amounts, limits,
-//! secrets or another caller's name.
+//! This list is closed: nothing else is said to a client, and nothing here tells amounts, limits, secrets or other names.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -16,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::identity::IdentityError;
 use crate::ledger::StoreError;
 use crate::pending::Crowd;
+use crate::place::Lost;
 use crate::route::RouteError;
 use crate::text::push_json_string;
 use crate::window::Millis;
@@ -28,8 +28,10 @@ const WORTH_WAITING_MS: u64 = 60_000;
 pub enum Denial {
     /// The caller is not let in.
     Identity(IdentityError),
-    /// The path is not served.
-    UnknownEndpoint,
+    /// The path is not served, and why.
+    UnknownEndpoint(Lost),
+    /// A WebSocket is asked for.
+    Upgrade,
     /// The path is served with another method.
     Method(&'static str),
     /// The body cannot be understood.
@@ -117,7 +119,10 @@ impl Denial {
         match self {
             Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
-            Self::UnknownEndpoint | Self::UnknownSubject(_) => 404,
+            // Claude Code says of every 404 that there is no such model, and shows no message.
+            Self::UnknownEndpoint(Lost::Meant(path)) if path.starts_with("/v1/messages") => 400,
+            Self::UnknownEndpoint(_) | Self::UnknownSubject(_) => 404,
+            Self::Upgrade => 426,
             Self::Method(_) => 405,
             Self::TooLarge(_) => 413,
             Self::TooSlow => 408,
@@ -138,13 +143,14 @@ impl Denial {
     }
 
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 32] = [
+    pub const REASONS: [&'static str; 34] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
         "key_disabled",
         "key_expired",
         "unknown_endpoint",
+        "upgrade_refused",
         "method_not_allowed",
         "invalid_body",
         "body_too_large",
@@ -185,7 +191,8 @@ impl Denial {
             Self::Identity(IdentityError::Invalid) => "invalid_key",
             Self::Identity(IdentityError::Disabled) => "key_disabled",
             Self::Identity(IdentityError::Expired) => "key_expired",
-            Self::UnknownEndpoint => "unknown_endpoint",
+            Self::UnknownEndpoint(_) => "unknown_endpoint",
+            Self::Upgrade => "upgrade_refused",
             Self::Method(_) => "method_not_allowed",
             Self::Body(_) => "invalid_body",
             Self::TooLarge(_) => "body_too_large",

@@ -25,6 +25,7 @@ mod searches;
 mod template;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use crate::dialect::{Endpoint, Field, eventstream, sse};
 use crate::json::Scanner;
@@ -37,6 +38,7 @@ pub use outgoing::Passed;
 use reading::{Collect, Event};
 pub use reading::{Reading, Step};
 use template::Template;
+use whole::is_whole;
 
 const END_MARKER: &[u8] = b"[DONE]";
 
@@ -114,6 +116,12 @@ impl Meter {
         let Reading { unreadable, deltas, .. } = *self.reading();
         let is_unread = self.framing == Framing::Opaque || (unreadable > 0 && deltas == 0);
         if is_unread { self.size } else { 0 }
+    }
+
+    /// Whether the answer has come to its own end, and not only to that of its connection.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        is_whole(self.endpoint, self.framing, self.done, self.reading())
     }
 
     /// Whether bytes may be taken out of the answer.
@@ -227,18 +235,18 @@ impl Meter {
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
             self.document.feed(line);
-            self.document.end();
+            self.done |= self.document.end().last;
             rest = after;
             self.boundary = Some(piece.len() - rest.len());
         }
         self.document.feed(rest);
         if last {
-            self.document.end();
+            self.done |= self.document.end().last;
         }
     }
 
     fn messages(&mut self, piece: &[u8]) {
-        let Self { messages, document, intact: kept, chunk, framing, boundary, .. } = self;
+        let Self { messages, document, intact: kept, chunk, framing, boundary, done, .. } = self;
         let in_chunks = *framing == Framing::Chunks;
         messages.feed(piece, |part, offset| match part {
             eventstream::Part::Begin { exception } => {
@@ -258,7 +266,7 @@ impl Meter {
                         None => document.reading.unreadable += 1,
                     }
                 }
-                document.end();
+                *done |= document.end().last && intact;
                 if intact {
                     kept.clone_from(&document.reading);
                 } else {
@@ -281,6 +289,11 @@ impl Meter {
                 }
                 None => self.event(piece, at),
             };
+        }
+        if last {
+            // A last event without the blank line behind it has come nevertheless.
+            let event = &self.document.event;
+            self.done |= event.last || event.prefix.is(END_MARKER);
         }
         if self.hides { self.outgoing.end(piece, last) } else { Passed::Unchanged }
     }

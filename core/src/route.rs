@@ -11,6 +11,8 @@
 //!
 //! Does not try a second target when the first fails, and does not balance the endpoints of a provider: Envoy does.
 
+mod listed;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -21,6 +23,8 @@ use crate::dialect::{Api, Endpoint};
 use crate::hash;
 use crate::head::RequestHead;
 use crate::text::leaves_its_place;
+
+pub use listed::{listed_models, usable_models};
 
 /// What metrics call a model that was named as `provider/model` and not by the configuration.
 pub const DIRECT: &str = "other";
@@ -212,19 +216,6 @@ fn put_first_by_weight(candidates: &mut [Candidate], draw: u64) {
     {
         until_chosen.rotate_right(1);
     }
-}
-
-/// The aliases that `key` may ask for and that some available provider serves, sorted.
-#[must_use]
-pub fn usable_models(config: &Config, key: &Key) -> Vec<String> {
-    let mut names: Vec<String> = config
-        .aliases
-        .values()
-        .filter(|model| may_use(key, &model.name) && is_served(model))
-        .map(|model| model.name.to_string())
-        .collect();
-    names.sort_unstable();
-    names
 }
 
 /// Whether `name` means anything: what the configuration checks of the names it uses itself.

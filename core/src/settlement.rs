@@ -8,7 +8,7 @@
 //! | a report that cannot be true | the same |
 //! | client gone, or broken off by the gateway | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
 //! | a provider that was given up on | what such an answer usually has, or what was held |
-//! | stream cut by the provider or a budget | what was seen and what cannot be seen |
+//! | stream cut by the provider or a budget, ended by an error or without its last event | what was seen and what cannot be seen |
 //! | plain answer cut by the provider | what was seen, and no less than is usual: it was made to its end |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
 //!
@@ -213,7 +213,7 @@ impl Bill<'_> {
 
     /// Whether the provider worked, and nothing of what it answered says how much.
     fn is_unread(&self, ending: Ending) -> bool {
-        let nothing_read = ending == Ending::Answered || self.reading.unreadable > 0;
+        let nothing_read = matches!(ending, Ending::Answered | Ending::Failed) || self.reading.unreadable > 0;
         self.unread_bytes > 0 || (nothing_read && self.reading.deltas == 0)
     }
 
@@ -238,7 +238,7 @@ impl Bill<'_> {
 
     /// Whether the answer broke off while a running total had not counted any of the text that was seen.
     fn lags(&self, ending: Ending) -> bool {
-        matches!(ending, Ending::Cut | Ending::CutOff | Ending::ClientGone)
+        matches!(ending, Ending::Cut | Ending::CutOff | Ending::Failed | Ending::ClientGone)
             && self.reading.deltas > 0
             && self.reading.reported.tokens().total_output() == 0
     }
@@ -266,9 +266,13 @@ impl Bill<'_> {
                 most(self.with_reasoning(seen), self.usual())
             }
             // It was made to its end too, and a provider that breaks off while it sends has charged for it.
-            (Ending::Cut, _) if !self.streamed => most(self.with_reasoning(seen), self.usual()),
+            (Ending::Cut | Ending::Failed, _) if !self.streamed => {
+                most(self.with_reasoning(seen), self.usual())
+            }
             (Ending::GivenUp, _) => most(seen, self.usual()),
-            (Ending::ClientGone | Ending::Cut | Ending::CutOff, _) => self.with_reasoning(seen),
+            (Ending::ClientGone | Ending::Cut | Ending::Failed | Ending::CutOff, _) => {
+                self.with_reasoning(seen)
+            }
             _ => seen,
         }
     }

@@ -32,3 +32,13 @@ fn the_document_has_the_members_of_every_kind_of_body() {
     let table = [documented_head(), rows.unwrap_or_default().concat()].concat();
     assert!(DOCUMENT.contains(&table), "docs/apis.md lacks:\n{table}");
 }
+
+#[test]
+fn the_document_names_every_api_that_is_known_and_not_served() {
+    let missing: Vec<&str> = farebox_core::place::UNSUPPORTED
+        .iter()
+        .map(|(path, ..)| *path)
+        .filter(|path| !DOCUMENT.contains(&format!("`{path}`")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}

@@ -51,7 +51,7 @@ impl Gateway {
     fn settle(&self, mut admitted: Admitted, now: Millis) {
         admitted.arrive_late();
         let ending = how_it_ended(&admitted, self.seen.status);
-        if ending.is_broken_off() || matches!(ending, Ending::Cut | Ending::CutOff) {
+        if ending.is_broken_off() || matches!(ending, Ending::Cut | Ending::Failed | Ending::CutOff) {
             admitted.meter.break_off();
         }
         let reading = admitted.meter.reading();
@@ -260,14 +260,7 @@ fn how_it_ended(admitted: &Admitted, status: Option<u64>) -> Ending {
         }
         Some(_) if admitted.provider_status.is_some() => Ending::Refused,
         Some(status) if !is_success(status) => Ending::Refused,
-        Some(_) if admitted.complete && !reading.error => Ending::Answered,
-        Some(_) if admitted.complete => {
-            if reading.deltas == 0 {
-                Ending::Refused
-            } else {
-                Ending::Cut
-            }
-        }
+        Some(_) if admitted.complete => Ending::at_the_end(reading, admitted.meter.is_whole()),
         _ if flags() & BROKEN != 0 => Ending::Cut,
         _ => broken_off(),
     }

@@ -14,12 +14,12 @@ use farebox_core::ask::{Ask, AskError};
 use farebox_core::config::{Config, Key};
 use farebox_core::cors::Visitor;
 use farebox_core::denial::{Denial, Reply};
-use farebox_core::dialect::{Dialect, Endpoint, Served};
+use farebox_core::dialect::{Api, Dialect, Served};
 use farebox_core::head::RequestHead;
 use farebox_core::identity::{claimed, identify};
 use farebox_core::keyring::Keyring;
 use farebox_core::order::{self, Order};
-use farebox_core::place::{Place, dialect_of};
+use farebox_core::place::{Lost, Place, dialect_of};
 use farebox_core::usage_option::may_ask;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
@@ -29,6 +29,7 @@ use crate::answer::{Admitted, is_via_upstream};
 use crate::browser::tell;
 use crate::forward::Departure;
 use crate::host::{self, Buffer, HostError, Map};
+use crate::page::page;
 use crate::refusal::Refusing;
 use crate::seen::Seen;
 use crate::shared_store::SharedStore;
@@ -64,7 +65,8 @@ pub(crate) enum State {
 pub(crate) struct Reading {
     config: Rc<Config>,
     key: Rc<Key>,
-    served: Served,
+    /// What it is asked for; `None`: a page about a model.
+    served: Option<Served>,
     head: RequestHead,
     pub(crate) waiting: Rc<Waiting>,
     upload: Upload,
@@ -92,56 +94,53 @@ impl Gateway {
         if matches!(place, Ok(Place::Health)) {
             return Ok(Next::Page(page(pages::HEALTH.into())));
         }
-        let api = if let Ok(Place::Endpoint(served)) = &place { Some(served.api) } else { None };
+        let api = match &place {
+            Ok(Place::Endpoint(served)) => Some(served.api),
+            // Google's clients may have their key in the query of any path.
+            _ => (dialect_of(&config, &head) == Dialect::Gemini).then_some(Api::Gemini),
+        };
         let key = identify(&config, &head, api, now)
             .inspect_err(|_| self.seen.claimed = claimed(&config, &head, api))?;
         self.seen.key = Some(Rc::clone(&key));
-        match place? {
-            Place::Health => Ok(Next::Page(page(pages::HEALTH.into()))),
-            Place::Models => Ok(Next::Page(page(pages::models(&config, &key)))),
-            Place::Model(name) => Ok(Next::Page(page(pages::model(&config, &key, &name)?))),
-            Place::Usage => {
-                let usage = pages::usage(&self.worker.ledger(&config), &config, &key, &head, now)?;
-                Ok(Next::Page(page(usage)))
+        let place = place?;
+        if let Some(page) = self.page_at(&place, &config, &key, &head, now)? {
+            return Ok(Next::Page(page));
+        }
+        let served = if let Place::Endpoint(served) = place { Some(served) } else { None };
+        if self.seen.length.unwrap_or(0) > config.request_body_bytes as u64 {
+            return Err(Denial::TooLarge(config.request_body_bytes));
+        }
+        if bodiless {
+            return Err(Denial::Body(AskError::Empty));
+        }
+        let free = served.as_ref().is_none_or(|served| !served.endpoint.is_charged());
+        if let Some(served) = &served {
+            if free {
+                let mut counting = self.worker.counting.borrow_mut();
+                counting.take(&key.id, config.count_requests_per_minute, now).map_err(Denial::Counts)?;
+            } else if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now) {
+                return Err(denial);
             }
-            Place::Endpoint(served) => {
-                if self.seen.length.unwrap_or(0) > config.request_body_bytes as u64 {
-                    return Err(Denial::TooLarge(config.request_body_bytes));
-                }
-                if bodiless {
-                    return Err(Denial::Body(AskError::Empty));
-                }
-                let free = !served.endpoint.is_charged();
-                if free {
-                    let mut counting = self.worker.counting.borrow_mut();
-                    counting.take(&key.id, config.count_requests_per_minute, now).map_err(Denial::Counts)?;
-                } else if let Some(denial) = order::used_up(&self.worker.ledger(&config), &config, &key, now)
-                {
-                    return Err(denial);
-                }
-                if let Some(mode) = &config.headers_only {
-                    let ask = Ask::unread(&served, &head, mode.model_header.as_deref())?;
-                    let admitted = self.send(Rc::clone(&config), &key, &served, &head, &ask, &[])?;
-                    return Ok(Next::Send(Box::new(admitted)));
-                }
-                let mut upload = Upload::new(&self.worker, &config, &key, free);
-                upload.announced(self.seen.length, &self.seen.said, &head, now)?;
-                let waiting = self.worker.wait(
-                    self.context,
-                    &config,
-                    served.endpoint.dialect(),
-                    &self.seen.request_id,
-                    true,
-                    now,
-                );
-                Ok(Next::Wait(Reading { config, key, served, head, waiting, upload }))
+            if let Some(mode) = &config.headers_only {
+                let ask = Ask::unread(served, &head, mode.model_header.as_deref())?;
+                let admitted = self.send(Rc::clone(&config), &key, served, &head, &ask, &[])?;
+                return Ok(Next::Send(Box::new(admitted)));
             }
         }
+        // Where bodies are not read, nobody can say which model is meant.
+        if config.headers_only.is_some() {
+            return Err(Denial::UnknownEndpoint(Lost::Unknown));
+        }
+        let mut upload = Upload::new(&self.worker, &config, &key, free);
+        upload.announced(self.seen.length, &self.seen.said, &head, now)?;
+        let dialect = served.as_ref().map_or(Dialect::Ollama, |served| served.endpoint.dialect());
+        let waiting = self.worker.wait(self.context, &config, dialect, &self.seen.request_id, true, now);
+        Ok(Next::Wait(Reading { config, key, served, head, waiting, upload }))
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
-    fn decide(&mut self, reading: Reading, size: usize) -> Result<Admitted, Denial> {
-        let Reading { config, key, served, head, upload, .. } = reading;
+    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Admitted, Denial> {
+        let Reading { config, key, head, upload, .. } = reading;
         // A request does not wait for itself.
         drop(upload);
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
@@ -150,8 +149,8 @@ impl Gateway {
             return Err(Denial::Body(AskError::NotAForm));
         }
         let content_type = head.first("content-type").unwrap_or_default();
-        let ask = Ask::read(&served, head.path(), content_type, &body)?;
-        self.send(config, &key, &served, &head, &ask, &body)
+        let ask = Ask::read(served, head.path(), content_type, &body)?;
+        self.send(config, &key, served, &head, &ask, &body)
     }
 
     /// What is asked is known: where it goes, whether there is money for it. Without its body if that is not read.
@@ -218,11 +217,14 @@ impl Gateway {
 
     /// Takes the next state out of a request whose body is complete.
     fn body_complete(&mut self, size: usize) -> Action {
-        let State::Reading(reading) = core::mem::replace(&mut self.state, State::Ended) else {
+        let State::Reading(mut reading) = core::mem::replace(&mut self.state, State::Ended) else {
             return Action::Pause;
         };
         self.worker.stop_waiting(self.context);
-        match self.decide(reading, size) {
+        let Some(served) = reading.served.take() else {
+            return self.show(&reading.config, &reading.key, size);
+        };
+        match self.decide(reading, &served, size) {
             Ok(admitted) => {
                 self.state = State::Admitted(Box::new(admitted));
                 Action::Continue
@@ -232,10 +234,7 @@ impl Gateway {
     }
 
     pub(crate) fn deny(&mut self, denial: Denial) -> Action {
-        let path = self.seen.endpoint.map(Endpoint::dialect);
-        let dialect = path.unwrap_or_else(|| {
-            host::headers(Map::Request).map_or(Dialect::OpenAi, |head| dialect_of(head.path()))
-        });
+        let dialect = self.dialect();
         // Only a budget's refusal says when to come again.
         let now = if denial.budget_name().is_some() { host::now() } else { self.seen.arrived };
         let reply = denial.reply(dialect, &self.seen.request_id, now);
@@ -264,12 +263,6 @@ impl Gateway {
         self.worker.host_unsupported(&error.to_string());
         Denial::HostUnsupported
     }
-}
-
-/// A page of the gateway's own.
-fn page(body: String) -> Reply {
-    let headers = vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
-    Reply { status: 200, headers, body }
 }
 
 /// What follows on the request's headers.

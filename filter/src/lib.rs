@@ -30,6 +30,7 @@ mod host;
 #[cfg(any(target_arch = "wasm32", test))]
 mod memory;
 mod metrics;
+mod page;
 mod refusal;
 mod root;
 mod run;

@@ -9,7 +9,6 @@
 use std::rc::Rc;
 
 use farebox_core::denial::Denial;
-use farebox_core::dialect::{Dialect, Endpoint};
 use proxy_wasm::types::Action;
 
 use crate::gateway::{Gateway, State};
@@ -35,7 +34,7 @@ impl Gateway {
         else {
             return self.deny(denial);
         };
-        let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
+        let dialect = self.dialect();
         let waiting = self.worker.wait(
             self.context,
             config,

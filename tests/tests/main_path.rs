@@ -2,9 +2,10 @@
 
 use farebox_tests::answers::Answers;
 use farebox_tests::client::chat_body;
-use farebox_tests::config::{self, UPSTREAM_MODEL};
+use farebox_tests::config::{self, DEMO, UPSTREAM_MODEL};
 use farebox_tests::gateway::Gateway;
 use farebox_tests::patience::until;
+use farebox_tests::raw::Raw;
 use farebox_tests::script::Reply;
 use serde_json::{Value, json};
 
@@ -262,7 +263,7 @@ async fn every_endpoint_reaches_the_provider_and_others_only_by_configuration() 
     }
     let reached = gateway.provider.count();
 
-    for path in ["/v1/files", "/v1/rerank/more", "/v2/chat/completions", "/", "/farebox"] {
+    for path in ["/v1/files", "/v1/rerank/more", "/v2/classify", "/", "/farebox"] {
         let answer = gateway.client.post(path, &chat_body("fast")).await;
         assert_eq!(
             (answer.status, answer.header("x-farebox-denied")),
@@ -319,4 +320,28 @@ async fn the_same_usage_costs_the_same_in_every_dialect() {
     assert_eq!((answer.status, answer.json()), (200, json!({"input_tokens": 1000})));
     let record = gateway.envoy.record(count + 2).await;
     assert_eq!((&record["cost_usd"], &record["usage_source"]), (&json!("0.00"), &json!("none")), "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_is_refused_at_once_with_a_record_and_reaches_no_provider() {
+    let gateway = Gateway::basic().await;
+    for (count, method, path) in [(1, "GET", "/v1/responses"), (2, "POST", "/v1/chat/completions")] {
+        let mut raw = Raw::connect(&gateway.envoy).await;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {DEMO}\r\n\
+             connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        raw.send(head.as_bytes()).await;
+        assert_eq!(raw.status().await, 426, "{method}");
+        raw.sees(b"\"code\":\"upgrade_refused\"").await;
+        let record = gateway.envoy.record(count).await;
+        assert_eq!(
+            (&record["denied"], &record["status"]),
+            (&json!("upgrade_refused"), &json!(426)),
+            "{record}"
+        );
+        assert_eq!(record["path"], path);
+    }
+    assert_eq!(gateway.provider.count(), 0);
 }

@@ -8,6 +8,7 @@ use farebox_tests::gateway::Gateway;
 use farebox_tests::raw::Raw;
 use farebox_tests::script::{Gate, Reply, Step};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn counted() -> Value {
     config::with_budgets(json!([{"name": "org", "window": "lifetime", "limit_usd": 100}]))
@@ -280,4 +281,22 @@ async fn a_stream_reset_over_http_2_is_charged_and_ends_nobody_elses() {
     let record = gateway.envoy.record(2).await;
     assert_eq!((&record["outcome"], &record["cost_usd"]), (&json!("ok"), &json!("0.000061")));
     assert_eq!(gateway.client.usage("org").await["held"], nothing());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_drops_a_stream_is_seen_to_do_so_at_once() {
+    let gateway = Gateway::new(counted()).await;
+    let events = Answers::default().chat_events(true);
+    for end in [Step::Reset, Step::Close] {
+        let gate = Gate::closed();
+        let reply = events[..3].iter().fold(Reply::event_stream(), |reply, event| reply.chunk(event));
+        gateway.provider.reply(reply.then(Step::Await(gate.clone())).then(end.clone()));
+        let mut raw = send_streamed_chat(&gateway).await;
+        raw.sees(b"Gr").await;
+        let dropped = Instant::now();
+        gate.open();
+        raw.ends().await;
+        let waited = dropped.elapsed();
+        assert!(waited < Duration::from_millis(700), "{end:?}: {waited:?}");
+    }
 }

@@ -6,6 +6,7 @@ use super::{Denial, Lack};
 use crate::config::{Account, Dimension};
 use crate::identity::IdentityError;
 use crate::pending::Crowd;
+use crate::place::Lost;
 use crate::route::RouteError;
 use crate::window::Millis;
 
@@ -15,7 +16,10 @@ impl Denial {
     pub fn message(&self) -> String {
         match self {
             Self::Identity(error) => identity_message(*error),
-            Self::UnknownEndpoint => "This gateway does not serve this path.".into(),
+            Self::UnknownEndpoint(lost) => lost_message(lost),
+            Self::Upgrade => {
+                "This gateway serves no WebSockets. Send the request as an HTTP POST.".into()
+            }
             Self::Method(allowed) => format!("This path is served with {allowed} only."),
             Self::Body(error) => error.to_string(),
             Self::TooLarge(limit) => {
@@ -52,6 +56,16 @@ impl Denial {
                 "The gateway's proxy is not set up to hold requests until they are checked.".into()
             }
         }
+    }
+}
+
+fn lost_message(lost: &Lost) -> String {
+    match lost {
+        Lost::Unknown => "This gateway does not serve this path. Check the base URL.".into(),
+        Lost::Meant(path) => {
+            format!("This gateway does not serve this path. Did you mean {path}? Check the base URL.")
+        }
+        Lost::Unsupported(name) => format!("This gateway does not support {name}."),
     }
 }
 

@@ -99,7 +99,7 @@ fn no_deterministic_refusal_is_retried_by_an_sdk() {
     for denial in [
         Denial::Identity(IdentityError::Missing),
         Denial::Body(AskError::Empty),
-        Denial::UnknownEndpoint,
+        Denial::UnknownEndpoint(crate::place::Lost::Unknown),
         Denial::Route(RouteError::NoModel),
         Denial::Route(RouteError::Unavailable { model: "m".into() }),
         Denial::TooLarge(1),

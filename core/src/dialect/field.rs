@@ -117,6 +117,8 @@ pub enum Field {
     NoContent,
     /// Why the model stopped: all that it wants to say has been said.
     Finish,
+    /// Whether this is the last line of a stream.
+    Last,
     /// What kind of event it is; some are the last of a stream.
     EventKind,
     /// What the provider searched the web for; said again in every chunk of a stream.

@@ -55,13 +55,19 @@ static CANDIDATES: &[Shape<Field>] = &[Shape::inside(
             "groundingMetadata",
             &[Shape::inside("webSearchQueries", QUERIES), Shape::inside("imageSearchQueries", QUERIES)],
         ),
+        Shape::value("finishReason", Field::Finish),
     ],
 )];
+
+/// What is said in place of an answer.
+const PROMPT_FEEDBACK: Shape<Field> =
+    Shape::inside("promptFeedback", &[Shape::value("blockReason", Field::Finish)]);
 
 static ELEMENT: &[Shape<Field>] = &[
     Shape::value("modelVersion", Field::Model),
     Shape::value("error", Field::Error),
     Shape::inside("candidates", CANDIDATES),
+    PROMPT_FEEDBACK,
     Shape::both("usageMetadata", Field::Usage, USAGE),
 ];
 
@@ -70,6 +76,7 @@ pub static GENERATED: Shape<Field> = Shape::document(&[
     Shape::value("modelVersion", Field::Model),
     Shape::value("error", Field::Error),
     Shape::inside("candidates", CANDIDATES),
+    PROMPT_FEEDBACK,
     Shape::both("usageMetadata", Field::Usage, USAGE),
     Shape::inside("[]", ELEMENT),
 ]);

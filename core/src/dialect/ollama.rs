@@ -13,6 +13,7 @@ use crate::json::Shape;
 pub static ANSWER: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
+    Shape::value("done", Field::Last),
     Shape::value("response", Field::Delta),
     Shape::value("thinking", Field::Delta),
     Shape::inside(

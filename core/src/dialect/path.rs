@@ -22,6 +22,8 @@ pub struct Served {
 const OPENAI: &[(&str, Endpoint)] = &[
     ("/chat/completions", Endpoint::ChatCompletions),
     ("/completions", Endpoint::Completions),
+    // Mistral's, with what comes behind the gap.
+    ("/fim/completions", Endpoint::Completions),
     ("/embeddings", Endpoint::Embeddings),
     ("/responses", Endpoint::Responses),
     ("/responses/compact", Endpoint::CompactResponse),
@@ -176,6 +178,7 @@ mod tests {
     fn every_api_is_known_by_its_paths() {
         for (path, api, endpoint, model) in [
             ("/v1/chat/completions", Api::OpenAi, Endpoint::ChatCompletions, None),
+            ("/v1/fim/completions", Api::OpenAi, Endpoint::Completions, None),
             ("/v1/audio/transcriptions", Api::OpenAi, Endpoint::Transcriptions, None),
             ("/v1/responses/compact", Api::OpenAi, Endpoint::CompactResponse, None),
             ("/v1/responses/input_tokens", Api::OpenAi, Endpoint::CountInput, None),

@@ -1,9 +1,13 @@
 //! Decides what an event's name says: that it is the last, that nothing was made yet, that something is complete.
 
 /// Events that are the last of a stream, in dialects without an end marker that is none of the events.
-/// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses.
-pub(super) const LAST_EVENTS: [&[u8]; 4] =
-    [b"message_stop", b"response.completed", b"response.incomplete", b"response.failed"];
+/// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses; Cohere API
+/// reference, streaming.
+pub(super) const LAST_EVENTS: [&[u8]; 5] =
+    [b"message_stop", b"message-end", b"response.completed", b"response.incomplete", b"response.failed"];
+
+/// An event that is an error. That of Responses has its words beside its kind, and no member of this name.
+pub(super) const ERROR_EVENT: &[u8] = b"error";
 
 /// Events that come before anything that the model makes, or say only that it has stopped. Every other kind is taken
 /// for something that it made. Sources: as above; Cohere API reference, streaming.

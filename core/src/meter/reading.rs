@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::event_kind::{EMPTY_EVENTS, LAST_EVENTS, completes};
+use super::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
 use super::marks::Marks;
 use super::number::{begun, dollars};
 use super::prefix::Prefix;
@@ -245,6 +245,9 @@ impl Collect<'_> {
                 };
             }
             Field::EventKind => {
+                if raw == ERROR_EVENT {
+                    self.error();
+                }
                 self.event.last = LAST_EVENTS.contains(&raw);
                 self.reading.begun |= !self.event.last && !EMPTY_EVENTS.contains(&raw);
                 self.reading.finished |= completes(raw);
@@ -316,6 +319,10 @@ impl Sink<Field> for Collect<'_> {
             (_, Value::Text { raw, length }) => {
                 self.event.marks.push(&span, field == Field::Delta);
                 self.text(field, raw, length);
+            }
+            (Field::Last, Value::Bool(true)) => {
+                self.event.news = true;
+                self.event.last = true;
             }
             (Field::Choices, Value::Array { empty }) => self.event.no_choices = empty,
             (Field::Steps, Value::Array { .. }) => {

@@ -83,6 +83,14 @@ impl Listing {
         self.providers.iter().filter_map(|provider| provider.names.first().copied())
     }
 
+    /// The models and patterns of models that `provider` is listed with, its own first.
+    pub fn models(&self, provider: &str) -> impl Iterator<Item = &'static str> {
+        let own = self.find(provider);
+        let others = own.into_iter().flat_map(|own| own.others.iter().filter_map(|other| self.find(other)));
+        let lines = own.into_iter().chain(others).flat_map(|at| at.models.lines().chain(at.patterns.lines()));
+        lines.filter_map(|line| line.split('\t').next())
+    }
+
     /// The price of `model` at `provider` at the moment `now`, with what is known besides. `None`: not listed.
     #[must_use]
     pub fn price(&self, provider: &str, model: &str, now: Millis) -> Option<Price> {

@@ -9,6 +9,7 @@
 mod additions;
 mod catalogue;
 mod kind;
+mod known;
 mod listing;
 mod name;
 mod quote;
@@ -18,6 +19,7 @@ mod service_tier;
 
 pub use catalogue::{Catalogue, Override};
 pub use kind::Kind;
+pub use known::known_models;
 pub use listing::Listing;
 pub use quote::Quote;
 pub use schedule::Schedule;

@@ -1,5 +1,7 @@
 //! Decides which ways there are for a request to end.
 
+use crate::meter::Reading;
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -11,6 +13,8 @@ pub enum Ending {
     GatewayGone,
     /// The provider or the way to it broke in the middle of an answer.
     Cut,
+    /// The provider broke its answer off itself: by an error in it, or without its last event.
+    Failed,
     /// The provider worked until it was given up on, and nothing of its answer came.
     GivenUp,
     /// A budget was used up and ended the answer.
@@ -29,6 +33,16 @@ const BY_CLIENT: [&[u8]; 4] =
     [b"http2_ping_timeout", b"http2_connection_protocol_violation", b"codec_error", b"transport_socket"];
 
 impl Ending {
+    /// How an answer with a status of success ended that came to the end of its connection. `is_whole`: and to its own.
+    #[must_use]
+    pub fn at_the_end(reading: &Reading, is_whole: bool) -> Self {
+        match () {
+            () if reading.error && reading.deltas == 0 => Self::Refused,
+            () if reading.error || !is_whole => Self::Failed,
+            () => Self::Answered,
+        }
+    }
+
     /// Who broke off a stream that nobody else has ended, by what Envoy has to say about it (`response.code_details`).
     #[must_use]
     pub fn broken_off(details: &[u8]) -> Self {
@@ -54,7 +68,7 @@ impl Ending {
             Self::Cut => "upstream_reset",
             Self::GivenUp => "upstream_timeout",
             Self::CutOff => "budget_cut",
-            Self::Refused => "upstream_error",
+            Self::Refused | Self::Failed => "upstream_error",
             Self::NotAnswered => "not_answered",
         }
     }

@@ -117,7 +117,8 @@ fn meaning(field: Field) -> Option<&'static str> {
         | Field::Media
         | Field::NoContent
         | Field::Finish
-        | Field::ItemEnd => return None,
+        | Field::ItemEnd
+        | Field::Last => return None,
     })
 }
 

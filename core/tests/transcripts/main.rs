@@ -17,6 +17,7 @@ mod billing;
 mod broken_off;
 mod cut;
 mod documented;
+mod ends;
 mod hostile;
 mod transcript;
 

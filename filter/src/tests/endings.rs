@@ -166,6 +166,27 @@ const ENDS: [End; 15] = [
 ];
 
 #[test]
+fn a_stream_that_does_not_come_to_its_own_end_is_an_error_of_its_provider() {
+    let text = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello there\"}}]}\n\n";
+    let stop = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    for (more, outcome) in [
+        ("", "upstream_error"),
+        ("data: {\"error\":{\"message\":\"Sorry.\"}}\n\n", "upstream_error"),
+        (stop, "ok"),
+        ("data: [DONE]\n\n", "ok"),
+    ] {
+        let vm = start();
+        let mut stream = admitted(&vm, STREAMED);
+        stream.answer(200, EVENTS, false);
+        stream.answer_body([text, more].concat().as_bytes(), true);
+        let record = stream.log();
+        assert_eq!(record["outcome"], outcome, "{more}");
+        assert_eq!(record["usage_source"], "estimated", "{more}");
+        assert!(record["output_tokens"].as_u64() > Some(0), "{more}: {record}");
+    }
+}
+
+#[test]
 fn every_ending_is_settled_once_and_leaves_nothing_held() {
     for End { name, happens, outcome, source, status } in ENDS {
         let vm = start();

@@ -13,6 +13,7 @@ mod endings;
 mod headers_only;
 mod hostile;
 mod interleaved;
+mod pages;
 mod plain;
 mod refusals;
 mod refused_late;

@@ -1,0 +1,45 @@
+//! Decides which model a body of Ollama's `/api/show` asks about.
+
+use core::ops::Range;
+
+use crate::ask::AskError;
+use crate::json::{Scanner, Shape, Sink, Value, unescape};
+
+/// Older clients say `name`.
+static ASKED: Shape<()> = Shape::document(&[Shape::value("model", ()), Shape::value("name", ())]);
+
+/// The last name that was said.
+#[derive(Default)]
+struct Asked(Option<String>);
+
+impl Sink<()> for Asked {
+    fn value(&mut self, (): (), value: Value<'_>, _: Range<u64>) {
+        if let Value::Text { raw, .. } = value {
+            self.0 = unescape(raw).or(self.0.take());
+        }
+    }
+}
+
+/// The model that `body` asks about; `None` if it names none.
+///
+/// # Errors
+/// [`AskError`], if it is no JSON.
+pub fn shown(body: &[u8]) -> Result<Option<String>, AskError> {
+    let (mut scanner, mut asked) = (Scanner::new(&ASKED), Asked::default());
+    scanner.feed(body, &mut asked).and_then(|()| scanner.finish(&mut asked)).map_err(AskError::Syntax)?;
+    Ok(asked.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_named_as_new_clients_do_or_as_old_ones_do() {
+        for body in [r#"{"model":"small"}"#, r#"{"name":"small","verbose":true}"#] {
+            assert_eq!(shown(body.as_bytes()), Ok(Some("small".into())), "{body}");
+        }
+        assert_eq!(shown(b"{}"), Ok(None));
+        assert!(shown(b"small").is_err() && shown(b"").is_err());
+    }
+}
