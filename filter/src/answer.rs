@@ -41,6 +41,8 @@ pub(crate) struct Admitted {
     pub(crate) plan: Plan,
     pub(crate) target: Destination,
     pub(crate) estimate: Estimate,
+    /// What it is charged if nothing is seen of its answer.
+    pub(crate) unseen: Estimate,
     pub(crate) noticed: Noticed,
     pub(crate) downgraded_by: Option<Rc<Account>>,
     pub(crate) output_limit: Option<u64>,
@@ -94,7 +96,8 @@ impl Admitted {
         hides_usage: bool,
         sent: Sent,
     ) -> Self {
-        let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed, .. } = admission;
+        let Admission { plan, target, estimate, unseen, hold, output_limit, downgraded_by, noticed, .. } =
+            admission;
         let binding = Binding::new(&config, key, ask.endpoint, &plan);
         Self {
             config,
@@ -102,6 +105,7 @@ impl Admitted {
             plan,
             target,
             estimate,
+            unseen,
             noticed,
             downgraded_by,
             output_limit,

@@ -60,7 +60,7 @@ impl Gateway {
         let prices = &admitted.config.prices;
         let price = prices.price_of_answer(provider, sent, served, self.seen.arrived);
         let bill = Bill {
-            estimate: &admitted.estimate,
+            estimate: &admitted.unseen,
             reading,
             price: price.as_deref(),
             step_price: &|model| prices.price(provider, model, self.seen.arrived),
@@ -76,7 +76,7 @@ impl Gateway {
             plausible_tokens: admitted.config.plausible_tokens,
         };
         let last = bill.charge(ending);
-        let charge = admitted.sunk.with(&last, &admitted.estimate);
+        let charge = admitted.sunk.with(&last, &admitted.unseen);
         let charged_tier = bill.tier_charged(&last);
         if charged_tier == Some(DEAREST) {
             self.worker.metrics.count("farebox_unknown_tier_total", 1);

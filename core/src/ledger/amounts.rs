@@ -147,6 +147,21 @@ impl Limits {
         }
     }
 
+    /// `amounts`, but no more money and output than is allowed, where what is `certain` of them leaves something of that.
+    #[must_use]
+    pub fn cap(&self, amounts: Amounts, certain: Amounts) -> Amounts {
+        let cap =
+            |amount: u64, certain: u64, limit: u64| if certain < limit { amount.min(limit) } else { amount };
+        let most = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+        let output = most(self.output_tokens).min(most(self.tokens).saturating_sub(amounts.input));
+        let usd = most(self.usd.map(|usd| usd.0));
+        Amounts {
+            usd: PicoUsd(cap(amounts.usd.0, certain.usd.0, usd)),
+            output: cap(amounts.output, certain.output, output),
+            ..amounts
+        }
+    }
+
     /// Every measure with what is used of it and its limit, if it has one: `used` over the window, and
     /// `running` requests right now.
     pub fn measures(&self, used: Amounts, running: u64) -> [(Measure, u64, Option<u64>); 6] {

@@ -32,7 +32,7 @@ fn spend(config: &Config, store: &MemoryStore, key: &str, session: &str) {
     let key = &config.keys[key];
     let accounts = Subject { said: Some(&said), ..Subject::of(key) }.accounts(config, key).unwrap();
     let amounts = |output| Amounts { usd: PicoUsd(output * 1_000_000_000), input: 2, output, requests: 1 };
-    let wanted = |output| Wanted { expected: amounts(output), most: amounts(output) };
+    let wanted = |output| Wanted::exactly(amounts(output));
     let (hold, _) = admit(&ledger, &accounts, &wanted(10), NOW).unwrap();
     hold.settle(&ledger, amounts(7), NOW).unwrap();
     admit(&ledger, &accounts, &wanted(20), NOW).unwrap();
