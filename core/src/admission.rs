@@ -178,6 +178,7 @@ impl Refusal {
             Self::Short(_, Short { alone: true, .. }) => u64::MAX,
             // Until one of those that run has ended.
             Self::Short(_, Short { measure: Measure::Concurrent, .. }) => 0,
+            Self::Short(account, short) if short.is_only_held(account) => 0,
             Self::Short(account, _) | Self::NoSlot(account) => {
                 let resets = account.budget.window.resets_at(now);
                 resets.map_or(u64::MAX, |resets| resets.since(now))

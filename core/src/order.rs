@@ -22,7 +22,7 @@ use crate::denial::{Denial, Lack};
 use crate::dialect::Api;
 use crate::estimate::{Estimate, Expectation, most};
 use crate::head::RequestHead;
-use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
+use crate::ledger::{Amounts, Ledger, Limits, Measure, Store};
 use crate::price::Price;
 use crate::recent::Recent;
 use crate::route::{Destination, Plan, route, route_to};
@@ -276,8 +276,9 @@ impl Order<'_> {
             let affordable = match &mut refusal {
                 Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
                     let least = self.most(offer, limit.min(policy.least_output_tokens));
-                    short.alone = account.limits.exceeded(least, 1).is_some();
-                    self.affordable(offer, &short.left, limit)
+                    let left = short.left(&account.limits);
+                    (short.alone, short.wanted) = (account.limits.exceeded(least, 1).is_some(), least);
+                    self.affordable(offer, &left, limit)
                 }
                 _ => None,
             };
@@ -339,14 +340,22 @@ pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now
 
 /// What is told of a refusal by a budget.
 pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
-    let (account, lack) = match refusal {
-        Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
-        Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),
-        Refusal::Short(account, _) => (account, Lack::Room),
-        Refusal::NoSlot(account) => (account, Lack::Slot),
+    let (account, short) = match refusal {
+        Refusal::Short(account, short) => (account, short),
+        Refusal::NoSlot(account) => return Denial::budget(config, account, Lack::Slot, None, now),
         Refusal::Store(error) => return Denial::Store(error),
     };
-    Denial::budget(config, account, lack, now)
+    let lack = if short.alone {
+        Lack::Size
+    } else if short.measure == Measure::Concurrent {
+        Lack::Turn
+    } else if short.is_only_held(&account) {
+        Lack::Held
+    } else {
+        Lack::Room
+    };
+    let figures = short.figures(&account.limits);
+    Denial::budget(config, account, lack, Some(figures), now)
 }
 
 /// What was taken for an offer.

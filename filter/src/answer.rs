@@ -320,7 +320,7 @@ impl Admitted {
     /// Ends the answer if an event ends in this piece.
     fn cut(&mut self, by: Rc<Account>, piece: &[u8], passed: Passed, request_id: &str) -> Passed {
         let now = host::now();
-        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, now);
+        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, None, now);
         let Some(event) = last_event(self.endpoint, self.meter.framing(), &denial.message(), request_id)
         else {
             // It has no way to say why, so it comes to its end.

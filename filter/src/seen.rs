@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use farebox_core::attribution::Attribution;
 use farebox_core::config::Key;
+use farebox_core::denial::Client;
 use farebox_core::dialect::Endpoint;
 use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
@@ -23,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) path: Option<Label>,
     pub(crate) key: Option<Rc<Key>>,
     pub(crate) said: Attribution,
+    /// Who asks, as far as refusals differ.
+    pub(crate) client: Client,
     /// Bytes that its body will have, if it says so.
     pub(crate) length: Option<u64>,
     pub(crate) endpoint: Option<Endpoint>,
@@ -38,6 +41,7 @@ impl Seen {
         self.method = method(head);
         self.path = Label::bounded(head.path(), PATH_BYTES);
         self.said = Attribution::read(head);
+        self.client = Client::of(head);
         self.length = head.first("content-length").and_then(json::count);
     }
 }

@@ -91,7 +91,7 @@ pub struct Config {
     /// What happens to a request whose attempt failed.
     pub failover: Failover,
     /// Status of a refusal by a budget: 429 or 402.
-    pub budget_status: u16,
+    pub budget_status: Option<u16>,
     /// What requests may ask for that costs in ways that cannot be held.
     pub requests: Requests,
     /// What ids of stored answers are bound to.

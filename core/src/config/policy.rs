@@ -84,18 +84,15 @@ fn by_model(at: Cursor<'_>) -> Vec<(Pattern, u64)> {
     entries.into_iter().filter_map(read).collect()
 }
 
-pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {
-    const DEFAULT: u16 = 429;
-    let status = at.and_then(|at| at.fields(&["budget_status"])?.get("budget_status"));
-    let Some(status) = status else { return DEFAULT };
-    match status.count(100..=599) {
-        Some(429) => 429,
-        Some(402) => 402,
-        Some(_) => {
+pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> Option<u16> {
+    let status = at.and_then(|at| at.fields(&["budget_status"])?.get("budget_status"))?;
+    match status.count(100..=599)? {
+        429 => Some(429),
+        402 => Some(402),
+        _ => {
             status.fail("must be 429 or 402");
-            DEFAULT
+            None
         }
-        None => DEFAULT,
     }
 }
 

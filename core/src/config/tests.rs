@@ -78,7 +78,7 @@ fn a_part_that_is_left_out_has_its_documented_default() {
         epoch_ms: 3_600_000,
     };
     assert_eq!(config.hold, hold);
-    assert_eq!(config.budget_status, 429);
+    assert_eq!(config.budget_status, None);
     assert_eq!((config.request_body_bytes, config.request_body_ms), (33_554_432, 30_000));
     assert_eq!((config.identity_header, config.default_model), (None, None));
     let local = &config.providers["local"];
@@ -98,7 +98,7 @@ fn every_part_that_is_given_is_kept() {
     let expected = ["claude-opus-5", "claude-haiku-4-5", "o3"].map(|model| config.hold.expected(model));
     assert_eq!(expected, [8_192, 1_000, 2_048], "a name, the longest pattern, or neither");
     assert_eq!((config.hold.strict_output_tokens, config.hold.least_output_tokens), (4_096, 1));
-    assert_eq!(config.budget_status, 402);
+    assert_eq!(config.budget_status, Some(402));
     assert_eq!((config.request_body_bytes, config.request_body_ms), (1_024, 3_600_000));
     assert!(config.endpoints[1].matches("/v1/images/edits"));
     let (demo, batch) = (&config.keys["demo"], &config.keys["batch-1"]);

@@ -121,6 +121,21 @@ pub enum Measure {
     Concurrent,
 }
 
+impl Measure {
+    /// As records call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usd => "usd",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::Requests => "requests",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
 impl Limits {
     /// Whether anything is limited.
     #[must_use]

@@ -108,3 +108,37 @@ fn a_guess_that_is_larger_than_a_budget_refuses_nobody_for_ever() {
         "its input alone is too much"
     );
 }
+
+#[test]
+fn who_is_only_in_the_way_of_others_waits_and_who_finds_the_money_spent_does_not() {
+    for mode in ["hold", "strict"] {
+        let gateway = Gateway::new(json!([
+            {"name": "day", "window": "day", "limit_usd": "0.01", "mode": mode},
+            {"name": "week", "window": "week", "limit_usd": 1},
+        ]));
+        let running = gateway.chat(990).unwrap();
+        let denial = gateway.chat(100).unwrap_err();
+        let figures = denial.figures().unwrap();
+        assert_eq!(refused(Err(denial)), ("day".into(), Lack::Held), "{mode}");
+        let wanted = if mode == "hold" { 100 } else { 16 };
+        let of = |tokens: u64| tokens * 10_000_000;
+        assert_eq!((figures.limit, figures.spent, figures.held), (of(1_000), 0, of(990)));
+        assert_eq!(
+            (figures.measure, figures.wanted),
+            (Measure::Usd, of(wanted)),
+            "what it cannot do without"
+        );
+        gateway.settle(running, 990);
+        assert_eq!(refused(gateway.chat(100)), ("day".into(), Lack::Room), "{mode}");
+    }
+}
+
+#[test]
+fn a_request_that_runs_will_have_been_one_and_tokens_may_turn_out_fewer() {
+    let gateway = Gateway::new(json!([
+        {"name": "count", "window": "day", "limit_requests": 1},
+        {"name": "tokens", "window": "day", "limit_output_tokens": 100},
+    ]));
+    let _running = gateway.chat(90).unwrap();
+    assert_eq!(refused(gateway.chat(20)), ("count".into(), Lack::Room), "of both the one that lasts");
+}
