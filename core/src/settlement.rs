@@ -189,7 +189,7 @@ impl Bill<'_> {
         Used { tokens, source, basis: Some(basis) }
     }
 
-    /// What was held, and no less than was seen or is usual.
+    /// As much as there may have been, and no less than was seen or is usual.
     fn held(&self, source: UsageSource) -> Used {
         let least = self.least();
         let mut tokens = self.estimate.tokens;
@@ -293,7 +293,7 @@ impl Bill<'_> {
         (self.output_bound.map_or(all, |bound| all.min(bound)).max(seen), basis)
     }
 
-    /// What an answer usually has; what was held, if that is not known.
+    /// What an answer usually has; as much as there may have been, if that is not known.
     fn usual(&self) -> (u64, Basis) {
         match self.lately {
             Some(lately) => {

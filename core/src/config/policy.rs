@@ -20,7 +20,7 @@ const HOLD: [&str; 6] = [
     "epoch_seconds",
 ];
 
-/// Nearly all answers of chats and agents are shorter, and it is a dime at the dearest models.
+/// Nearly all answers of chats and agents are shorter, and it is ten cents at $25 a million.
 const OUTPUT_TOKENS: u64 = 4_096;
 
 const LIMITS: [&str; 5] = [
