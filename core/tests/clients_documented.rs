@@ -34,12 +34,10 @@ fn row(line: &str) -> Row {
     let cells: Vec<&str> = line.split('|').map(str::trim).collect();
     let header = cells[2].trim_matches('`').split_once(": ");
     let header = header.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-    let dialect = match cells[3] {
-        "openai" => Dialect::OpenAi,
-        "anthropic" => Dialect::Anthropic,
-        "gemini" => Dialect::Gemini,
-        other => panic!("{other} is no dialect"),
-    };
+    let dialects =
+        [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
+    let dialect =
+        dialects.into_iter().find_map(|(name, dialect)| (name == cells[3]).then_some(dialect)).unwrap();
     assert!(["soon", "spent"].contains(&cells[4]), "{line}");
     Row {
         client: Client::of(&RequestHead::new(header.into_iter().collect())),

@@ -17,6 +17,7 @@ mod endpoints;
 mod error;
 mod failover;
 mod headers_only;
+mod hold;
 mod measures;
 mod models;
 mod names;
@@ -45,6 +46,7 @@ pub use crate::ledger::{
 pub use crate::pattern::Pattern;
 pub use crate::pending::PendingBounds;
 pub use error::{ConfigError, ConfigErrors};
+pub use hold::HoldPolicy;
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
 pub use secret::Secret;
@@ -363,32 +365,6 @@ impl OnDisconnect {
         ("bill_hold", Self::BillHold),
         ("bill_input_only", Self::BillInputOnly),
     ];
-}
-
-/// How much is held for a request before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldPolicy {
-    /// Output tokens expected of a model whose answers are not known yet, as far as the request allows so many.
-    pub output_tokens: u64,
-    /// The same for some models: exact names first, then the longest pattern.
-    pub output_tokens_by_model: Vec<(Pattern, u64)>,
-    /// Output tokens that a `strict` budget allows a request that sets no limit of its own.
-    pub strict_output_tokens: u64,
-    /// Fewest output tokens that a `strict` budget cuts a request's limit down to; below that it is refused.
-    pub least_output_tokens: u64,
-    /// Most money held for one request; `None` for no ceiling.
-    pub ceiling: Option<crate::money::PicoUsd>,
-    /// Length of an epoch: a hold that was never settled is dropped after one to two of these.
-    pub epoch_ms: u64,
-}
-
-impl HoldPolicy {
-    /// Output tokens that are expected of `model` before its answers are known.
-    #[must_use]
-    pub fn expected(&self, model: &str) -> u64 {
-        let own = self.output_tokens_by_model.iter().find(|(pattern, _)| pattern.matches(model));
-        own.map_or(self.output_tokens, |(_, tokens)| *tokens)
-    }
 }
 
 impl Config {
