@@ -10,6 +10,7 @@
 use std::rc::Rc;
 
 use crate::config::{Account, AtLimit, Budget, Key, Mode, Running, WhenFull};
+use crate::estimate::Estimate;
 use crate::ledger::{Amounts, Ledger, Measure, Room, Short, Store, StoreError};
 use crate::window::Millis;
 
@@ -30,15 +31,25 @@ struct Held {
 pub struct Wanted {
     /// What the request is expected to use.
     pub expected: Amounts,
+    /// What of that is more than a guess: its input, and the output that it limits itself to.
+    pub certain: Amounts,
     /// The most that it can use.
     pub most: Amounts,
 }
 
 impl Wanted {
-    fn of(&self, mode: Mode) -> Amounts {
-        match mode {
+    /// The same, whatever the mode.
+    #[must_use]
+    pub fn exactly(amounts: Amounts) -> Self {
+        Self { expected: amounts, certain: amounts, most: amounts }
+    }
+
+    /// What `account` has to hold. A guess that is larger than its whole limit would refuse the request for ever, and
+    /// might be wrong: of that it holds what there can be.
+    fn of(&self, account: &Account) -> Amounts {
+        match account.budget.mode {
             Mode::Check => Amounts { requests: self.expected.requests, ..Amounts::default() },
-            Mode::Hold => self.expected,
+            Mode::Hold => account.limits.cap(self.expected, self.certain),
             Mode::Strict => self.most,
         }
     }
@@ -80,11 +91,11 @@ pub fn admit<S: Store>(
     let (mut hold, mut noticed) = (Hold(Vec::with_capacity(accounts.len())), Noticed::default());
     // Of what is known to be used up nothing is held in vain.
     let mut refusal = accounts.iter().find_map(|account| {
-        let short = ledger.is_short(account, wanted.of(account.budget.mode), now)?;
+        let short = ledger.is_short(account, wanted.of(account), now)?;
         Some(Refusal::Short(Rc::clone(account), short))
     });
     for account in accounts {
-        let amounts = wanted.of(account.budget.mode);
+        let amounts = wanted.of(account);
         if refusal.is_some() {
             // Refused already; only by whom for the longest is the question.
             if let Ok(Some(short)) = ledger.ask(account, amounts, now) {
@@ -147,7 +158,7 @@ pub fn enter<S: Store>(
         accounts.iter().cloned().partition(|account| account.limits.concurrent.is_some());
     // Of several the one that has nothing for the longest.
     let spent = others.iter().filter_map(looked).max_by_key(|refusal| refusal.lasts(now));
-    let wanted = Wanted { expected: Amounts::REQUEST, most: Amounts::REQUEST };
+    let wanted = Wanted::exactly(Amounts::REQUEST);
     match spent {
         Some(refusal) => Err(refusal),
         None => admit(ledger, &lanes, &wanted, now).map(|(hold, _)| hold),
@@ -167,6 +178,7 @@ impl Refusal {
             Self::Short(_, Short { alone: true, .. }) => u64::MAX,
             // Until one of those that run has ended.
             Self::Short(_, Short { measure: Measure::Concurrent, .. }) => 0,
+            Self::Short(account, short) if short.is_only_held(account) => 0,
             Self::Short(account, _) | Self::NoSlot(account) => {
                 let resets = account.budget.window.resets_at(now);
                 resets.map_or(u64::MAX, |resets| resets.since(now))
@@ -187,6 +199,13 @@ impl Hold {
         self.0.iter().map(|held| &*held.account)
     }
 
+    /// Output tokens of `estimate` for which every budget holds enough that holds what is expected.
+    #[must_use]
+    pub fn covers(&self, estimate: &Estimate) -> u64 {
+        let holds = self.0.iter().filter(|held| held.account.budget.mode == Mode::Hold);
+        holds.map(|held| estimate.covered_by(held.amounts)).min().unwrap_or(estimate.covers)
+    }
+
     /// Holds what is expected by now, where that is more than is held. What runs cannot be refused, so others see
     /// it at once instead of when it ends.
     ///
@@ -203,7 +222,8 @@ impl Hold {
             let Held { account, amounts, epoch } = held;
             let cuts = account.budget.running == Running::Cut;
             // A strict budget holds the most that there can be already; what is expected by now may be more than that.
-            let more = Wanted { expected, most: *amounts }.of(account.budget.mode).max(*amounts);
+            let wanted = Wanted { most: *amounts, ..Wanted::exactly(expected) };
+            let more = wanted.of(account).max(*amounts);
             if more == *amounts && !(cuts && account.budget.mode == Mode::Check) {
                 continue;
             }

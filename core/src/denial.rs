@@ -1,10 +1,7 @@
 //! Decides what a caller is told when its request is not sent: status, headers and a body in its dialect.
 //!
-//! Client SDKs act on these before any person reads them. Official ones retry 429 and 5xx, and some sleep for as long as
-//! `retry-after` says, an hour if need be; `x-should-retry: false` makes all of them give up at once. So a refusal that
-//! will be the same a minute later says so, and one that will not says when.
-//!
-//! This list is closed: nothing else is said to a client, and nothing here tells amounts, limits, secrets or other names.
+//! This list is closed: nothing else is ever said to a client, and nothing here tells amounts, limits,
+//! secrets or another caller's name.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -13,15 +10,18 @@ use crate::ask::AskError;
 use crate::config::{Account, Config, Dimension};
 use crate::dialect::Dialect;
 use crate::identity::IdentityError;
-use crate::ledger::StoreError;
+use crate::ledger::{Figures, StoreError};
 use crate::pending::Crowd;
 use crate::place::Lost;
 use crate::route::RouteError;
 use crate::text::push_json_string;
 use crate::window::Millis;
 
-/// Resets nearer than this are worth waiting for, in milliseconds: SDKs then wait and succeed.
-const WORTH_WAITING_MS: u64 = 60_000;
+pub use self::manner::Client;
+use self::manner::Manner;
+
+/// How long a client of Google's should wait.
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Why a request is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,10 @@ pub enum Denial {
         lack: Lack,
         /// When its counter starts again, if ever.
         resets_at: Option<Millis>,
-        /// The status to say it with.
-        status: u16,
+        /// The status that the operator wants it to be said with.
+        forced_status: Option<u16>,
+        /// What there is not enough of, in numbers.
+        figures: Option<Figures>,
     },
     /// A budget is counted by something that the request does not say.
     Unnamed(Dimension),
@@ -86,8 +88,10 @@ pub enum Denial {
 pub enum Lack {
     /// Room, until the budget starts again.
     Room,
-    /// Room, until another request ends.
+    /// A place among the requests that run, until another one ends.
     Turn,
+    /// Room that other requests hold, until one of them ends and turns out to have used less.
+    Held,
     /// Room, for ever: it is larger than the budget.
     Size,
     /// A slot for its subject.
@@ -108,14 +112,19 @@ pub struct Reply {
 impl Denial {
     /// A refusal by the budget of `account` at `now`.
     #[must_use]
-    pub fn budget(config: &Config, account: Rc<Account>, lack: Lack, now: Millis) -> Self {
+    pub fn budget(
+        config: &Config,
+        account: Rc<Account>,
+        lack: Lack,
+        figures: Option<Figures>,
+        now: Millis,
+    ) -> Self {
         let resets_at = account.budget.window.resets_at(now);
-        Self::Budget { account, lack, resets_at, status: config.budget_status }
+        Self::Budget { account, lack, resets_at, forced_status: config.budget_status, figures }
     }
 
-    /// HTTP status.
-    #[must_use]
-    pub fn status(&self) -> u16 {
+    /// HTTP status of what is no matter of a budget.
+    fn plain_status(&self) -> u16 {
         match self {
             Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
@@ -136,90 +145,7 @@ impl Denial {
             Self::Route(RouteError::Unavailable { .. }) | Self::Store(_) | Self::HostUnsupported => 503,
             Self::Unanswered(status) | Self::ProviderError(status, _) => *status,
             Self::ProviderRefused | Self::ProviderRedirected => 502,
-            // Waiting helps, and 402 says that it does not.
-            Self::Budget { lack: Lack::Turn, .. } => 429,
-            Self::Budget { status, .. } => *status,
-        }
-    }
-
-    /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 34] = [
-        "missing_key",
-        "duplicate_credentials",
-        "invalid_key",
-        "key_disabled",
-        "key_expired",
-        "unknown_endpoint",
-        "upgrade_refused",
-        "method_not_allowed",
-        "invalid_body",
-        "body_too_large",
-        "body_timeout",
-        "pending_bodies_of_key",
-        "pending_bodies",
-        "count_requests",
-        "model_not_allowed",
-        "model_not_found",
-        "endpoint_not_served",
-        "provider_unavailable",
-        "missing_model",
-        "unpriced_model",
-        "budget",
-        "budget_concurrency",
-        "budget_size",
-        "budget_slots",
-        "unnamed_subject",
-        "invalid_query",
-        "unknown_subject",
-        "admin_only",
-        "provider_refused",
-        "provider_error",
-        "no_answer",
-        "provider_redirected",
-        "store_unavailable",
-        "host_unsupported",
-    ];
-
-    /// The reason as one word: `x-farebox-denied`, the record and metrics.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Identity(IdentityError::Missing) => "missing_key",
-            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) => {
-                "duplicate_credentials"
-            }
-            Self::Identity(IdentityError::Invalid) => "invalid_key",
-            Self::Identity(IdentityError::Disabled) => "key_disabled",
-            Self::Identity(IdentityError::Expired) => "key_expired",
-            Self::UnknownEndpoint(_) => "unknown_endpoint",
-            Self::Upgrade => "upgrade_refused",
-            Self::Method(_) => "method_not_allowed",
-            Self::Body(_) => "invalid_body",
-            Self::TooLarge(_) => "body_too_large",
-            Self::TooSlow => "body_timeout",
-            Self::Crowded(Crowd::Key) => "pending_bodies_of_key",
-            Self::Crowded(Crowd::All) => "pending_bodies",
-            Self::Counts(_) => "count_requests",
-            Self::Route(RouteError::NoModel) => "missing_model",
-            Self::Route(RouteError::NotAllowed { .. }) => "model_not_allowed",
-            Self::Route(RouteError::Unknown { .. }) => "model_not_found",
-            Self::Route(RouteError::NotServed { .. }) => "endpoint_not_served",
-            Self::Route(RouteError::Unavailable { .. }) => "provider_unavailable",
-            Self::Unpriced(_) => "unpriced_model",
-            Self::Budget { lack: Lack::Room, .. } => "budget",
-            Self::Budget { lack: Lack::Turn, .. } => "budget_concurrency",
-            Self::Budget { lack: Lack::Size, .. } => "budget_size",
-            Self::Budget { lack: Lack::Slot, .. } => "budget_slots",
-            Self::Unnamed(_) => "unnamed_subject",
-            Self::Query(_) => "invalid_query",
-            Self::UnknownSubject(_) => "unknown_subject",
-            Self::AdminOnly => "admin_only",
-            Self::ProviderRefused => "provider_refused",
-            Self::ProviderError(..) => "provider_error",
-            Self::Unanswered(_) => "no_answer",
-            Self::ProviderRedirected => "provider_redirected",
-            Self::Store(_) => "store_unavailable",
-            Self::HostUnsupported => "host_unsupported",
+            Self::Budget { .. } => 429,
         }
     }
 
@@ -229,9 +155,15 @@ impl Denial {
         if let Self::Budget { account, .. } = self { Some(&account.budget.name) } else { None }
     }
 
-    /// The reply to a caller that speaks `dialect`, at `now`, to the request that Envoy calls `request_id`.
+    /// What a budget that refused has not enough of, in numbers.
     #[must_use]
-    pub fn reply(&self, dialect: Dialect, request_id: &str, now: Millis) -> Reply {
+    pub fn figures(&self) -> Option<Figures> {
+        if let Self::Budget { figures, .. } = self { *figures } else { None }
+    }
+
+    /// The reply to a `client` that speaks `dialect`, at `now`, to the request that Envoy calls `request_id`.
+    #[must_use]
+    pub fn reply(&self, dialect: Dialect, client: Client, request_id: &str, now: Millis) -> Reply {
         let mut headers = Vec::with_capacity(8);
         headers.extend([
             ("content-type", "application/json".into()),
@@ -245,46 +177,31 @@ impl Denial {
         if let Some(name) = self.budget_name() {
             headers.push(("x-farebox-budget", name.to_owned().into()));
         }
-        let wait = self.wait(now);
-        if let Some(wait) = wait {
-            headers.push(("retry-after", wait.div_ceil(1_000).max(1).to_string().into()));
+        let manner = self.manner(dialect, client, now);
+        if let Some(wait_ms) = manner.wait_ms {
+            headers.push(("retry-after", seconds(wait_ms).to_string().into()));
         }
-        // A connection that failed cost nobody anything; who was waited for in vain may have worked.
-        if !is_worth(wait) && !matches!(self, Self::Unanswered(503) | Self::ProviderError(429 | 500.., _)) {
+        if manner.is_final {
             headers.push(("x-should-retry", "false".into()));
         }
         let body = match dialect {
-            Dialect::OpenAi => self.openai_body(now),
-            Dialect::Anthropic => self.anthropic_body(request_id),
-            Dialect::Gemini => self.gemini_body(),
+            Dialect::OpenAi => self.openai_body(&manner),
+            Dialect::Anthropic => self.anthropic_body(manner.status, request_id),
+            Dialect::Gemini => self.gemini_body(&manner),
             Dialect::Bedrock => {
-                headers.push(("x-amzn-errortype", self.bedrock_kind().into()));
+                headers.push(("x-amzn-errortype", self.bedrock_kind(&manner).into()));
                 format!("{{\"message\":{}}}", quoted(&self.message()))
             }
             Dialect::Cohere => format!("{{\"message\":{}}}", quoted(&self.message())),
             Dialect::Ollama => format!("{{\"error\":{}}}", quoted(&self.message())),
         };
-        Reply { status: self.status(), headers, body }
+        Reply { status: manner.status, headers, body }
     }
 
-    /// How long it is until another try may succeed, in milliseconds, if one may.
-    fn wait(&self, now: Millis) -> Option<u64> {
-        match self {
-            Self::Budget { lack: Lack::Size, .. } => None,
-            Self::Budget { lack: Lack::Turn, .. }
-            | Self::Crowded(_)
-            | Self::Store(_)
-            | Self::HostUnsupported => Some(1_000),
-            Self::Counts(ms) => Some(*ms),
-            Self::Budget { resets_at, .. } => resets_at.map(|resets| resets.since(now)),
-            _ => None,
-        }
-    }
-
-    fn openai_body(&self, now: Millis) -> String {
+    fn openai_body(&self, manner: &Manner) -> String {
         // Clients take `insufficient_quota` for final.
-        let paced = self.status() == 429 && is_worth(self.wait(now));
-        let kind = match self.status() {
+        let paced = manner.status == 429 && manner.wait_ms.is_some();
+        let kind = match manner.status {
             _ if paced => "requests",
             _ if self.budget_name().is_some() => "insufficient_quota",
             401 => "authentication_error",
@@ -318,8 +235,8 @@ impl Denial {
         body
     }
 
-    fn anthropic_body(&self, request_id: &str) -> String {
-        let kind = match self.status() {
+    fn anthropic_body(&self, status: u16, request_id: &str) -> String {
+        let kind = match status {
             401 => "authentication_error",
             402 => "billing_error",
             403 => "permission_error",
@@ -339,8 +256,8 @@ impl Denial {
     }
 
     /// Source: Google's API design guide, error model.
-    fn gemini_body(&self) -> String {
-        let status = self.status();
+    fn gemini_body(&self, manner: &Manner) -> String {
+        let status = manner.status;
         let kind = match status {
             401 => "UNAUTHENTICATED",
             403 => "PERMISSION_DENIED",
@@ -351,12 +268,19 @@ impl Denial {
             _ => "INVALID_ARGUMENT",
         };
         let message = quoted(&self.message());
-        format!("{{\"error\":{{\"code\":{status},\"message\":{message},\"status\":\"{kind}\"}}}}")
+        let details = manner.lasts_ms.map(|ms| {
+            let delay = seconds(ms);
+            format!(",\"details\":[{{\"@type\":\"{RETRY_INFO}\",\"retryDelay\":\"{delay}s\"}}]")
+        });
+        let details = details.unwrap_or_default();
+        format!("{{\"error\":{{\"code\":{status},\"message\":{message},\"status\":\"{kind}\"{details}}}}}")
     }
 
     /// Source: Amazon Bedrock API reference, common errors.
-    fn bedrock_kind(&self) -> &'static str {
-        match self.status() {
+    fn bedrock_kind(&self, manner: &Manner) -> &'static str {
+        match manner.status {
+            // AWS' SDKs try what throttles again, whatever its status.
+            _ if manner.is_final && self.budget_name().is_some() => "ServiceQuotaExceededException",
             401 => "UnrecognizedClientException",
             403 => "AccessDeniedException",
             404 => "ResourceNotFoundException",
@@ -367,9 +291,9 @@ impl Denial {
     }
 }
 
-/// Whether SDKs should wait for so long and try again.
-fn is_worth(wait: Option<u64>) -> bool {
-    wait.is_some_and(|wait| wait <= WORTH_WAITING_MS)
+/// So many whole seconds, and one at least.
+fn seconds(ms: u64) -> u64 {
+    ms.div_ceil(1_000).max(1)
 }
 
 fn quoted(text: &str) -> String {
@@ -396,6 +320,8 @@ impl From<RouteError> for Denial {
     }
 }
 
+mod manner;
 mod message;
+mod reason;
 #[cfg(test)]
 mod tests;

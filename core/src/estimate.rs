@@ -1,9 +1,12 @@
 //! Decides what a request may cost before anybody has answered it: what is held while it runs.
 //!
-//! Expected is the size of its body in, and out what the model's answers have been lately, if the caller does
-//! not allow less. A ceiling bounds the money held for one request, so that one generous `max_tokens` does not
-//! lock a whole team out. At most it is what the body can be in tokens and what the caller allows, at the
-//! dearest prices.
+//! Expected is the size of its body in, and out what the model's answers have been lately, or what the operator
+//! expects of a model that has hardly answered; never more than the caller allows. What a caller allows says little:
+//! agents allow 128,000 tokens and get a few hundred. A ceiling bounds the money held for one request. At most it is what
+//! the body can be in tokens and what the caller allows, at the dearest prices.
+//!
+//! What an answer cost of which nothing was seen is another question. It may have been as long as was allowed, and who
+//! guesses low there makes answers that nobody can read cheap: see [`Expectation::unseen`].
 //!
 //! Does not promise that the expectation is above the real cost: the real cost is charged, whatever was held.
 
@@ -27,19 +30,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What `ask` is expected to use at `price`; without a price no money is held. `recent`: output tokens that
-    /// the model's recent answers suggest.
+    /// What `ask` is expected to use at `price` if each of its answers has `each` output tokens; without a price no money
+    /// is held.
     #[must_use]
-    pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, recent: Option<u64>) -> Self {
+    pub fn of(ask: &Ask, price: Option<&Price>, policy: &HoldPolicy, each: u64) -> Self {
         if !is_charged(ask.endpoint, price) {
             return Self { amounts: Amounts::REQUEST, ..Self::default() };
         }
-        let expected = recent.unwrap_or(policy.output_tokens);
-        let each = match (ask.output_limit, recent) {
-            (Some(limit), Some(expected)) => limit.min(expected),
-            (Some(limit), None) => limit,
-            (None, _) => expected,
-        };
         let output = if ask.endpoint.generates() { each.saturating_mul(ask.choices) } else { 0 };
         // Of a form with a sound in it nearly all is the sound.
         let (input, input_audio) = if ask.endpoint == Endpoint::Transcriptions {
@@ -54,6 +51,19 @@ impl Estimate {
             policy.ceiling,
             asked(ask),
         )
+    }
+
+    /// Output tokens of which `held` is enough: fewer than are expected if that is less than was estimated.
+    #[must_use]
+    pub fn covered_by(&self, held: Amounts) -> u64 {
+        let share = u128::from(self.tokens.total_output()) * u128::from(held.usd.0);
+        let usd = if held.usd < self.amounts.usd {
+            share.checked_div(u128::from(self.amounts.usd.0))
+        } else {
+            None
+        };
+        let usd = usd.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX);
+        self.covers.min(held.output).min(usd)
     }
 
     /// What is used when there is so much output: seen and not expected, so that no ceiling holds for it.
@@ -71,6 +81,32 @@ impl Estimate {
         let share = (u128::from(output) * u128::from(usd.0)).checked_div(u128::from(cost.0));
         let covers = share.and_then(|share| u64::try_from(share).ok()).unwrap_or(output);
         Self { tokens, amounts: Amounts { usd, input, output, requests: 1 }, covers }
+    }
+}
+
+/// How long an answer is thought to be before there is one, in output tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// What is held.
+    pub expected: u64,
+    /// Of that, what the request itself says: all of it, if it allows no more than that; else nothing, as the rest is only a
+    /// guess of ours.
+    pub stated: u64,
+    /// What is charged for an answer of which nothing was seen.
+    pub unseen: u64,
+}
+
+impl Expectation {
+    /// Of an answer that may have `limit`, if that is said, by a model of which `recent` is expected if it has answered
+    /// often enough, and else `first`.
+    #[must_use]
+    pub fn new(limit: Option<u64>, recent: Option<u64>, first: u64) -> Self {
+        let guess = recent.unwrap_or(first);
+        let expected = limit.map_or(guess, |limit| limit.min(guess));
+        let stated = limit.filter(|&limit| limit <= guess).unwrap_or(0);
+        // What was allowed may have been made, unless it is known that it seldom is.
+        let unseen = limit.filter(|_| recent.is_none()).unwrap_or(expected);
+        Self { expected, stated, unseen }
     }
 }
 
@@ -114,9 +150,24 @@ pub fn growth(seen: u64, reported: u64, bound: Option<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::growth;
+    use super::{Expectation, growth};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn less_is_expected_than_is_allowed_and_what_nobody_saw_may_have_been_all_of_it() {
+        let of = |limit, recent| {
+            let Expectation { expected, stated, unseen } = Expectation::new(limit, recent, 4_096);
+            (expected, stated, unseen)
+        };
+        assert_eq!(of(Some(128_000), None), (4_096, 0, 128_000));
+        assert_eq!(of(Some(100), None), (100, 100, 100));
+        assert_eq!(of(None, None), (4_096, 0, 4_096));
+        // Once the model has answered, that says more than what is allowed.
+        assert_eq!(of(Some(128_000), Some(404)), (404, 0, 404));
+        assert_eq!(of(Some(100), Some(404)), (100, 100, 100));
+        assert_eq!(of(None, Some(80_000)), (80_000, 0, 80_000));
+    }
 
     #[test]
     fn a_hold_grows_to_what_the_request_allows_and_beyond_only_with_what_is_far_above_or_reported() {

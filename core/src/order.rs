@@ -20,9 +20,9 @@ use crate::attribution::Attribution;
 use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{Denial, Lack};
 use crate::dialect::Api;
-use crate::estimate::{Estimate, most};
+use crate::estimate::{Estimate, Expectation, most};
 use crate::head::RequestHead;
-use crate::ledger::{Amounts, Ledger, Limits, Measure, Short, Store};
+use crate::ledger::{Amounts, Ledger, Limits, Measure, Store};
 use crate::price::Price;
 use crate::recent::Recent;
 use crate::repeat::digest;
@@ -77,6 +77,8 @@ pub struct Admission {
     pub cuts: Vec<Range<usize>>,
     /// What it is expected to use.
     pub estimate: Estimate,
+    /// What it is charged if nothing is seen of its answer.
+    pub unseen: Estimate,
     /// What budgets hold for it.
     pub hold: Hold,
     /// Output tokens that each of its answers may have, if that was decided here.
@@ -95,6 +97,11 @@ struct Offer {
     /// Of every place that it may go to.
     prices: Vec<Option<Rc<Price>>>,
     estimate: Estimate,
+    /// What of that is more than a guess.
+    certain: Amounts,
+    /// Output tokens that the model's answers suggest, and that are expected before there are enough.
+    recent: Option<u64>,
+    first: u64,
     accounts: Vec<Rc<Account>>,
 }
 
@@ -127,15 +134,17 @@ impl Order<'_> {
         }
         let taken = self.take(ledger, &offer);
         let Some((by, cheaper)) = self.cheaper(&offer, &taken, &stored) else {
-            return taken.map(|taken| taken.of(offer, None, stored)).map_err(|refusal| self.denial(refusal));
+            return taken
+                .map(|taken| self.admission(taken, offer, None, stored))
+                .map_err(|refusal| self.denial(refusal));
         };
         let before = taken.map(|taken| taken.hold.release(ledger, self.now));
         match self.take(ledger, &cheaper) {
-            Ok(taken) => Ok(taken.of(cheaper, Some(by), stored)),
+            Ok(taken) => Ok(self.admission(taken, cheaper, Some(by), stored)),
             // The cheaper model may have a budget of its own that is full.
             Err(_) if before.is_ok() => self
                 .take(ledger, &offer)
-                .map(|taken| taken.of(offer, None, stored))
+                .map(|taken| self.admission(taken, offer, None, stored))
                 .map_err(|refusal| self.denial(refusal)),
             Err(refusal) => Err(self.denial(refusal)),
         }
@@ -212,11 +221,10 @@ impl Order<'_> {
         let Some(target) = plan.targets.first().cloned() else { return Err(Denial::Unpriced(plan.model)) };
         let recent = self.recent.lately(&self.key.team, &plan.label).map(|lately| lately.expected());
         let prices: Vec<_> = plan.targets.iter().chain(&plan.long).map(price).collect();
-        // Whichever target answers in the end, there is enough held for it.
-        let estimates = prices.iter().map(|price| Estimate::of(ask, price.as_deref(), &config.hold, recent));
-        let estimate = estimates
-            .reduce(|one, other| Estimate { amounts: one.amounts.max(other.amounts), ..one })
-            .unwrap_or_default();
+        let first = config.hold.expected(&plan.model);
+        let expectation = Expectation::new(ask.output_limit, recent, first);
+        let estimate = self.estimate(&prices, expectation.expected);
+        let certain = self.estimate(&prices, expectation.stated).amounts;
         let repeats = ask.endpoint.is_charged()
             && config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
         let request = repeats.then(|| digest(self.head.path(), self.body));
@@ -232,14 +240,24 @@ impl Order<'_> {
         let counts = ask.endpoint.is_charged();
         let accounts = if counts { subject.accounts(config, self.key) } else { Ok(Vec::new()) };
         let accounts = accounts.map_err(Denial::Unnamed)?;
-        Ok(Offer { plan, target, key, prices, estimate, accounts })
+        Ok(Offer { plan, target, key, prices, estimate, certain, recent, first, accounts })
+    }
+
+    /// What answers of `each` output tokens use. Whichever target answers in the end, there is enough held for it.
+    fn estimate(&self, prices: &[Option<Rc<Price>>], each: u64) -> Estimate {
+        let of =
+            |price: &Option<Rc<Price>>| Estimate::of(self.ask, price.as_deref(), &self.config.hold, each);
+        let dearer =
+            |one: Estimate, other: Estimate| Estimate { amounts: one.amounts.max(other.amounts), ..one };
+        prices.iter().map(of).reduce(dearer).unwrap_or_default()
     }
 
     /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
     fn take<S: Store>(&self, ledger: &Ledger<'_, S>, offer: &Offer) -> Result<Taken, Refusal> {
         let strict = offer.accounts.iter().any(|account| account.budget.mode == Mode::Strict);
         if !strict {
-            let wanted = Wanted { expected: offer.estimate.amounts, most: Amounts::default() };
+            let wanted =
+                Wanted { expected: offer.estimate.amounts, certain: offer.certain, most: Amounts::default() };
             let (hold, noticed) = admit(ledger, &offer.accounts, &wanted, self.now)?;
             return Ok(Taken { hold, noticed, output_limit: None });
         }
@@ -255,7 +273,8 @@ impl Order<'_> {
         let mut tries = 0;
         loop {
             let most = self.most(offer, limit);
-            let wanted = Wanted { expected: offer.estimate.amounts.min(most), most };
+            let (expected, certain) = (offer.estimate.amounts.min(most), offer.certain.min(most));
+            let wanted = Wanted { expected, certain, most };
             let mut refusal = match admit(ledger, &offer.accounts, &wanted, self.now) {
                 Ok((hold, noticed)) => {
                     let output_limit = (asked != Some(limit) && limits).then_some(limit);
@@ -266,8 +285,9 @@ impl Order<'_> {
             let affordable = match &mut refusal {
                 Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
                     let least = self.most(offer, limit.min(least_output));
-                    short.alone = account.limits.exceeded(least, 1).is_some();
-                    self.affordable(offer, &short.left, limit)
+                    let left = short.left(&account.limits);
+                    (short.alone, short.wanted) = (account.limits.exceeded(least, 1).is_some(), least);
+                    self.affordable(offer, &left, limit)
                 }
                 _ => None,
             };
@@ -302,6 +322,23 @@ impl Order<'_> {
     fn denial(&self, refusal: Refusal) -> Denial {
         denial(self.config, refusal, self.now)
     }
+
+    fn admission(
+        &self,
+        taken: Taken,
+        offer: Offer,
+        downgraded_by: Option<Rc<Account>>,
+        stored: Stored,
+    ) -> Admission {
+        let Taken { hold, noticed, output_limit } = taken;
+        let Offer { plan, target, key, prices, estimate, recent, first, .. } = offer;
+        let estimate = Estimate { covers: hold.covers(&estimate), ..estimate };
+        // What the provider is not allowed it has not made.
+        let allowed = output_limit.or(self.ask.output_limit);
+        let unseen = self.estimate(&prices, Expectation::new(allowed, recent, first).unseen);
+        let cuts = stored.cuts;
+        Admission { plan, target, key, cuts, estimate, unseen, hold, output_limit, downgraded_by, noticed }
+    }
 }
 
 /// Why `key` would be refused whatever it asks for, as far as that is known without a look at the store: somebody who
@@ -312,14 +349,22 @@ pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now
 
 /// What is told of a refusal by a budget.
 pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
-    let (account, lack) = match refusal {
-        Refusal::Short(account, Short { alone: true, .. }) => (account, Lack::Size),
-        Refusal::Short(account, Short { measure: Measure::Concurrent, .. }) => (account, Lack::Turn),
-        Refusal::Short(account, _) => (account, Lack::Room),
-        Refusal::NoSlot(account) => (account, Lack::Slot),
+    let (account, short) = match refusal {
+        Refusal::Short(account, short) => (account, short),
+        Refusal::NoSlot(account) => return Denial::budget(config, account, Lack::Slot, None, now),
         Refusal::Store(error) => return Denial::Store(error),
     };
-    Denial::budget(config, account, lack, now)
+    let lack = if short.alone {
+        Lack::Size
+    } else if short.measure == Measure::Concurrent {
+        Lack::Turn
+    } else if short.is_only_held(&account) {
+        Lack::Held
+    } else {
+        Lack::Room
+    };
+    let figures = short.figures(&account.limits);
+    Denial::budget(config, account, lack, Some(figures), now)
 }
 
 /// What was taken for an offer.
@@ -327,15 +372,6 @@ struct Taken {
     hold: Hold,
     noticed: Noticed,
     output_limit: Option<u64>,
-}
-
-impl Taken {
-    fn of(self, offer: Offer, downgraded_by: Option<Rc<Account>>, stored: Stored) -> Admission {
-        let Self { hold, noticed, output_limit } = self;
-        let Offer { plan, target, key, estimate, .. } = offer;
-        let cuts = stored.cuts;
-        Admission { plan, target, key, cuts, estimate, hold, output_limit, downgraded_by, noticed }
-    }
 }
 
 #[cfg(test)]

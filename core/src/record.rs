@@ -8,6 +8,7 @@
 
 use crate::attribution::Attribution;
 use crate::config::Key;
+use crate::ledger::{Figures, Measure};
 use crate::money::PicoUsd;
 use crate::settlement::{Basis, Charge};
 use crate::text::push_json_string;
@@ -64,6 +65,8 @@ pub struct Record<'a> {
     pub denied: Option<&'a str>,
     /// The budget that refused it, or ended its answer.
     pub budget: Option<&'a str>,
+    /// What that budget has not enough of, in numbers.
+    pub budget_figures: Option<Figures>,
     /// Budgets that only watch and would have refused it.
     pub shadowed: Option<&'a str>,
     /// The budget that chose its model.
@@ -132,6 +135,12 @@ impl Record<'_> {
         line.text(name!("outcome"), Some(self.outcome));
         line.text(name!("denied"), self.denied);
         line.text(name!("budget"), self.budget);
+        let figures = self.budget_figures;
+        line.text(name!("budget_measure"), figures.map(|figures| figures.measure.name()));
+        line.amount(name!("budget_limit"), figures.map(|figures| (figures.measure, figures.limit)));
+        line.amount(name!("budget_spent"), figures.map(|figures| (figures.measure, figures.spent)));
+        line.amount(name!("budget_held"), figures.map(|figures| (figures.measure, figures.held)));
+        line.amount(name!("budget_estimate"), figures.map(|figures| (figures.measure, figures.wanted)));
         line.text(name!("shadowed"), self.shadowed);
         line.text(name!("downgraded_by"), self.downgraded_by);
         line.number(name!("output_limit"), self.output_limit);
@@ -180,6 +189,15 @@ impl Line {
                 self.0.push('"');
             }
             None => self.0.push_str("null"),
+        }
+    }
+
+    /// What a budget counts, always as a decimal: a column of a log has one type.
+    fn amount(&mut self, name: &'static str, amount: Option<(Measure, u64)>) {
+        match amount {
+            Some((Measure::Usd, amount)) => self.money(name, Some(PicoUsd(amount))),
+            Some((_, amount)) => self.text(name, Some(itoa::Buffer::new().format(amount))),
+            None => self.text(name, None),
         }
     }
 

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | answered, usage reported | what the provider reported |
 //! | answered without usage, text seen | an estimate from the text |
-//! | answered, and nothing could be read of it | what was held, or what the team's answers of this model were lately |
+//! | answered, and nothing could be read of it | as much as there may have been, or what the team's answers of this model were lately |
 //! | a report that cannot be true | the same |
-//! | client gone, or broken off by the gateway | by policy: what was seen and what cannot be seen, what is usual, what was held, or the input alone |
-//! | a provider that was given up on | what such an answer usually has, or what was held |
+//! | client gone, or broken off by the gateway | by policy: what was seen and what cannot be seen, what is usual, as much as there may have been, or the input alone |
+//! | a provider that was given up on | what such an answer usually has, or as much as there may have been |
 //! | stream cut by the provider or a budget, ended by an error or without its last event | what was seen and what cannot be seen |
 //! | plain answer cut by the provider | what was seen, and no less than is usual: it was made to its end |
 //! | refused by the provider, or never reached it | nothing, unless usage was reported |
@@ -85,7 +85,7 @@ impl Charge {
 /// What must be known to charge a request.
 #[derive(Clone, Copy)]
 pub struct Bill<'a> {
-    /// What was estimated before.
+    /// What the request is taken for if nothing of its answer is seen.
     pub estimate: &'a Estimate,
     /// What the answer said.
     pub reading: &'a Reading,
@@ -189,7 +189,7 @@ impl Bill<'_> {
         Used { tokens, source, basis: Some(basis) }
     }
 
-    /// What was held, and no less than was seen or is usual.
+    /// As much as there may have been, and no less than was seen or is usual.
     fn held(&self, source: UsageSource) -> Used {
         let least = self.least();
         let mut tokens = self.estimate.tokens;
@@ -297,7 +297,7 @@ impl Bill<'_> {
         (self.output_bound.map_or(all, |bound| all.min(bound)).max(seen), basis)
     }
 
-    /// What an answer usually has; what was held, if that is not known.
+    /// What an answer usually has; as much as there may have been, if that is not known.
     fn usual(&self) -> (u64, Basis) {
         match self.lately {
             Some(lately) => {

@@ -41,6 +41,8 @@ pub(crate) struct Admitted {
     pub(crate) plan: Plan,
     pub(crate) target: Destination,
     pub(crate) estimate: Estimate,
+    /// What it is charged if nothing is seen of its answer.
+    pub(crate) unseen: Estimate,
     pub(crate) noticed: Noticed,
     pub(crate) downgraded_by: Option<Rc<Account>>,
     pub(crate) output_limit: Option<u64>,
@@ -94,7 +96,8 @@ impl Admitted {
         hides_usage: bool,
         sent: Sent,
     ) -> Self {
-        let Admission { plan, target, estimate, hold, output_limit, downgraded_by, noticed, .. } = admission;
+        let Admission { plan, target, estimate, unseen, hold, output_limit, downgraded_by, noticed, .. } =
+            admission;
         let binding = Binding::new(&config, key, ask.endpoint, &plan);
         Self {
             config,
@@ -102,6 +105,7 @@ impl Admitted {
             plan,
             target,
             estimate,
+            unseen,
             noticed,
             downgraded_by,
             output_limit,
@@ -316,7 +320,7 @@ impl Admitted {
     /// Ends the answer if an event ends in this piece.
     fn cut(&mut self, by: Rc<Account>, piece: &[u8], passed: Passed, request_id: &str) -> Passed {
         let now = host::now();
-        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, now);
+        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, None, now);
         let Some(event) = last_event(self.endpoint, self.meter.framing(), &denial.message(), request_id)
         else {
             // It has no way to say why, so it comes to its end.

@@ -152,7 +152,7 @@ impl Gateway {
     /// it was sent, and is settled as any other.
     pub(crate) fn mask(&mut self, denial: Denial) -> Action {
         let dialect = self.seen.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
-        let reply = denial.reply(dialect, &self.seen.request_id, host::now());
+        let reply = denial.reply(dialect, self.seen.client, &self.seen.request_id, host::now());
         let details = ["farebox_masked_", denial.reason()].concat();
         self.reply(reply, &details)
     }

@@ -4,7 +4,8 @@
 //! filter state there; Envoy 1.40 writes its access log after that.
 
 use farebox_core::chain::Failure;
-use farebox_core::denial::Denial;
+use farebox_core::denial::{Client, Denial};
+use farebox_core::dialect::Dialect;
 use farebox_core::price::DEAREST;
 use farebox_core::recent::Lately;
 use farebox_core::record::Record;
@@ -60,7 +61,7 @@ impl Gateway {
         let prices = &admitted.config.prices;
         let price = prices.price_of_answer(provider, sent, served, self.seen.arrived);
         let bill = Bill {
-            estimate: &admitted.estimate,
+            estimate: &admitted.unseen,
             reading,
             price: price.as_deref(),
             step_price: &|model| prices.price(provider, model, self.seen.arrived),
@@ -76,7 +77,7 @@ impl Gateway {
             plausible_tokens: admitted.config.plausible_tokens,
         };
         let last = bill.charge(ending);
-        let charge = admitted.sunk.with(&last, &admitted.estimate);
+        let charge = admitted.sunk.with(&last, &admitted.unseen);
         let charged_tier = bill.tier_charged(&last);
         if charged_tier == Some(DEAREST) {
             self.worker.metrics.count("farebox_unknown_tier_total", 1);
@@ -189,16 +190,18 @@ impl Gateway {
 
     fn replied(&self, denial: Option<&Denial>, now: Millis) {
         if let Some(denial) = denial {
-            self.worker.metrics.denied(denial.reason());
-            if let Some(name) = denial.budget_name() {
-                self.worker.metrics.budget(name, "denied");
-            }
+            let team = self.seen.key.as_ref().map(|key| &*key.team);
+            self.worker.metrics.denied(team, denial.reason(), denial.budget_name());
         }
+        // What was told from the tick passed no other callback.
+        let told = |denial: &Denial| u64::from(denial.status(Dialect::OpenAi, Client::Other, now));
+        let given_up = denial.map(told);
         self.write(&Record {
             outcome: if denial.is_some() { "denied" } else { "local" },
             denied: denial.map(Denial::reason),
             budget: denial.and_then(Denial::budget_name),
-            status: denial.map(|denial| u64::from(denial.status())).or(self.seen.status),
+            budget_figures: denial.and_then(Denial::figures),
+            status: self.seen.status.or(given_up),
             ..self.record(now)
         });
     }

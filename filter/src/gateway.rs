@@ -237,7 +237,7 @@ impl Gateway {
         let dialect = self.dialect();
         // Only a budget's refusal says when to come again.
         let now = if denial.budget_name().is_some() { host::now() } else { self.seen.arrived };
-        let reply = denial.reply(dialect, &self.seen.request_id, now);
+        let reply = denial.reply(dialect, self.seen.client, &self.seen.request_id, now);
         if let Denial::Store(error) = &denial {
             log::error!("a request was refused because budgets cannot be checked: {error}");
         }

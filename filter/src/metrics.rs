@@ -114,9 +114,14 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was refused.
-    pub(crate) fn denied(&self, reason: &str) {
-        self.count(&["farebox_denied_total{reason:", reason, "}"].concat(), 1);
+    /// Counts a request that was refused, of a team if it is known, by a budget if it was one.
+    pub(crate) fn denied(&self, team: Option<&str>, reason: &str, budget: Option<&str>) {
+        let team = team.map(|team| ["{team:", team, "}"].concat()).unwrap_or_default();
+        self.count(&["farebox_denied_total", &team, "{reason:", reason, "}"].concat(), 1);
+        if let Some(name) = budget {
+            let labels = [&team, "{budget:", name, "}{event:denied}"].concat();
+            self.count(&["farebox_budget_events_total", &labels].concat(), 1);
+        }
     }
 
     /// Counts an attempt that went wrong.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use farebox_core::attribution::Attribution;
 use farebox_core::config::Key;
+use farebox_core::denial::Client;
 use farebox_core::dialect::Endpoint;
 use farebox_core::hash::{self, fnv1a};
 use farebox_core::head::RequestHead;
@@ -25,6 +26,8 @@ pub(crate) struct Seen {
     /// The key that was named by who is not let in.
     pub(crate) claimed: Option<Rc<Key>>,
     pub(crate) said: Attribution,
+    /// Who asks, as far as refusals differ.
+    pub(crate) client: Client,
     /// Bytes that its body will have, if it says so.
     pub(crate) length: Option<u64>,
     pub(crate) endpoint: Option<Endpoint>,
@@ -40,6 +43,7 @@ impl Seen {
         self.method = method(head);
         self.path = Label::bounded(head.path(), PATH_BYTES);
         self.said = Attribution::read(head);
+        self.client = Client::of(head);
         self.length = head.first("content-length").and_then(json::count);
     }
 }

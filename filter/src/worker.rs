@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use farebox_core::admission::Unsettled;
 use farebox_core::config::Config;
 use farebox_core::counting::Counting;
-use farebox_core::denial::Denial;
+use farebox_core::denial::{Client, Denial};
 use farebox_core::dialect::Dialect;
 use farebox_core::ledger::{Account, Budget, Claims, Leases, Ledger};
 use farebox_core::pending::Pending;
@@ -261,7 +261,7 @@ impl Worker {
     }
 
     fn give_up(&self, context: u32, waiting: &Waiting, denial: Denial, now: Millis) {
-        let reply = denial.reply(waiting.dialect, &waiting.request_id, now);
+        let reply = denial.reply(waiting.dialect, Client::Other, &waiting.request_id, now);
         let told = host::enter(context)
             .and_then(|()| host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body));
         if let Err(error) = &told {

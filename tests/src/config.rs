@@ -48,6 +48,9 @@ pub fn basic() -> Value {
             "fast": [{"provider": "local", "model": UPSTREAM_MODEL}],
             UPSTREAM_MODEL: [{"provider": "local"}],
         },
+        // Sums that are easy, and one status whoever asks: `a_budget_that_is_spent_is_told_to_each_client_in_its_way` takes it out.
+        "hold": {"output_tokens": 1_024},
+        "denial": {"budget_status": 429},
         "prices": {
             "local/*": {"input": 1, "cache_read": 0.5, "output": 10},
             "openai/*": {"input": 1, "output": 10},

@@ -55,6 +55,8 @@ pub(crate) fn plugin(wanted: Wanted, upstream: SocketAddr) -> Value {
         },
         "budgets": budgets(wanted),
         "prices": {"local/*": {"input": 1, "output": 10}},
+        // What a plain client is told by default is 402, and peers are measured with 429.
+        "denial": {"budget_status": 429},
     });
     let second = json!({
         "providers": {"failing": {"dialect": "openai", "base_path": format!("{FAILING}/v1"), "endpoints": [at]}},

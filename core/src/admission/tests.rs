@@ -26,7 +26,7 @@ fn accounts(config: &Config, key: &Key) -> Vec<Rc<Account>> {
 
 fn one_request() -> Wanted {
     let amounts = Amounts { input: 10, ..Amounts::REQUEST };
-    Wanted { expected: amounts, most: amounts }
+    Wanted::exactly(amounts)
 }
 
 fn held<S: Store>(ledger: &Ledger<'_, S>, accounts: &[Rc<Account>]) -> Vec<u64> {

@@ -16,6 +16,7 @@ mod endpoints;
 mod error;
 mod failover;
 mod headers_only;
+mod hold;
 mod measures;
 mod models;
 mod names;
@@ -44,6 +45,7 @@ pub use crate::ledger::{
 pub use crate::pattern::Pattern;
 pub use crate::pending::PendingBounds;
 pub use error::{ConfigError, ConfigErrors};
+pub use hold::HoldPolicy;
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
 pub use secret::Secret;
@@ -90,7 +92,7 @@ pub struct Config {
     /// What happens to a request whose attempt failed.
     pub failover: Failover,
     /// Status of a refusal by a budget: 429 or 402.
-    pub budget_status: u16,
+    pub budget_status: Option<u16>,
     /// What requests may ask for that costs in ways that cannot be held.
     pub requests: Requests,
     /// What ids of stored answers are bound to.
@@ -363,21 +365,6 @@ impl OnDisconnect {
         ("bill_hold", Self::BillHold),
         ("bill_input_only", Self::BillInputOnly),
     ];
-}
-
-/// How much is held for a request before it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HoldPolicy {
-    /// Output tokens assumed when the request sets no limit of its own and the model's answers are not known.
-    pub output_tokens: u64,
-    /// Output tokens that a `strict` budget allows a request that sets no limit of its own.
-    pub strict_output_tokens: u64,
-    /// Fewest output tokens that a `strict` budget cuts a request's limit down to; below that it is refused.
-    pub least_output_tokens: u64,
-    /// Most money held for one request; `None` for no ceiling.
-    pub ceiling: Option<crate::money::PicoUsd>,
-    /// Length of an epoch: a hold that was never settled is dropped after one to two of these.
-    pub epoch_ms: u64,
 }
 
 impl Config {

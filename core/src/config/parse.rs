@@ -8,8 +8,8 @@ use super::names::Names;
 use super::syntax::SERVED_MODEL;
 use super::{Config, ConfigErrors};
 use super::{
-    budgets, callers, cors, document, failover, headers_only, models, passed, policy, prices, providers,
-    requests, rules,
+    budgets, callers, cors, document, failover, headers_only, hold, models, passed, policy, prices,
+    providers, requests, rules,
 };
 use crate::bound_id::ProviderAccounts;
 use crate::dialect::Endpoint;
@@ -107,7 +107,7 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         prices,
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
-        hold: policy::hold(fields.get("hold").as_ref()),
+        hold: hold::read(fields.get("hold").as_ref()),
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         requests,

@@ -2,15 +2,11 @@
 
 use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
-use super::{HoldPolicy, OnDisconnect, Pattern, Unpriced};
-use crate::money::PicoUsd;
+use super::{OnDisconnect, Pattern, Unpriced};
 use crate::pending::PendingBounds;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;
-
-const HOLD: [&str; 5] =
-    ["output_tokens", "strict_output_tokens", "least_output_tokens", "ceiling_usd", "epoch_seconds"];
 
 const LIMITS: [&str; 6] = [
     "request_body_bytes",
@@ -54,32 +50,15 @@ pub(super) fn on_disconnect(at: Option<&Cursor<'_>>) -> OnDisconnect {
     at.and_then(|at| at.word(&OnDisconnect::NAMES)).unwrap_or(OnDisconnect::BillSeen)
 }
 
-pub(super) fn hold(at: Option<&Cursor<'_>>) -> HoldPolicy {
-    let fields = at.and_then(|at| at.fields(&HOLD));
-    let get = |key| fields.as_ref()?.get(key);
-    let tokens = |key, least| get(key).and_then(|at| at.count(least..=MAX_COUNT));
-    let epoch = get("epoch_seconds").and_then(|at| at.count(60..=86_400));
-    HoldPolicy {
-        output_tokens: tokens("output_tokens", 0).unwrap_or(1_024),
-        strict_output_tokens: tokens("strict_output_tokens", 1).unwrap_or(16_384),
-        least_output_tokens: tokens("least_output_tokens", 1).unwrap_or(16),
-        ceiling: get("ceiling_usd").and_then(|at| at.decimal(PicoUsd::parse)),
-        epoch_ms: epoch.unwrap_or(3_600) * 1_000,
-    }
-}
-
-pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> u16 {
-    const DEFAULT: u16 = 429;
-    let status = at.and_then(|at| at.fields(&["budget_status"])?.get("budget_status"));
-    let Some(status) = status else { return DEFAULT };
-    match status.count(100..=599) {
-        Some(429) => 429,
-        Some(402) => 402,
-        Some(_) => {
+pub(super) fn budget_status(at: Option<&Cursor<'_>>) -> Option<u16> {
+    let status = at.and_then(|at| at.fields(&["budget_status"])?.get("budget_status"))?;
+    match status.count(100..=599)? {
+        429 => Some(429),
+        402 => Some(402),
+        _ => {
             status.fail("must be 429 or 402");
-            DEFAULT
+            None
         }
-        None => DEFAULT,
     }
 }
 

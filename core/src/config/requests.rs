@@ -7,7 +7,7 @@ use super::{Secret, credentials};
 /// What requests may ask for that is refused unless the operator allows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
-    /// To be answered later (`background`): what it costs is never seen, so it is charged what was held.
+    /// To be answered later (`background`): what it costs is never seen, so it is charged as if nothing was seen.
     pub background: bool,
     /// To be answered by other models than the one they name (`models`, `fallbacks`, `tools[].model`).
     pub other_models: bool,

@@ -70,14 +70,15 @@ fn a_part_that_is_left_out_has_its_documented_default() {
     assert_eq!(config.unpriced, Unpriced::Deny);
     assert_eq!(config.on_disconnect, OnDisconnect::BillSeen);
     let hold = HoldPolicy {
-        output_tokens: 1_024,
+        output_tokens: 4_096,
+        output_tokens_by_model: Vec::new(),
         strict_output_tokens: 16_384,
         least_output_tokens: 16,
         ceiling: None,
         epoch_ms: 3_600_000,
     };
     assert_eq!(config.hold, hold);
-    assert_eq!(config.budget_status, 429);
+    assert_eq!(config.budget_status, None);
     assert_eq!((config.request_body_bytes, config.request_body_ms), (33_554_432, 30_000));
     assert_eq!((config.identity_header, config.default_model), (None, None));
     let local = &config.providers["local"];
@@ -94,8 +95,10 @@ fn every_part_that_is_given_is_kept() {
     assert_eq!(config.on_disconnect, OnDisconnect::BillHold);
     assert_eq!(config.hold.ceiling, PicoUsd::parse("5").ok());
     assert_eq!((config.hold.output_tokens, config.hold.epoch_ms), (2_048, 60_000));
+    let expected = ["claude-opus-5", "claude-haiku-4-5", "o3"].map(|model| config.hold.expected(model));
+    assert_eq!(expected, [8_192, 1_000, 2_048], "a name, the longest pattern, or neither");
     assert_eq!((config.hold.strict_output_tokens, config.hold.least_output_tokens), (4_096, 1));
-    assert_eq!(config.budget_status, 402);
+    assert_eq!(config.budget_status, Some(402));
     assert_eq!((config.request_body_bytes, config.request_body_ms), (1_024, 3_600_000));
     assert!(config.endpoints[1].matches("/v1/images/edits"));
     let (demo, batch) = (&config.keys["demo"], &config.keys["batch-1"]);

@@ -80,6 +80,11 @@ fn budget_message(account: &Account, lack: Lack, resets_at: Option<Millis>) -> S
         Lack::Turn => {
             format!("Budget '{name}' allows no more requests at one time. Try again when one has ended.")
         }
+        Lack::Held => {
+            format!(
+                "Budget '{name}' has room for this request, but others that are running hold it. Try again when one has ended."
+            )
+        }
         Lack::Size if account.limits.allow_nothing() => {
             format!("Budget '{name}' allows this caller nothing.")
         }

@@ -16,7 +16,11 @@ fn lacking(window: Window, lack: Lack) -> Denial {
             json!([{"name": "team-a", "per": "team", "window": window.name(), "limit_requests": 1}]);
     });
     let account = config.keys["a"].accounts[0].clone().unwrap();
-    Denial::budget(&config, account, lack, NOW)
+    Denial::budget(&config, account, lack, None, NOW)
+}
+
+fn reply(denial: &Denial, dialect: Dialect) -> Reply {
+    denial.reply(dialect, Client::Sdk, "id-1", NOW)
 }
 
 fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
@@ -27,11 +31,11 @@ fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
 fn sdks_wait_for_a_reset_within_a_minute_and_give_up_on_any_other() {
     for (window, retry_after, should_retry) in [
         (Window::Minute, Some("60"), None),
-        (Window::Hour, Some("3600"), Some("false")),
-        (Window::Day, Some("43200"), Some("false")),
+        (Window::Hour, None, Some("false")),
+        (Window::Day, None, Some("false")),
         (Window::Lifetime, None, Some("false")),
     ] {
-        let reply = budget(window).reply(Dialect::OpenAi, "id", NOW);
+        let reply = reply(&budget(window), Dialect::OpenAi);
         assert_eq!(header(&reply, "retry-after"), retry_after, "{window:?}");
         assert_eq!(header(&reply, "x-should-retry"), should_retry, "{window:?}");
     }
@@ -39,7 +43,7 @@ fn sdks_wait_for_a_reset_within_a_minute_and_give_up_on_any_other() {
 
 #[test]
 fn a_spent_budget_is_named_in_the_openai_dialect() {
-    let reply = budget(Window::Day).reply(Dialect::OpenAi, "id-1", NOW);
+    let reply = reply(&budget(Window::Day), Dialect::OpenAi);
     assert_eq!((reply.status, header(&reply, "x-farebox-budget")), (429, Some("team-a")));
     assert_eq!(header(&reply, "x-request-id"), Some("id-1"));
     let body: Value = serde_json::from_str(&reply.body).unwrap();
@@ -55,7 +59,7 @@ fn a_spent_budget_is_named_in_the_openai_dialect() {
 
 #[test]
 fn a_spent_budget_is_told_in_the_anthropic_dialect() {
-    let reply = budget(Window::Lifetime).reply(Dialect::Anthropic, "id-1", NOW);
+    let reply = reply(&budget(Window::Lifetime), Dialect::Anthropic);
     let body: Value = serde_json::from_str(&reply.body).unwrap();
     let message = "Budget 'team-a' has no room for this request. It does not reset.";
     let error = json!({"type": "rate_limit_error", "message": message});
@@ -69,17 +73,19 @@ fn every_other_dialect_has_its_own_form_of_error() {
     for (dialect, expected) in [
         (
             Dialect::Gemini,
-            json!({"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}}),
+            json!({"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "86400s"},
+            ]}}),
         ),
         (Dialect::Bedrock, json!({"message": message})),
         (Dialect::Cohere, json!({"message": message})),
         (Dialect::Ollama, json!({"error": message})),
     ] {
-        let reply = denial.reply(dialect, "id", NOW);
+        let reply = reply(&denial, dialect);
         assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap(), expected, "{dialect:?}");
     }
-    let reply = denial.reply(Dialect::Bedrock, "id", NOW);
-    assert_eq!(header(&reply, "x-amzn-errortype"), Some("ThrottlingException"));
+    let reply = reply(&denial, Dialect::Bedrock);
+    assert_eq!(header(&reply, "x-amzn-errortype"), Some("ServiceQuotaExceededException"));
 }
 
 #[test]
@@ -87,7 +93,7 @@ fn what_the_caller_wrote_cannot_break_the_body() {
     let denial =
         Denial::Route(RouteError::Unknown { model: "a\"}\n\u{1}é".into(), allowed: vec!["b".into()] });
     for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini] {
-        let reply = denial.reply(dialect, "quote\"d", NOW);
+        let reply = denial.reply(dialect, Client::Other, "quote\"d", NOW);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let message = "There is no model 'a\"}\n\u{1}é'. This key may use: b.";
         assert_eq!(body["error"]["message"], message);
@@ -106,7 +112,7 @@ fn no_deterministic_refusal_is_retried_by_an_sdk() {
         Denial::TooSlow,
         Denial::Unpriced("m".into()),
     ] {
-        let reply = denial.reply(Dialect::OpenAi, "id", NOW);
+        let reply = reply(&denial, Dialect::OpenAi);
         assert_eq!(header(&reply, "x-should-retry"), Some("false"), "{denial:?}");
         assert!(Denial::REASONS.contains(&denial.reason()), "{denial:?}");
     }
@@ -115,7 +121,54 @@ fn no_deterministic_refusal_is_retried_by_an_sdk() {
 #[test]
 fn who_sends_two_credentials_is_told_in_which_headers() {
     let denial = Denial::Identity(IdentityError::Several("authorization", "x-api-key"));
-    let reply = denial.reply(Dialect::Anthropic, "id", NOW);
+    let reply = reply(&denial, Dialect::Anthropic);
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("in 'authorization' and 'x-api-key'"), "{}", reply.body);
+}
+
+#[test]
+fn what_others_hold_is_waited_for_like_a_turn_and_said_in_other_words() {
+    let denial = lacking(Window::Day, Lack::Held);
+    for client in [Client::Sdk, Client::Codex, Client::Other] {
+        let reply = denial.reply(Dialect::OpenAi, client, "id", NOW);
+        assert_eq!((reply.status, header(&reply, "retry-after")), (429, Some("1")), "{client:?}");
+        assert_eq!(header(&reply, "x-should-retry"), None, "{client:?}");
+        assert!(reply.body.contains("rate_limit_exceeded"), "{reply:?}");
+    }
+    let message = "Budget 'team-a' has room for this request, but others that are running hold it. Try again when one has ended.";
+    assert_eq!((denial.message().as_str(), denial.reason()), (message, "budget_held"));
+    let body: Value = serde_json::from_str(&reply(&denial, Dialect::Gemini).body).unwrap();
+    assert_eq!(body["error"]["details"][0]["retryDelay"], "1s");
+    assert_eq!(header(&reply(&denial, Dialect::Bedrock), "x-amzn-errortype"), Some("ThrottlingException"));
+}
+
+#[test]
+fn an_operator_chooses_one_status_for_spent_budgets_and_none_for_what_passes() {
+    let config = testing::config(|json| {
+        json["denial"] = json!({"budget_status": 402});
+        json["budgets"] = json!([{"name": "team-a", "per": "team", "window": "day", "limit_requests": 1}]);
+    });
+    let status = |lack, client| {
+        let account = config.keys["a"].accounts[0].clone().unwrap();
+        Denial::budget(&config, account, lack, None, NOW).status(Dialect::Gemini, client, NOW)
+    };
+    for client in [Client::Sdk, Client::Codex, Client::Other] {
+        let statuses =
+            [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held].map(|lack| status(lack, client));
+        assert_eq!(statuses, [402, 402, 402, 429, 429], "{client:?}");
+    }
+}
+
+#[test]
+fn no_reply_says_to_come_again_in_more_than_a_minute() {
+    for window in [Window::Minute, Window::Hour, Window::Day, Window::Month, Window::Lifetime] {
+        for lack in [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held] {
+            for client in [Client::Sdk, Client::Codex, Client::Other] {
+                let reply = lacking(window, lack).reply(Dialect::OpenAi, client, "id", NOW);
+                let wait = header(&reply, "retry-after").map(|wait| wait.parse::<u64>().unwrap());
+                assert!(wait.is_none_or(|wait| wait <= 60), "{window:?} {lack:?}: {wait:?}");
+                assert_eq!(wait.is_none(), header(&reply, "x-should-retry") == Some("false"));
+            }
+        }
+    }
 }

@@ -121,6 +121,21 @@ pub enum Measure {
     Concurrent,
 }
 
+impl Measure {
+    /// As records call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usd => "usd",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::Requests => "requests",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
 impl Limits {
     /// Whether anything is limited.
     #[must_use]
@@ -144,6 +159,21 @@ impl Limits {
             output_tokens: self.output_tokens.or(below.output_tokens),
             requests: self.requests.or(below.requests),
             concurrent: self.concurrent.or(below.concurrent),
+        }
+    }
+
+    /// `amounts`, but no more money and output than is allowed, where what is `certain` of them leaves something of that.
+    #[must_use]
+    pub fn cap(&self, amounts: Amounts, certain: Amounts) -> Amounts {
+        let cap =
+            |amount: u64, certain: u64, limit: u64| if certain < limit { amount.min(limit) } else { amount };
+        let most = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+        let output = most(self.output_tokens).min(most(self.tokens).saturating_sub(amounts.input));
+        let usd = most(self.usd.map(|usd| usd.0));
+        Amounts {
+            usd: PicoUsd(cap(amounts.usd.0, certain.usd.0, usd)),
+            output: cap(amounts.output, certain.output, output),
+            ..amounts
         }
     }
 

@@ -29,7 +29,7 @@ pub use budget::{AtLimit, Budget, Dimension, Downgrade, Mode, Overrides, Running
 pub use claims::Claims;
 pub use counter::Counter;
 pub use lease::Leases;
-pub use room::{Room, Short};
+pub use room::{Figures, Room, Short};
 pub use store::{MemoryStore, Put, Store, StoreError, Version};
 
 /// First byte of a stored record.

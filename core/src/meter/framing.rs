@@ -4,7 +4,7 @@
 //! that call themselves compressed and are not, or are though nobody asked for it. What an answer begins with is one of
 //! a few things.
 //!
-//! Does not read compressed bodies: what is compressed is unread, and is charged what was held for it.
+//! Does not read compressed bodies: what is compressed is unread, and is charged as if nothing was seen of it.
 
 use crate::dialect::{Endpoint, eventstream};
 use crate::text::{BYTE_ORDER_MARK, without_marks};

@@ -1,6 +1,7 @@
 //! What becomes of requests when budgets are full, low, strict, or counted by what requests say.
 
 mod asked;
+mod expected;
 mod slots;
 mod thinking;
 mod used_up;
@@ -128,7 +129,7 @@ fn a_request_that_never_fits_is_told_so() {
     let gateway = Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": "0.01"}]));
     assert_eq!(refused(gateway.chat(1_001)), ("day".into(), Lack::Size));
     assert!(gateway.chat(1_000).is_ok());
-    assert_eq!(refused(gateway.chat(1)), ("day".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(1)), ("day".into(), Lack::Held));
     let blocked = Gateway::new(json!([{"name": "day", "window": "day", "limit_requests": 0}]));
     let denial = blocked.chat(1).unwrap_err();
     assert_eq!(
@@ -218,7 +219,7 @@ fn requests_that_run_at_one_time_are_bounded_and_asked_to_come_back_soon() {
         Gateway::new(json!([{"name": "lanes", "per": "key", "window": "day", "limit_concurrent": 2}]));
     let (first, _second) = (gateway.chat(10).unwrap(), gateway.chat(10).unwrap());
     let denial = gateway.chat(10).unwrap_err();
-    let reply = denial.reply(crate::dialect::Dialect::OpenAi, "r", NOW);
+    let reply = denial.reply(crate::dialect::Dialect::OpenAi, crate::denial::Client::Other, "r", NOW);
     assert_eq!((reply.status, denial.reason()), (429, "budget_concurrency"));
     assert!(reply.headers.contains(&("retry-after", "1".into())), "{reply:?}");
     assert!(reply.body.contains("rate_limit_exceeded"), "{reply:?}");
@@ -257,7 +258,7 @@ fn a_strict_budget_allows_a_request_what_it_can_pay_for() {
     let second = gateway.chat(5_000).unwrap();
     assert_eq!(second.output_limit, Some(600));
     assert_eq!(gateway.output("cent").0, 1_000);
-    assert_eq!(refused(gateway.chat(5_000)), ("cent".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(5_000)), ("cent".into(), Lack::Held));
     gateway.settle(second, 600);
     gateway.settle(first, 0);
     let third = gateway.ask("a", &[], &json!({"model": "small"})).unwrap();
@@ -271,7 +272,7 @@ fn a_strict_budget_cuts_no_request_down_to_a_few_words() {
         json["budgets"] = json!([{"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"}]);
     });
     let _first = gateway.chat(850).unwrap();
-    assert_eq!(refused(gateway.chat(500)), ("cent".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(500)), ("cent".into(), Lack::Held));
     assert_eq!(gateway.chat(150).unwrap().output_limit, None, "who wants no more than that gets it");
 }
 
@@ -304,7 +305,7 @@ fn strict_and_other_budgets_hold_at_once_what_each_of_them_needs() {
 fn what_models_answered_lately_is_held_instead_of_all_that_a_caller_allows() {
     let mut gateway = Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": 1}]));
     let before = gateway.chat(64_000).unwrap();
-    assert_eq!(gateway.output("day").0, 64_000);
+    assert_eq!(gateway.output("day").0, 4_096);
     gateway.settle(before, 100);
     (0..16).for_each(|_| gateway.recent.note("red", "small", 100, 0));
     let _after = gateway.chat(64_000).unwrap();
@@ -324,7 +325,7 @@ fn with_little_left_requests_go_to_the_model_that_the_budget_names() {
     assert_eq!(gateway.output("day").0, 600, "the first attempt's hold was given back");
     assert_eq!(
         refused(gateway.chat(500)),
-        ("day".into(), Lack::Room),
+        ("day".into(), Lack::Held),
         "at the limit there is no cheaper way"
     );
 }
@@ -383,7 +384,7 @@ fn a_hold_grows_with_the_answer_and_others_find_the_room_gone() {
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(50), NOW), Ok(()));
     assert_eq!(gateway.output("day").0, 100, "a hold does not shrink");
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(950), NOW), Ok(()));
-    assert_eq!(refused(gateway.chat(100)), ("day".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(100)), ("day".into(), Lack::Held));
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(1_400), NOW), Ok(()), "who runs may finish");
     assert_eq!(gateway.output("day").0, 1_400);
     let used_up = running.hold.grow(&gateway.ledger(), seen(1_600), NOW).unwrap_err();

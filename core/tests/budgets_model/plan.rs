@@ -92,7 +92,7 @@ impl Request {
             team: TEAMS[team],
             model: chance.pick(&["large", "small"]),
             session: chance.pick(&SESSIONS[team]),
-            wanted: Wanted { expected: of(input, output), most },
+            wanted: Wanted { most, ..Wanted::exactly(of(input, output)) },
             charge,
         }
     }

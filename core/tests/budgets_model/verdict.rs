@@ -43,7 +43,7 @@ impl World {
                 Kind::Hold { amounts, charge: request.charge }
             }
             Order::Grow { expected, .. } => {
-                let wanted = wanted(&Wanted { expected: *expected, most: *expected }, account.budget.mode);
+                let wanted = wanted(&Wanted::exactly(*expected), account.budget.mode);
                 let amounts = wanted.max(held.unwrap());
                 *held = Some(amounts);
                 Kind::Grow { amounts }

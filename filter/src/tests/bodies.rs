@@ -115,7 +115,7 @@ fn a_body_that_takes_too_long_is_given_up_on() {
     let record = stream.log();
     assert_eq!((&record["outcome"], &record["denied"]), (&json!("denied"), &json!("body_timeout")));
     assert_eq!(record["status"], 408);
-    assert_eq!(counter("farebox_denied_total{reason:body_timeout}"), Some(1));
+    assert_eq!(counter("farebox_denied_total{team:search}{reason:body_timeout}"), Some(1));
     assert_eq!(counter("farebox_host_unsupported_total"), None);
     assert_eq!(team(&vm).1, nothing());
 }

@@ -52,8 +52,8 @@ fn a_request_goes_on_by_its_headers_and_its_body_stays_as_it_is() {
 fn the_hold_is_made_before_the_body_and_becomes_the_charge() {
     let vm = start_by_header();
     let mut stream = sent(&vm, &[("content-length", "400"), ("x-model", "plain")]);
-    // A quarter of the length in, and 1024 tokens out.
-    assert_eq!(team(&vm), (nothing(), amounts("0.002148", 1_124, 1)));
+    // A quarter of the length in, and 4096 tokens out.
+    assert_eq!(team(&vm), (nothing(), amounts("0.008292", 4_196, 1)));
     stream.body(PLAIN.as_bytes(), true);
     stream.answer(200, JSON, false);
     stream.answer_body(ANSWER.as_bytes(), true);
@@ -121,7 +121,7 @@ fn a_budget_refuses_before_anything_goes_on() {
     let mut stream = vm.stream();
     let head = asked(&[("content-length", "4000"), ("x-model", "plain")]);
     assert_eq!(stream.request(head, false), Action::Pause);
-    assert_eq!(stream.response().unwrap().status, 429);
+    assert_eq!(stream.response().unwrap().status, 402);
     assert!(stream.sent().is_none());
     assert_eq!(stream.log()["outcome"], "denied");
 }

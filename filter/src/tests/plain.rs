@@ -189,6 +189,10 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
     let priced =
         ["charged_tier", "cost_source"].map(|name| record.as_object_mut().unwrap().remove(name).unwrap());
     assert_eq!(priced, ["standard", "price"]);
+    for figure in ["measure", "limit", "spent", "held", "estimate"] {
+        let figure = record.as_object_mut().unwrap().remove(&format!("budget_{figure}"));
+        assert_eq!(figure, Some(Value::Null), "only of a refusal");
+    }
     assert_eq!(
         record,
         json!({

@@ -52,7 +52,7 @@ fn refused() -> Vec<Refused> {
         by_body("unknown model", r#"{"model":"x"}"#, 404, "model_not_found"),
         by_body("provider without credential", r#"{"model":"gone"}"#, 503, "provider_unavailable"),
         by_body("no price", r#"{"model":"local/x"}"#, 403, "unpriced_model"),
-        by_body("too dear", r#"{"model":"plain","max_tokens":900000}"#, 429, "budget_size"),
+        by_body("too dear", r#"{"model":"plain","max_tokens":4000,"n":300}"#, 402, "budget_size"),
         by_body("long without a length", &"x".repeat(4097), 413, "body_too_large"),
     ]
 }
@@ -80,7 +80,9 @@ fn a_refused_request_is_answered_once_and_never_goes_on() {
         let record = stream.log();
         assert_eq!((&record["outcome"], &record["denied"]), (&json!("denied"), &json!(reason)), "{name}");
         assert_eq!((&record["status"], stream.replies()), (&json!(status), 1), "{name}");
-        assert_eq!(counter(&format!("farebox_denied_total{{reason:{reason}}}")), Some(1), "{name}");
+        let of_team = record["team"].as_str().map(|team| format!("{{team:{team}}}")).unwrap_or_default();
+        let counted = counter(&format!("farebox_denied_total{of_team}{{reason:{reason}}}"));
+        assert_eq!(counted, Some(1), "{name}");
         vm.tick();
         assert_eq!(team(&vm), (nothing(), nothing()), "{name}");
     }
@@ -115,13 +117,38 @@ fn a_refusal_speaks_the_callers_dialect_in_every_phase() {
 fn a_refusal_by_one_budget_gives_back_what_the_others_held() {
     let vm = start();
     let mut stream = held(&vm);
-    stream.body(br#"{"model":"plain","max_tokens":900000}"#, true);
+    stream.body(br#"{"model":"plain","max_tokens":4000,"n":300}"#, true);
     let response = stream.response().unwrap();
     assert_eq!(response.header("x-farebox-budget"), ["team"]);
     assert_eq!(response.json()["error"]["code"], "insufficient_quota");
     assert_eq!(usage(&vm, "demo")["budgets"][0]["held"], nothing());
     let record = stream.log();
     assert_eq!((&record["budget"], &record["model_requested"]), (&json!("team"), &json!("plain")));
+    let figures =
+        ["measure", "limit", "spent", "held", "estimate"].map(|part| &record[format!("budget_{part}")]);
+    let expected = ["usd", "1.00", "0.00", "0.00", "2.400011"].map(|part| json!(part));
+    assert_eq!(figures, expected.each_ref());
+    let denied = counter("farebox_budget_events_total{team:search}{budget:team}{event:denied}");
+    assert_eq!((&record["status"], denied), (&json!(402), Some(1)));
+}
+
+#[test]
+fn a_refusal_stops_each_client_in_the_way_that_it_understands() {
+    let own = |header: &'static str, value: &'static str| with(chat(), &[(header, value)]);
+    for (head, status) in [
+        (chat(), 402),
+        (own("user-agent", "opencode/1.18.33 ai-sdk/provider-utils/4.0"), 402),
+        (own("user-agent", "codex_exec/0.171.0 (Debian 12.0.0; x86_64)"), 400),
+        (own("x-stainless-lang", "python"), 429),
+    ] {
+        let vm = start();
+        let mut stream = vm.stream();
+        stream.request(head, false);
+        stream.body(br#"{"model":"plain","max_tokens":4000,"n":300}"#, true);
+        let response = stream.response().unwrap().clone();
+        assert_eq!((response.status, response.header("retry-after").len()), (status, 0));
+        assert_eq!(stream.log()["status"], status);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn several(change: impl FnOnce(&mut Value)) -> Vm {
             {"provider": "pool", "model": "p-1", "weight": 1},
             {"provider": "paid", "model": "p-1", "weight": 1},
         ]);
+        json["hold"] = json!({"output_tokens": 1_024});
         json["prices"]["*/p-1"] = json!({"input": 1, "output": 2});
         change(json);
     }))

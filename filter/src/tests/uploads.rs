@@ -172,7 +172,7 @@ fn what_a_key_may_have_on_its_way_is_bounded_and_other_keys_have_room() {
     let record = piece.log();
     assert_eq!((&record["outcome"], &record["denied"]), (&json!("denied"), &json!("pending_bodies")));
     answered(&vm);
-    assert_eq!(counter("farebox_denied_total{reason:pending_bodies}"), Some(1));
+    assert_eq!(counter("farebox_denied_total{team:ads}{reason:pending_bodies}"), Some(1));
     drop(open);
     assert_eq!(refusal(&mut upload(&vm, "ads", Some(MIB))), None);
 }

@@ -11,7 +11,7 @@ const NOW: Millis = Millis(1_000);
 const EPOCH_MS: u64 = 60_000;
 
 fn wanted() -> Wanted {
-    Wanted { expected: Amounts::REQUEST, most: Amounts::REQUEST }
+    Wanted::exactly(Amounts::REQUEST)
 }
 
 fn account(

@@ -89,11 +89,16 @@ fn asking_tells_what_a_hold_would_find_and_holds_nothing() {
     let ledger = Ledger::new(&store, EPOCH_MS);
     held(ledger.hold(&account, tokens(60), NOW)).unwrap();
     assert_eq!(ledger.ask(&account, tokens(40), NOW), Ok(None));
-    let left = token_limit(40);
-    let short = |alone| Some(Short { measure: Measure::Tokens, left, alone });
-    assert_eq!(ledger.ask(&account, tokens(41), NOW), Ok(short(false)));
-    assert_eq!(ledger.ask(&account, tokens(101), NOW), Ok(short(true)));
-    assert_eq!(ledger.hold(&account, tokens(101), NOW), Ok(Room::Short(short(true).unwrap())));
+    let short = |alone, wanted| {
+        let (spent, held) = (Amounts::default(), tokens(60));
+        Short { measure: Measure::Tokens, alone, spent, held, wanted: tokens(wanted) }
+    };
+    assert_eq!(ledger.ask(&account, tokens(41), NOW), Ok(Some(short(false, 41))));
+    assert_eq!(ledger.ask(&account, tokens(101), NOW), Ok(Some(short(true, 101))));
+    assert_eq!(ledger.hold(&account, tokens(101), NOW), Ok(Room::Short(short(true, 101))));
+    assert_eq!(short(false, 41).left(&account.limits), token_limit(40));
+    let figures = Figures { measure: Measure::Tokens, limit: 100, spent: 0, held: 60, wanted: 41 };
+    assert_eq!(short(false, 41).figures(&account.limits), figures);
     assert_eq!(ledger.read(&account, NOW).unwrap().held(), tokens(60));
 }
 
@@ -108,7 +113,7 @@ fn only_so_many_requests_run_at_a_time_whatever_the_window() {
     let Ok(Room::Short(short)) = ledger.hold(&account, tokens(1), next_window) else {
         panic!("a third runs")
     };
-    assert_eq!((short.measure, short.left.concurrent), (Measure::Concurrent, Some(0)));
+    assert_eq!((short.measure, short.left(&account.limits).concurrent), (Measure::Concurrent, Some(0)));
     ledger.settle(&account, tokens(1), epoch, tokens(1), next_window).unwrap();
     assert!(held(ledger.hold(&account, tokens(1), next_window)).is_some());
 }

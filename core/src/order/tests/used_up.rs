@@ -19,7 +19,7 @@ fn who_was_refused_and_has_nothing_left_is_refused_whatever_comes_next() {
     assert_eq!(gateway.used_up("a"), None, "nobody has looked yet");
     assert_eq!(refused(gateway.chat(10)), ("team".into(), Lack::Room));
     let denial = gateway.used_up("a").unwrap();
-    assert_eq!((denial.budget_name(), denial.status()), (Some("team"), 429));
+    assert_eq!((denial.budget_name(), denial.reason()), (Some("team"), "budget"));
     assert_eq!(gateway.used_up("b"), None, "another team has its own");
     gateway.ledger().tick(gateway.now).unwrap();
     assert_eq!(gateway.used_up("a"), None, "every tick somebody looks again");

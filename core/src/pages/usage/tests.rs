@@ -32,7 +32,7 @@ fn spend(config: &Config, store: &MemoryStore, key: &str, session: &str) {
     let key = &config.keys[key];
     let accounts = Subject { said: Some(&said), ..Subject::of(key) }.accounts(config, key).unwrap();
     let amounts = |output| Amounts { usd: PicoUsd(output * 1_000_000_000), input: 2, output, requests: 1 };
-    let wanted = |output| Wanted { expected: amounts(output), most: amounts(output) };
+    let wanted = |output| Wanted::exactly(amounts(output));
     let (hold, _) = admit(&ledger, &accounts, &wanted(10), NOW).unwrap();
     hold.settle(&ledger, amounts(7), NOW).unwrap();
     admit(&ledger, &accounts, &wanted(20), NOW).unwrap();
@@ -99,7 +99,8 @@ fn who_asks_for_nobody_is_told_who_is_near() {
         ("key=a&team=blue", "There is no key 'a' in team 'blue'."),
     ] {
         let denial = ask(&config, &store, "b", &format!("/farebox/usage?{query}")).unwrap_err();
-        assert_eq!((denial.status(), denial.reason()), (404, "unknown_subject"), "{query}");
+        let status = denial.status(crate::dialect::Dialect::OpenAi, crate::denial::Client::Other, NOW);
+        assert_eq!((status, denial.reason()), (404, "unknown_subject"), "{query}");
         assert_eq!(denial.message(), message);
     }
 }
