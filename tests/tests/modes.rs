@@ -256,7 +256,7 @@ async fn a_strict_budget_never_admits_more_than_it_has() {
     }
     assert_eq!(gateway.provider.last().json()["max_tokens"], 30);
     let refused = Client::new(&gateway.envoy, DEMO).chat("fast").await;
-    assert_eq!((refused.status, refused.header("x-farebox-denied")), (429, Some("budget")));
+    assert_eq!((refused.status, refused.header("x-farebox-denied")), (429, Some("budget_held")));
     gate.open();
     assert!(waiting.join_all().await.iter().all(|answer| answer.status == 200));
     gateway.envoy.records(3).await;
