@@ -97,7 +97,9 @@ struct Offer {
     /// Of every place that it may go to.
     prices: Vec<Option<Rc<Price>>>,
     estimate: Estimate,
-    /// What of that is more than a guess.
+    /// Output tokens of one answer that the estimate is of.
+    expected: u64,
+    /// What of the estimate is more than a guess.
     certain: Amounts,
     /// Output tokens that the model's answers suggest, and that are expected before there are enough.
     recent: Option<u64>,
@@ -224,7 +226,12 @@ impl Order<'_> {
         let first = config.hold.expected(&plan.model);
         let expectation = Expectation::new(ask.output_limit, recent, first);
         let estimate = self.estimate(&prices, expectation.expected);
-        let certain = self.estimate(&prices, expectation.stated).amounts;
+        // Mostly they are one number.
+        let certain = if expectation.stated == expectation.expected {
+            estimate.amounts
+        } else {
+            self.estimate(&prices, expectation.stated).amounts
+        };
         let repeats = ask.endpoint.is_charged()
             && config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
         let request = repeats.then(|| digest(self.head.path(), self.body));
@@ -240,7 +247,8 @@ impl Order<'_> {
         let counts = ask.endpoint.is_charged();
         let accounts = if counts { subject.accounts(config, self.key) } else { Ok(Vec::new()) };
         let accounts = accounts.map_err(Denial::Unnamed)?;
-        Ok(Offer { plan, target, key, prices, estimate, certain, recent, first, accounts })
+        let expected = expectation.expected;
+        Ok(Offer { plan, target, key, prices, estimate, expected, certain, recent, first, accounts })
     }
 
     /// What answers of `each` output tokens use. Whichever target answers in the end, there is enough held for it.
@@ -331,11 +339,14 @@ impl Order<'_> {
         stored: Stored,
     ) -> Admission {
         let Taken { hold, noticed, output_limit } = taken;
-        let Offer { plan, target, key, prices, estimate, recent, first, .. } = offer;
-        let estimate = Estimate { covers: hold.covers(&estimate), ..estimate };
+        let Offer { plan, target, key, prices, estimate, expected, recent, first, .. } = offer;
         // What the provider is not allowed it has not made.
         let allowed = output_limit.or(self.ask.output_limit);
-        let unseen = self.estimate(&prices, Expectation::new(allowed, recent, first).unseen);
+        let unseen = match Expectation::new(allowed, recent, first).unseen {
+            same if same == expected => estimate,
+            other => self.estimate(&prices, other),
+        };
+        let estimate = Estimate { covers: hold.covers(&estimate), ..estimate };
         let cuts = stored.cuts;
         Admission { plan, target, key, cuts, estimate, unseen, hold, output_limit, downgraded_by, noticed }
     }

@@ -116,8 +116,9 @@ fn assert_charged(gateway: &Gateway, entries: &[Entry], seed: u64) {
             "upstream_error" | "not_answered" => assert_eq!((entry.usd, entry.output), (0, 0), "{record}"),
             "client_disconnect" | "upstream_reset" => {
                 assert!(!matches!(case.fate, Fate::Whole | Fate::Slow | Fate::Error(_)), "{case:?} {record}");
-                // Of what was made and not seen, what is usual or was held is charged.
-                let most = case.limit.unwrap_or(HELD_OUTPUT.max(storm::LONGEST)).max(case.completion);
+                // Of what was made and not seen, what is usual is charged, or as much as there may have been.
+                let allowed = case.limit.max(record["output_limit"].as_u64());
+                let most = allowed.unwrap_or(HELD_OUTPUT.max(storm::LONGEST)).max(case.completion);
                 assert!(entry.input > 0 && entry.output <= most, "{case:?} {record}");
                 assert_eq!(entry.usd, (entry.input + 10 * entry.output) * 1_000_000, "{record}");
             }
