@@ -38,6 +38,9 @@ const LETTERS: usize = (ACCOUNT_BYTES + SIGNATURE_BYTES) * 4 / 3;
 /// Bytes of an id that are signed. What is longer is no id but the thing itself, encrypted by the provider.
 const SIGNED_BYTES: usize = 256;
 
+/// Most ids of a request that are looked at: a signature takes thousands of instructions, and a body could have a million.
+pub const MAX_IDS: usize = 4_096;
+
 /// An account at a provider: what one of its keys belongs to.
 pub struct ProviderAccount {
     provider: Box<str>,
@@ -145,7 +148,7 @@ impl ProviderAccounts {
     }
 }
 
-/// Where in a JSON body there are strings that may be bound ids.
+/// Where in a JSON body there are strings that may be bound ids: the first [`MAX_IDS`] of them.
 #[must_use]
 pub fn candidates(body: &[u8]) -> Vec<Range<usize>> {
     let ends = memmem::find_iter(body, MARK).filter_map(|at| {
@@ -156,6 +159,7 @@ pub fn candidates(body: &[u8]) -> Vec<Range<usize>> {
         let start = memchr::memrchr(b'"', body.get(..at)?)? + 1;
         Some(start..end)
     })
+    .take(MAX_IDS)
     .collect()
 }
 

@@ -82,6 +82,13 @@ fn what_is_no_answer_to_a_question_is_left_alone() {
 }
 
 #[test]
+fn no_more_ids_of_a_request_are_looked_at_than_a_conversation_has() {
+    let one = format!("\"x~fb1~{}\",", "A".repeat(LETTERS));
+    assert_eq!(candidates(one.repeat(3).as_bytes()).len(), 3);
+    assert_eq!(candidates(one.repeat(2 * MAX_IDS).as_bytes()).len(), MAX_IDS);
+}
+
+#[test]
 fn an_account_without_a_key_can_be_bound_to_with_a_secret_only() {
     assert!(accounts().of("signed", 0).is_none());
     let config = testing::config(|json| {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Order;
 use crate::ask::AskError;
-use crate::bound_id::ProviderAccount;
+use crate::bound_id::{MAX_IDS, ProviderAccount};
 use crate::config::StoredState;
 use crate::denial::Denial;
 use crate::route::Plan;
@@ -28,7 +28,8 @@ impl Stored {
         let Order { config, key, ask, body, .. } = order;
         let policy = config.requests.stored_state;
         let refused = || Err(Denial::Body(AskError::StoredState));
-        if ask.stored_state && policy != StoredState::Allow {
+        let too_many = ask.stored_ids.len() > MAX_IDS;
+        if (ask.stored_state || too_many) && policy != StoredState::Allow {
             return refused();
         }
         // Where everybody may, ids are bound to an account only, or have been bound to a team before.
@@ -48,7 +49,7 @@ impl Stored {
                 stored.cuts.push(at.start + length..at.end);
             }
         }
-        for at in &ask.stored_ids {
+        for at in ask.stored_ids.iter().take(MAX_IDS) {
             match read(at) {
                 Some((account, _)) => {
                     stored.account = Some(Rc::clone(account));

@@ -25,6 +25,17 @@ fn what_cannot_be_held_or_is_somebody_elses_is_refused_unless_the_operator_allow
 }
 
 #[test]
+fn a_request_that_names_more_stored_items_than_any_conversation_has_is_refused() {
+    let item = json!({"id": "msg_1"});
+    let items = |count: usize| json!({"model": "small", "input": vec![item.clone(); count]});
+    let refused = Denial::Body(AskError::StoredState);
+    for count in [1, crate::bound_id::MAX_IDS + 1] {
+        let denied = Gateway::new(json!([])).ask_at("/v1/responses", "a", &[], &items(count));
+        assert_eq!(denied.unwrap_err(), refused, "{count}");
+    }
+}
+
+#[test]
 fn a_strict_budget_lets_no_member_pass_that_could_raise_what_it_holds() {
     let body = json!({"model": "small", "max_tokens": 5, "num_beams": 8});
     let budget = |mode| Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": 1, "mode": mode}]));
