@@ -60,9 +60,6 @@ pub(super) static PREDICT: Shape<Member> = Shape::both(
     Member::Document,
     &[
         value("model", Member::ModelAgain),
-        EXTRA_BODY,
-        EXTRA_PARAMS,
-        OVERRIDES,
         Shape::both(
             "instances",
             Member::EmbeddedTexts,
