@@ -6,6 +6,7 @@
 //! meant: no advice is better than one that has to be ignored.
 
 mod budgets;
+mod failover;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use farebox_core::config::{Config, ConfigError, Key, Model, Pattern, Provider, U
 use farebox_core::route;
 use farebox_core::window::Millis;
 use serde_json::{Map, Value};
+
+pub(crate) use failover::without_failover;
 
 /// Names listed in one piece of advice, so that it stays readable.
 const LISTED: usize = 5;

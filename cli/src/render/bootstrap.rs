@@ -8,7 +8,7 @@ use farebox_core::config::{Config, Provider, Signing};
 
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
-use super::{Options, Plan, cluster};
+use super::{Options, Plan, cluster, lost};
 
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
@@ -20,14 +20,15 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
     let (has_gcp, has_azure) =
         (has(|signing| *signing == Signing::Gcp), has(|signing| matches!(signing, Signing::Azure { .. })));
-    let (attempt_idle, stream_idle) = idle_seconds(config);
+    let version = options.version;
+    let (attempt_idle, stream_idle) = idle_seconds(config, version.fails_over());
     let name = |site: &Site<'_>| scalar(&site.provider.cluster);
     let route = |site| sheet.put(include_str!("route.yaml"), &[("name", &name(site))]);
     let routes: Vec<String> = sites.iter().map(route).collect();
-    let site = |site| cluster::of_site(&mut sheet, site, &options.gcp_token);
+    let site = |site| cluster::of_site(&mut sheet, site, &options.gcp_token, version);
     let mut clusters: Vec<String> = sites.iter().map(site).collect();
     if has_azure {
-        clusters.push(cluster::of_entra(&mut sheet));
+        clusters.push(cluster::of_entra(&mut sheet, version));
     }
     let (admin_host, admin_port) = socket(&options.admin);
     let metrics = options.metrics.map(|metrics| {
@@ -40,11 +41,33 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
     let mut overload = Sheet::default();
+    let mut piece = |is_wanted: bool, piece, values: &[(&str, &str)]| {
+        if is_wanted { overload.put(piece, values) } else { String::new() }
+    };
+    let fails_over = version.fails_over();
+    let attempts = piece(fails_over, include_str!("bootstrap/attempts.yaml"), &[]);
+    let attempt_idle = attempt_idle.to_string();
+    let retries = match fails_over {
+        true => piece(true, include_str!("bootstrap/retries.yaml"), &[("attempt_idle", &attempt_idle)]),
+        false => piece(true, include_str!("bootstrap/no_retries.yaml"), &[]),
+    };
+    let limits_routes = version.limits_bodies_of_routes();
+    let body_limit = piece(limits_routes, include_str!("bootstrap/body_limit.yaml"), &[]);
+    let connection_limit = piece(!limits_routes, include_str!("bootstrap/connection_limit.yaml"), &[]);
+    let window = if limits_routes { "1048576" } else { "33619968" };
+    let record = match version.has_coalesce() {
+        true => piece(true, include_str!("bootstrap/record.yaml"), &[]),
+        false => piece(true, include_str!("bootstrap/record_1_36.yaml"), &[]),
+    };
+    let lost = lost::comment(lost::with_own(version, plan).as_ref());
     let configuration = json.strip_suffix('\n').unwrap_or(json);
     sheet.put(
         include_str!("bootstrap.yaml"),
         &[
+            ("version", version.name()),
+            ("where", if fails_over { "before and behind" } else { "before" }),
             ("source", &source.replace(char::is_control, " ")),
+            ("lost", &lost),
             ("node", node.strip_suffix('\n').unwrap_or_default()),
             ("admin_host", &admin_host),
             ("admin_port", &admin_port),
@@ -52,7 +75,12 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("host", &host),
             ("port", &port),
             ("stream_idle", &stream_idle.to_string()),
-            ("attempt_idle", &attempt_idle.to_string()),
+            ("attempts", &attempts),
+            ("retries", &retries),
+            ("body_limit", &body_limit),
+            ("connection_limit", &connection_limit),
+            ("window", window),
+            ("record", &record),
             ("wasm", &scalar(&options.wasm)),
             ("env", &variables(config, providers).join(", ")),
             // Whoever reads a text that begins with a space takes it for further in than it is.
@@ -84,8 +112,12 @@ pub(super) fn variables(config: &Config, providers: &[&Provider]) -> Vec<String>
 }
 
 /// How long an attempt and how long a stream may be silent, in seconds: the first is less than the second, and what
-/// the configuration allows attempts for their first token fits into both.
-pub(super) fn idle_seconds(config: &Config) -> (u64, u64) {
+/// the configuration allows attempts for their first token fits into both. Where there is one attempt, it is the stream.
+pub(super) fn idle_seconds(config: &Config, fails_over: bool) -> (u64, u64) {
+    if !fails_over {
+        let silence = config.failover.silence_ms / 1_000;
+        return (silence, silence);
+    }
     let first_token = config.failover.first_token_ms.unwrap_or(0) / 1_000;
     let attempt = (config.failover.silence_ms / 1_000).max(first_token);
     (attempt, attempt.max(first_token * u64::from(config.failover.attempts)) + SPARE)

@@ -7,6 +7,7 @@ use farebox_core::config::{Endpoint, Signing};
 
 use super::sheet::{Sheet, scalar};
 use super::site::{Discovery, Site};
+use super::version::Version;
 
 /// Where Microsoft Entra gives tokens: the name of the cluster, and of the host.
 const ENTRA: &str = "login.microsoftonline.com";
@@ -28,6 +29,7 @@ struct Cluster<'a> {
     health: Option<(&'a str, &'a str)>,
     /// The filter that makes the credential.
     signer: Option<Signer<'a>>,
+    version: Version,
     endpoints: &'a [Endpoint],
 }
 
@@ -35,24 +37,26 @@ struct Cluster<'a> {
 struct Signer<'a> {
     signing: &'a Signing,
     gcp_token: &'a str,
+    version: Version,
 }
 
-/// The cluster for `site`. `gcp_token` is the file with the token for Google.
-pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, gcp_token: &str) -> String {
+/// The cluster for `site` in an Envoy of this version. `gcp_token` is the file with the token for Google.
+pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, gcp_token: &str, version: Version) -> String {
     let cluster = Cluster {
         name: &site.provider.cluster,
         discovery: site.discovery(),
         tls: site.tls,
         is_pool: site.is_pool(),
         health: site.health_path.map(|path| (path, site.health_host())),
-        signer: site.signing().map(|signing| Signer { signing, gcp_token }),
+        signer: site.signing().map(|signing| Signer { signing, gcp_token, version }),
+        version,
         endpoints: site.endpoints,
     };
     cluster.write(sheet)
 }
 
 /// The cluster for tokens of Microsoft Entra.
-pub(super) fn of_entra(sheet: &mut Sheet) -> String {
+pub(super) fn of_entra(sheet: &mut Sheet, version: Version) -> String {
     let cluster = Cluster {
         name: ENTRA,
         discovery: Discovery::LogicalDns,
@@ -60,6 +64,7 @@ pub(super) fn of_entra(sheet: &mut Sheet) -> String {
         is_pool: false,
         health: None,
         signer: None,
+        version,
         endpoints: &[Endpoint { tls: true, host: ENTRA.into(), port: 443 }],
     };
     cluster.write(sheet)
@@ -121,7 +126,8 @@ impl Cluster<'_> {
             None => (piece!("cluster/http"), piece!("cluster/idle_near")),
         };
         let piece = match (&self.signer, self.tls) {
-            (Some(_), _) => piece!("cluster/protocol_signed"),
+            (Some(_), _) if self.version.fails_over() => piece!("cluster/protocol_signed"),
+            (Some(_), _) => piece!("cluster/protocol_signed_only"),
             (None, Some(_)) => piece!("cluster/protocol_tls"),
             (None, None) => piece!("cluster/protocol_plain"),
         };
@@ -141,7 +147,11 @@ impl Signer<'_> {
             Signing::Aws { region } => {
                 return sheet.put(piece!("signing/aws"), &[("region", &scalar(region))]);
             }
-            Signing::Gcp => sheet.put(piece!("signing/gcp"), &[("file", &scalar(self.gcp_token))]),
+            Signing::Gcp => {
+                let prefixes = self.version.prefixes_credentials();
+                let piece = if prefixes { piece!("signing/gcp") } else { piece!("signing/gcp_whole") };
+                sheet.put(piece, &[("file", &scalar(self.gcp_token))])
+            }
             Signing::Azure { tenant, client_id } => {
                 let client_id = scalar(client_id);
                 sheet.put(

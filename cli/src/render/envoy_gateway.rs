@@ -9,7 +9,8 @@ use farebox_core::config::{ConfigError, Endpoint};
 
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
-use super::{Plan, image, mesh, policy};
+use super::version::Version;
+use super::{Plan, image, lost, mesh, policy};
 
 /// Writes Envoy Gateway's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,12 @@ pub(super) struct Options {
     /// Image of Envoy
     #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:distroless-v1.40.0")]
     envoy: String,
+    /// Which Envoy that is, unless the tag of its image says so; what an older one cannot do is left out, and said
+    #[arg(long, value_name = "VERSION", value_enum)]
+    envoy_version: Option<Version>,
+    /// Leave out the filter behind the router: every request has its first target only
+    #[arg(long)]
+    no_failover: bool,
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
@@ -42,6 +49,22 @@ pub(super) struct Options {
 enum Form {
     PatchPolicy,
     ExtensionPolicy,
+}
+
+impl Options {
+    fn version(&self) -> Version {
+        self.envoy_version.or_else(|| Version::of_image(&self.envoy)).unwrap_or_default()
+    }
+
+    /// Whether a request is sent to its next target when the first one fails.
+    fn fails_over(&self) -> bool {
+        !self.no_failover && self.version().fails_over()
+    }
+
+    /// What this Envoy cannot do for `plan`, or is not told to.
+    pub(super) fn lost(&self, plan: &Plan<'_>) -> Option<lost::Lost> {
+        lost::with_control_plane(self.version(), self.no_failover, plan)
+    }
 }
 
 /// Most rules of an HTTPRoute.
@@ -97,7 +120,8 @@ impl Resources<'_> {
             Form::ExtensionPolicy => self.extension_policy(sheet),
         });
         let source = self.plan.source.replace(char::is_control, " ");
-        let head = sheet.put(piece!("head"), &[("source", &source)]);
+        let head = lost::comment(self.options.lost(self.plan).as_ref());
+        let head = sheet.put(piece!("head"), &[("source", &source), ("lost", &head)]);
         format!("{head}\n{}", documents.join("\n---\n"))
     }
 
@@ -176,23 +200,29 @@ impl Resources<'_> {
     }
 
     fn patch_policy(&self, sheet: &mut Sheet) -> String {
-        let code = mesh::local(sheet);
-        let attempt = mesh::attempt(sheet, self.plan, &code);
+        let fails_over = self.options.fails_over();
+        let attempts = if fails_over {
+            let code = mesh::local(sheet);
+            let attempt = mesh::attempt(sheet, self.plan, &code);
+            sheet.put(piece!("attempts"), &[("attempt", &attempt)])
+        } else {
+            String::new()
+        };
         let code = mesh::local(sheet);
         let gateway = mesh::gateway(sheet, self.plan, &code);
         let mut clusters = Vec::with_capacity(self.places.len());
         for (rule, place) in self.places.iter().enumerate() {
             clusters.push((place.name, format!("httproute/{}/farebox/rule/{rule}", self.options.namespace)));
         }
-        let route = mesh::route(sheet, self.plan, &clusters, true);
+        let route = mesh::route(sheet, self.plan, &clusters, fails_over);
         let early = mesh::early(sheet, self.plan);
         let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
-        let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan));
+        let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan, fails_over));
         self.put(
             sheet,
             piece!("patch_policy"),
             &[
-                ("attempt", &attempt),
+                ("attempts", &attempts),
                 ("gateway", &gateway),
                 ("stream_idle", &stream_idle),
                 ("access_log", &access_log),

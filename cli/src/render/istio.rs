@@ -10,7 +10,8 @@ use farebox_core::config::{ConfigError, Endpoint};
 use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
-use super::{Plan, image, mesh, policy};
+use super::version::Version;
+use super::{Plan, image, lost, mesh, policy};
 
 /// Writes Istio's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,11 @@ pub(super) struct Options {
     /// Whether Istio's agent fetches the image, or it is mounted as a volume (Kubernetes 1.35 and later)
     #[arg(long, value_enum, default_value_t = Module::Fetch)]
     module: Module,
-    /// Leave out the filter behind the router: every request has its first target only (Istio before 1.31)
+    /// Which Envoy the proxies are (`pilot-agent request GET server_info` in one); what an older one cannot do is left out,
+    /// and said
+    #[arg(long = "envoy", value_name = "VERSION", value_enum, default_value_t)]
+    version: Version,
+    /// Leave out the filter behind the router: every request has its first target only
     #[arg(long)]
     no_failover: bool,
     /// Secret with the providers' keys, each under the name of its variable
@@ -61,6 +66,18 @@ enum Position {
 enum Module {
     Fetch,
     Mount,
+}
+
+impl Options {
+    /// Whether a request is sent to its next target when the first one fails.
+    fn fails_over(&self) -> bool {
+        !self.no_failover && self.version.fails_over()
+    }
+
+    /// What the proxies cannot do for `plan`, or are not told to.
+    pub(super) fn lost(&self, plan: &Plan<'_>) -> Option<lost::Lost> {
+        lost::with_control_plane(self.version, self.no_failover, plan)
+    }
 }
 
 /// Most rules of an HTTPRoute.
@@ -138,7 +155,8 @@ impl Resources<'_> {
             Position::Sidecar => "in the sidecars of the applications.",
         };
         let source = self.plan.source.replace(char::is_control, " ");
-        let head = sheet.put(piece!("head"), &[("what", what), ("arguments", &source)]);
+        let head = lost::comment(self.options.lost(self.plan).as_ref());
+        let head = sheet.put(piece!("head"), &[("what", what), ("arguments", &source), ("lost", &head)]);
         format!("{head}\n{}", documents.join("\n---\n"))
     }
 
@@ -291,7 +309,8 @@ impl Resources<'_> {
     }
 
     fn envoy_filter(&self, sheet: &mut Sheet) -> String {
-        let Options { at: position, namespace, image, module, no_failover, .. } = self.options;
+        let Options { at: position, namespace, image, module, .. } = self.options;
+        let fails_over = self.options.fails_over();
         let code = match module {
             Module::Fetch => mesh::remote(sheet, image),
             Module::Mount => mesh::local(sheet),
@@ -315,13 +334,13 @@ impl Resources<'_> {
         let place = [("context", context), ("at_router", &at_router)];
         let gateway = mesh::gateway(sheet, self.plan, &code);
         let discovery = mesh::discovery(sheet, &format!("{namespace}.farebox"));
-        let attempts = if *no_failover { String::new() } else { self.attempts(sheet, &place, &code) };
+        let attempts = if fails_over { self.attempts(sheet, &place, &code) } else { String::new() };
         let mut clusters = Vec::with_capacity(self.places.len());
         for Place { name, port, host, .. } in self.places {
             clusters.push((*name, format!("outbound|{port}||{host}")));
         }
-        let manager = mesh::manager(sheet, self.plan);
-        let route = mesh::route(sheet, self.plan, &clusters, !no_failover);
+        let manager = mesh::manager(sheet, self.plan, fails_over);
+        let route = mesh::route(sheet, self.plan, &clusters, fails_over);
         let values = [
             ("labels", labels),
             ("at_manager", &at("")),

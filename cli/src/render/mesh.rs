@@ -67,11 +67,11 @@ pub(super) fn router(sheet: &mut Sheet, attempt: &str) -> String {
 }
 
 /// What the connection manager has besides.
-pub(super) fn manager(sheet: &mut Sheet, plan: &Plan<'_>) -> String {
+pub(super) fn manager(sheet: &mut Sheet, plan: &Plan<'_>, fails_over: bool) -> String {
     let log = access_log(sheet).replace('\n', "\n  ");
     let early = early(sheet, plan).map(|early| early.replace('\n', "\n  "));
     let early = early.map(|early| format!("early_header_mutation_extensions:\n- {early}"));
-    let (early, stream_idle) = (early.unwrap_or_default(), stream_idle(plan));
+    let (early, stream_idle) = (early.unwrap_or_default(), stream_idle(plan, fails_over));
     sheet.put(piece!("manager"), &[("stream_idle", &stream_idle), ("early", &early), ("access_log", &log)])
 }
 
@@ -87,8 +87,8 @@ pub(super) fn access_log(sheet: &mut Sheet) -> String {
 }
 
 /// How long a stream may be silent, in seconds.
-pub(super) fn stream_idle(plan: &Plan<'_>) -> String {
-    idle_seconds(plan.config).1.to_string()
+pub(super) fn stream_idle(plan: &Plan<'_>, fails_over: bool) -> String {
+    idle_seconds(plan.config, fails_over).1.to_string()
 }
 
 /// The route to all clusters, each with what the filter calls it and what the mesh does; `retried`: with what the router sends again.
@@ -98,7 +98,7 @@ pub(super) fn route(
     clusters: &[(&str, String)],
     retried: bool,
 ) -> String {
-    let (attempt_idle, _) = idle_seconds(plan.config);
+    let (attempt_idle, _) = idle_seconds(plan.config, retried);
     let target = |(name, cluster): &(&str, String)| {
         sheet.put(piece!("target"), &[("name", &scalar(name)), ("cluster", &scalar(cluster))])
     };

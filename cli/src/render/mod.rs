@@ -12,6 +12,7 @@ mod cluster;
 mod envoy_gateway;
 mod image;
 mod istio;
+mod lost;
 mod mesh;
 mod names;
 mod overload;
@@ -21,7 +22,9 @@ mod policy;
 mod sheet;
 mod site;
 mod sites;
+mod version;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,6 +32,7 @@ use farebox_core::config::{Config, ConfigErrors, Provider};
 
 use self::overload::Memory;
 use self::site::Site;
+use self::version::Version;
 use crate::check::CheckError;
 use crate::sample;
 use crate::source::Source;
@@ -88,6 +92,9 @@ struct Options {
     /// Where Envoy finds the access token for providers with {"envoy": "gcp"}: a file of Envoy's secret discovery
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/gcp-token.json")]
     gcp_token: String,
+    /// Which Envoy it is for; what an older one cannot do is left out, and said
+    #[arg(long = "envoy", value_name = "VERSION", value_enum, default_value_t)]
+    version: Version,
     #[command(flatten)]
     memory: Memory,
 }
@@ -125,6 +132,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let providers = names::in_order(&json, &config);
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
     let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
+    let lost = match &arguments.host {
+        Host::Envoy(options) => lost::with_own(options.version, &plan),
+        Host::Istio(options) => options.lost(&plan),
+        Host::EnvoyGateway(options) => options.lost(&plan),
+        Host::Plain(options) => lost::with_own(options.version(), &plan),
+    };
+    if let Some(lost) = lost {
+        let _ = writeln!(std::io::stderr(), "{}", lost::message(&lost, &name));
+    }
     let written = match &arguments.host {
         Host::Envoy(options) => Ok(bootstrap::write(options, &plan)),
         Host::Istio(options) => istio::write(options, &plan),

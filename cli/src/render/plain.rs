@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::overload::Memory;
 use super::sheet::{Sheet, scalar};
+use super::version::Version;
 use super::{Plan, bootstrap, image, mesh, policy};
 
 /// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
@@ -25,6 +26,9 @@ pub(super) struct Options {
     /// Image of Envoy, with a shell if the module comes out of a ConfigMap
     #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:v1.40.0")]
     envoy: String,
+    /// Which Envoy that is, unless the tag of its image says so; what an older one cannot do is left out, and said
+    #[arg(long, value_name = "VERSION", value_enum)]
+    envoy_version: Option<Version>,
     /// Secret with the providers' keys, each under the name of its variable
     #[arg(long, default_value = "farebox-providers")]
     secret: String,
@@ -32,6 +36,13 @@ pub(super) struct Options {
     policy: policy::Reach,
     #[command(flatten)]
     memory: Memory,
+}
+
+impl Options {
+    /// Which Envoy it is for.
+    pub(super) fn version(&self) -> Version {
+        self.envoy_version.or_else(|| Version::of_image(&self.envoy)).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,6 +71,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         admin: ([127, 0, 0, 1], 9_901).into(),
         metrics: Some(([0, 0, 0, 0], METRICS).into()),
         gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
+        version: options.version(),
         memory: options.memory,
     };
     let bootstrap = bootstrap::write(&envoy, plan);

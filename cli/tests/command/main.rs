@@ -13,3 +13,4 @@ mod render;
 mod sample;
 mod shell;
 mod strict;
+mod versions;
