@@ -6,6 +6,7 @@
 //! meant: no advice is better than one that has to be ignored.
 
 mod budgets;
+mod downgrades;
 mod failover;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ## route ▸ price ▸ estimate ▸ accounts ▸ admit   => an Admission, or a Denial
-//! ## a budget with little left   => once more with the model that it names
+//! ## a budget with little left   => once more with the model that it names (see `downgrade.rs`)
 //! ## a strict budget with less left than the request may use   => once more with less output allowed
 //! ```
 //!
@@ -17,7 +17,7 @@ use self::stored::Stored;
 use crate::admission::{self, Hold, Noticed, Refusal, Wanted, admit};
 use crate::ask::{Ask, AskError, CompletionMember};
 use crate::attribution::Attribution;
-use crate::config::{Account, Config, Dimension, Key, Mode, Unpriced};
+use crate::config::{Account, AtLimit, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{Denial, Lack};
 use crate::dialect::Api;
 use crate::estimate::{Estimate, Expectation, most};
@@ -26,11 +26,14 @@ use crate::ledger::{Amounts, Ledger, Limits, Measure, Store};
 use crate::price::Price;
 use crate::recent::Recent;
 use crate::repeat::digest;
-use crate::route::{Destination, Plan, route, route_to};
+use crate::route::{Destination, Plan, route};
 use crate::subject::Subject;
 use crate::window::Millis;
 
+mod downgrade;
 mod stored;
+
+pub use downgrade::Rehearsal;
 
 /// How often the output of a request is cut down before it is refused: others may take what was left.
 const CLAMPS: usize = 8;
@@ -73,6 +76,8 @@ pub struct Admission {
     pub target: Destination,
     /// Which key of its provider it needs, if only one will do.
     pub key: Option<usize>,
+    /// Places that are passed over because nobody knows what they cost.
+    pub unpriced: Vec<Destination>,
     /// What of its body does not go on: what binds ids here.
     pub cuts: Vec<Range<usize>>,
     /// What it is expected to use.
@@ -85,6 +90,8 @@ pub struct Admission {
     pub output_limit: Option<u64>,
     /// The budget that chose the model.
     pub downgraded_by: Option<Rc<Account>>,
+    /// Where a budget that only watches would have sent it.
+    pub rehearsal: Option<Rehearsal>,
     /// What was noticed of its budgets.
     pub noticed: Noticed,
 }
@@ -94,6 +101,7 @@ struct Offer {
     plan: Plan,
     target: Destination,
     key: Option<usize>,
+    unpriced: Vec<Destination>,
     /// Of every place that it may go to.
     prices: Vec<Option<Rc<Price>>>,
     estimate: Estimate,
@@ -135,10 +143,13 @@ impl Order<'_> {
             return Err(Denial::Body(AskError::MayRaise(tier.clone())));
         }
         let taken = self.take(ledger, &offer);
-        let Some((by, cheaper)) = self.cheaper(&offer, &taken, &stored) else {
-            return taken
-                .map(|taken| self.admission(taken, offer, None, stored))
-                .map_err(|refusal| self.denial(refusal));
+        let low = downgrade::low(&taken);
+        let Some((by, cheaper)) = self.elsewhere(&low, AtLimit::Deny, &offer, &stored) else {
+            let taken = taken.map_err(|refusal| self.denial(refusal))?;
+            let rehearsed = self.elsewhere(&low, AtLimit::Shadow, &offer, &stored);
+            let mut admission = self.admission(taken, offer, None, stored);
+            admission.rehearsal = rehearsed.map(|(by, other)| Rehearsal { by, model: other.plan.model });
+            return Ok(admission);
         };
         let before = taken.map(|taken| taken.hold.release(ledger, self.now));
         match self.take(ledger, &cheaper) {
@@ -167,41 +178,14 @@ impl Order<'_> {
         Ok(())
     }
 
-    /// The model of a budget that has little left, if it can be used instead.
-    fn cheaper(
-        &self,
-        offer: &Offer,
-        taken: &Result<Taken, Refusal>,
-        stored: &Stored,
-    ) -> Option<(Rc<Account>, Offer)> {
-        if !self.ask.endpoint.makes_text() {
-            return None;
-        }
-        let low = |account: &Rc<Account>, percent: u64| {
-            let downgrade = account.budget.downgrade.as_ref()?;
-            (percent >= downgrade.from_percent).then(|| (Rc::clone(account), downgrade.model.clone()))
-        };
-        let (by, model) = match taken {
-            Ok(taken) => taken.noticed.percents.iter().find_map(|(account, percent)| low(account, *percent)),
-            // No room at all is more than any part of it.
-            Err(Refusal::Short(account, short)) if short.measure != Measure::Concurrent => {
-                low(account, u64::MAX)
-            }
-            Err(_) => None,
-        }?;
-        if *model == *offer.plan.model {
-            return None;
-        }
-        let plan = route_to(self.config, self.key, &model, self.api, self.draw).ok()?;
-        Some((by, self.offer(plan, stored).ok()?))
-    }
-
     fn offer(&self, mut plan: Plan, stored: &Stored) -> Result<Offer, Denial> {
         let Self { config, ask, .. } = self;
         let price = |place: &Destination| config.prices.price(&place.provider, &place.model, self.arrived);
+        let mut unpriced = Vec::new();
         if config.unpriced == Unpriced::Deny && ask.endpoint.is_charged() {
-            plan.targets.retain(|place| price(place).is_some());
-            plan.long.retain(|place| price(place).is_some());
+            for places in [&mut plan.targets, &mut plan.long] {
+                unpriced.extend(places.extract_if(.., |place| price(place).is_none()));
+            }
         }
         // llama.cpp's server reports the tokens of one answer, however many it makes.
         let reports_one = |place: &Destination| place.provider.preset == Some("llamacpp");
@@ -248,7 +232,19 @@ impl Order<'_> {
         let accounts = if counts { subject.accounts(config, self.key) } else { Ok(Vec::new()) };
         let accounts = accounts.map_err(Denial::Unnamed)?;
         let expected = expectation.expected;
-        Ok(Offer { plan, target, key, prices, estimate, expected, certain, recent, first, accounts })
+        Ok(Offer {
+            plan,
+            target,
+            key,
+            unpriced,
+            prices,
+            estimate,
+            expected,
+            certain,
+            recent,
+            first,
+            accounts,
+        })
     }
 
     /// What answers of `each` output tokens use. Whichever target answers in the end, there is enough held for it.
@@ -339,7 +335,7 @@ impl Order<'_> {
         stored: Stored,
     ) -> Admission {
         let Taken { hold, noticed, output_limit } = taken;
-        let Offer { plan, target, key, prices, estimate, expected, recent, first, .. } = offer;
+        let Offer { plan, target, key, unpriced, prices, estimate, expected, recent, first, .. } = offer;
         // What the provider is not allowed it has not made.
         let allowed = output_limit.or(self.ask.output_limit);
         let unseen = match Expectation::new(allowed, recent, first).unseen {
@@ -348,7 +344,20 @@ impl Order<'_> {
         };
         let estimate = Estimate { covers: hold.covers(&estimate), ..estimate };
         let cuts = stored.cuts;
-        Admission { plan, target, key, cuts, estimate, unseen, hold, output_limit, downgraded_by, noticed }
+        Admission {
+            plan,
+            target,
+            key,
+            unpriced,
+            cuts,
+            estimate,
+            unseen,
+            hold,
+            output_limit,
+            downgraded_by,
+            rehearsal: None,
+            noticed,
+        }
     }
 }
 

@@ -71,6 +71,10 @@ pub struct Record<'a> {
     pub shadowed: Option<&'a str>,
     /// The budget that chose its model.
     pub downgraded_by: Option<&'a str>,
+    /// A budget that only watches and would have sent it to another model, and that model.
+    pub would_downgrade: Option<(&'a str, &'a str)>,
+    /// Places that it could not go to because nobody knows what they cost.
+    pub unpriced: Option<&'a str>,
     /// The limit of its output that a strict budget set.
     pub output_limit: Option<u64>,
     /// Events or documents of the answer that could not be read.
@@ -143,6 +147,9 @@ impl Record<'_> {
         line.amount(name!("budget_estimate"), figures.map(|figures| (figures.measure, figures.wanted)));
         line.text(name!("shadowed"), self.shadowed);
         line.text(name!("downgraded_by"), self.downgraded_by);
+        line.text(name!("would_downgrade_by"), self.would_downgrade.map(|(by, _)| by));
+        line.text(name!("would_downgrade_to"), self.would_downgrade.map(|(_, to)| to));
+        line.text(name!("unpriced_targets"), self.unpriced);
         line.number(name!("output_limit"), self.output_limit);
         line.number(name!("retries"), self.said.and_then(|said| said.retries));
         line.raw(name!("attempts"), "[");

@@ -13,6 +13,7 @@
 
 mod listed;
 
+use core::fmt;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -24,7 +25,7 @@ use crate::hash;
 use crate::head::RequestHead;
 use crate::text::leaves_its_place;
 
-pub use listed::{listed_models, usable_models};
+pub use listed::{listed_models, places, usable_models};
 
 /// What metrics call a model that was named as `provider/model` and not by the configuration.
 pub const DIRECT: &str = "other";
@@ -52,6 +53,12 @@ pub struct Destination {
     pub provider: Rc<Provider>,
     /// Its name for the model.
     pub model: String,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.provider.name, self.model)
+    }
 }
 
 impl Destination {

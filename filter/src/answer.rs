@@ -20,7 +20,7 @@ use farebox_core::estimate::{Estimate, growth};
 use farebox_core::head::RequestHead;
 use farebox_core::last_event::last_event;
 use farebox_core::meter::{Framing, Meter, Passed};
-use farebox_core::order::Admission;
+use farebox_core::order::{Admission, Rehearsal};
 use farebox_core::route::{Destination, Plan};
 use farebox_core::sunk::Sunk;
 use farebox_core::text::Label;
@@ -45,6 +45,9 @@ pub(crate) struct Admitted {
     pub(crate) unseen: Estimate,
     pub(crate) noticed: Noticed,
     pub(crate) downgraded_by: Option<Rc<Account>>,
+    pub(crate) rehearsal: Option<Rehearsal>,
+    /// Places that it could not go to because nobody knows what they cost.
+    pub(crate) unpriced: Vec<Destination>,
     pub(crate) output_limit: Option<u64>,
     api: Api,
     pub(crate) endpoint: Endpoint,
@@ -96,8 +99,8 @@ impl Admitted {
         hides_usage: bool,
         sent: Sent,
     ) -> Self {
-        let Admission { plan, target, estimate, unseen, hold, output_limit, downgraded_by, noticed, .. } =
-            admission;
+        let Admission { plan, target, unpriced, estimate, unseen, hold, output_limit, .. } = admission;
+        let Admission { downgraded_by, rehearsal, noticed, .. } = admission;
         let binding = Binding::new(&config, key, ask.endpoint, &plan);
         Self {
             config,
@@ -108,6 +111,8 @@ impl Admitted {
             unseen,
             noticed,
             downgraded_by,
+            rehearsal,
+            unpriced,
             output_limit,
             api,
             endpoint: ask.endpoint,

@@ -6,6 +6,7 @@
 use farebox_core::chain::Failure;
 use farebox_core::denial::{Client, Denial};
 use farebox_core::dialect::Dialect;
+use farebox_core::order::Rehearsal;
 use farebox_core::price::DEAREST;
 use farebox_core::recent::Lately;
 use farebox_core::record::Record;
@@ -97,6 +98,9 @@ impl Gateway {
             Cut::No | Cut::Wanted(_) => None,
         };
         let shadowed = joined(admitted.noticed.shadowed.iter().map(|account| &*account.budget.name));
+        let rehearsal = admitted.rehearsal.as_ref();
+        let unpriced: Vec<String> = admitted.unpriced.iter().map(ToString::to_string).collect();
+        let unpriced = joined(unpriced.iter().map(String::as_str));
         self.write(&Record {
             model: Some(&admitted.plan.label),
             model_sent: Some(&admitted.target.model),
@@ -112,6 +116,8 @@ impl Gateway {
             budget: cut_by,
             shadowed: shadowed.as_deref(),
             downgraded_by: admitted.downgraded_by.as_ref().map(|by| &*by.budget.name),
+            would_downgrade: rehearsal.map(|Rehearsal { by, model }| (&*by.budget.name, model.as_str())),
+            unpriced: unpriced.as_deref(),
             output_limit: admitted.output_limit,
             attempts: &admitted.trail,
             provider_status: admitted.provider_status,
@@ -170,6 +176,10 @@ impl Gateway {
         if let Some(by) = &admitted.downgraded_by {
             metrics.budget(&by.budget.name, "downgraded");
         }
+        if let Some(Rehearsal { by, .. }) = &admitted.rehearsal {
+            metrics.budget(&by.budget.name, "would_downgrade");
+        }
+        admitted.unpriced.iter().for_each(|place| metrics.unpriced_target(&place.provider.name));
         if let Cut::Done(by, _) = &admitted.cut {
             metrics.budget(&by.budget.name, "cut");
         }

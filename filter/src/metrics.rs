@@ -137,6 +137,11 @@ impl Metrics {
         self.count(&["farebox_resting_models_total{provider:", provider, "}"].concat(), 1);
     }
 
+    /// Counts that a target was passed over because nobody knows what it costs.
+    pub(crate) fn unpriced_target(&self, provider: &str) {
+        self.count(&["farebox_unpriced_targets_total{provider:", provider, "}"].concat(), 1);
+    }
+
     /// Counts what a budget did.
     pub(crate) fn budget(&self, name: &str, event: &str) {
         self.count(&["farebox_budget_events_total{budget:", name, "}{event:", event, "}"].concat(), 1);

@@ -126,6 +126,26 @@ async fn a_budget_with_little_left_sends_requests_to_a_cheaper_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_only_watches_rehearses_its_downgrade() {
+    let downgrade = json!({"model": {"fa*": "cheap"}, "from_percent": 50});
+    let trial = json!({"limit_requests": 4, "at_limit": "shadow", "downgrade": downgrade});
+    let mut config = config::with_budgets(json!([budget("trial", trial)]));
+    config["models"]["cheap"] = json!([{"provider": "local", "model": "tiny"}]);
+    let gateway = Gateway::new(config).await;
+    for (count, (by, to)) in (1..).zip([(None, None), (Some("trial"), Some("cheap"))]) {
+        let answer = gateway.client.chat("fast").await;
+        assert_eq!((answer.status, answer.header("x-farebox-downgraded-by")), (200, None));
+        assert_eq!(gateway.provider.last().json()["model"], config::UPSTREAM_MODEL);
+        let record = gateway.envoy.record(count).await;
+        let told = ["would_downgrade_by", "would_downgrade_to", "downgraded_by"].map(|name| &record[name]);
+        assert_eq!(told, [&json!(by), &json!(to), &json!(null)], "{record}");
+    }
+    let metrics = gateway.envoy.metrics().await;
+    let labels = [("budget", "trial"), ("event", "would_downgrade")];
+    assert_eq!(metrics.sum("farebox_budget_events_total", &labels), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_only_watches_says_what_it_would_have_refused() {
     let budgets = json!([
         budget("trial", json!({"limit_requests": 1, "at_limit": "shadow"})),

@@ -23,7 +23,7 @@ impl Advisor<'_> {
             }
             if budget.per.is_empty() || !budget.per.iter().all(Dimension::is_of_key) {
                 // Everybody's, or counted by what is not known before there are requests.
-                self.downgrade(budget, &at);
+                self.downgrade(index, budget, &working);
                 continue;
             }
             let accounts: Vec<&Account> =
@@ -33,7 +33,11 @@ impl Advisor<'_> {
                 continue;
             }
             self.overrides(index, budget, &accounts);
-            self.downgrade(budget, &at);
+            let limited = |key: &&Key| {
+                key.accounts.get(index).and_then(Option::as_ref).is_some_and(|account| account.limits.any())
+            };
+            let limited: Vec<&Key> = working.iter().copied().filter(limited).collect();
+            self.downgrade(index, budget, &limited);
         }
     }
 
@@ -49,13 +53,6 @@ impl Advisor<'_> {
                 let at = path::member(&at, &name);
                 self.say(at, format!("is for nobody: no key that works is such a {}", budget.per_text()));
             }
-        }
-    }
-
-    fn downgrade(&mut self, budget: &Budget, at: &str) {
-        if let Some(downgrade) = &budget.downgrade {
-            let at = path::member(&path::member(at, "downgrade"), "model");
-            self.direct(&at, &downgrade.model);
         }
     }
 }

@@ -176,3 +176,61 @@ fn a_default_that_a_key_may_not_use_is_told_with_the_key() {
     let then = "what they ask for without a model is refused";
     assert_eq!(said, [format!("default_model: is none of the models of key b: {then}")]);
 }
+
+/// What is said of a downgrade to `model` in a budget of the team red, of which key `a` is.
+fn of_downgrade(model: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    advice(|json| {
+        json["providers"]["claude"] = json!({"dialect": "anthropic"});
+        json["models"]["big"] = json!([{"provider": "local", "model": "b"}]);
+        json["models"]["claude"] = json!([{"provider": "claude", "model": "c"}]);
+        json["prices"]["local/b"] = json!({"input": 2, "output": 1});
+        json["prices"]["claude/*"] = json!({"input": 1, "output": 1});
+        json["budgets"] = json!([{"name": "team", "per": "team", "window": "day",
+            "overrides": {"red": {"limit_usd": 1}}, "downgrade": {"model": model}}]);
+        change(json);
+    })
+}
+
+#[test]
+fn a_downgrade_that_saves_money_is_not_spoken_of() {
+    let steps =
+        json!({"b*": "small", "small": "small", "gpt-*": "small", "local/x": "small", "*": "gpt-4o-mini"});
+    for model in [json!("small"), json!("local/s"), json!({"big": "small"}), json!({"*": "claude"}), steps] {
+        assert_eq!(of_downgrade(&model, |_| ()), Vec::<String>::new(), "{model}");
+    }
+}
+
+#[test]
+fn a_downgrade_that_leads_nobody_anywhere_or_to_a_dearer_model_is_told() {
+    let at = "budgets[0].downgrade.model";
+    assert_eq!(
+        of_downgrade(&json!({"small": "big", "big": "claude", "opus-*": "small"}), |_| ()),
+        [
+            format!("{at}.small: is dearer than \"small\": nothing is sent there"),
+            format!("{at}.big: is served in none of the APIs of \"big\": nothing is sent there"),
+            format!("{at}[\"opus-*\"]: nothing serves \"opus-*\""),
+        ]
+    );
+    let dearest = of_downgrade(&json!("big"), |json| {
+        json["models"] = json!({"small": [{"provider": "local", "model": "s"}], "big": json["models"]["big"]})
+    });
+    assert_eq!(dearest, [format!("{at}: is dearer than \"small\": nothing is sent there")]);
+}
+
+#[test]
+fn a_downgrade_to_what_its_callers_may_not_ask_for_is_told() {
+    let only = |models: Value| move |json: &mut Value| json["keys"][0]["models"] = models;
+    let told = "is none of the models of key a: what they ask for is sent there all the same";
+    let one = of_downgrade(&json!("small"), only(json!(["big"])));
+    assert_eq!(one, [format!("budgets[0].downgrade.model: {told}")]);
+    let step = json!({"big": "small"});
+    let named = of_downgrade(&step, only(json!(["big"])));
+    assert_eq!(named, [format!("budgets[0].downgrade.model.big: {told}")]);
+    assert_eq!(
+        of_downgrade(&step, only(json!(["gpt-*"]))),
+        Vec::<String>::new(),
+        "none of theirs leads there"
+    );
+    let other = of_downgrade(&step, |json| json["keys"][1]["models"] = json!(["big"]));
+    assert_eq!(other, Vec::<String>::new(), "the budget does not limit the team blue");
+}

@@ -11,9 +11,9 @@ use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::names::Names;
-use super::syntax::{NAME, SERVED_MODEL};
-use super::{AtLimit, Budget, Dimension, Downgrade, Mode, Running, WhenAbsent, WhenFull};
-use super::{calendar, dimensions, measures, overrides};
+use super::syntax::NAME;
+use super::{AtLimit, Budget, Dimension, Mode, Running, WhenAbsent, WhenFull};
+use super::{calendar, dimensions, downgrades, measures, overrides};
 
 const FIELDS: [&str; 20] = [
     "name",
@@ -43,9 +43,6 @@ const MAX_BUDGETS: usize = 16;
 
 /// Most warnings of one budget.
 const MAX_WARNINGS: usize = 4;
-
-/// From which percentage of a limit on requests go to the cheaper model, unless it is said.
-const DOWNGRADE_PERCENT: u64 = 80;
 
 /// What is only about budgets that are counted by something callers name.
 const CLAIMED_ONLY: [&str; 3] = ["slots", "when_full", "forget_after_seconds"];
@@ -84,7 +81,7 @@ fn read_budget(fields: &Fields<'_>, name: Option<&str>, names: &Names<'_>) -> Op
         measures::need_one(fields);
     }
     let (mode, at_limit) = (word(fields, "mode", &Mode::NAMES), word(fields, "at_limit", &AtLimit::NAMES));
-    let downgrade = fields.get("downgrade").and_then(|at| read_downgrade(&at, names));
+    let downgrade = fields.get("downgrade").and_then(|at| downgrades::read(&at, names));
     let warn_percent = fields.get("warn_percent").map(|at| read_warnings(&at)).unwrap_or_default();
     let running = word(fields, "running", &Running::NAMES);
     let slots = fields.get("slots").and_then(|at| at.count(1_024..=262_144));
@@ -117,16 +114,6 @@ fn word<T: Clone>(fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option
     fields.get(key).and_then(|at| at.word(words))
 }
 
-fn read_downgrade(at: &Cursor<'_>, names: &Names<'_>) -> Option<Downgrade> {
-    let fields = at.fields(&["model", "from_percent"])?;
-    let model = fields.need("model").and_then(|at| {
-        let name = at.text_as(SERVED_MODEL)?;
-        names.model(&at, name).then_some(name)
-    });
-    let from_percent = fields.get("from_percent").and_then(|at| at.count(1..=100));
-    Some(Downgrade { model: model?.into(), from_percent: from_percent.unwrap_or(DOWNGRADE_PERCENT) })
-}
-
 /// One percentage or a list of them; sorted, each once.
 fn read_warnings(at: &Cursor<'_>) -> Box<[u64]> {
     if !at.is_list() {
@@ -144,9 +131,6 @@ fn read_warnings(at: &Cursor<'_>) -> Box<[u64]> {
 
 /// Tells what a budget cannot do that only watches.
 fn check_watching(fields: &Fields<'_>, running: Option<Running>) {
-    if let Some(at) = fields.get("downgrade") {
-        at.fail("a budget that only watches sends no request to another model; leave \"at_limit\" out");
-    }
     if let Some(at) = fields.get("running").filter(|_| running == Some(Running::Cut)) {
         at.fail("a budget that only watches cuts no answer; leave \"at_limit\" out");
     }

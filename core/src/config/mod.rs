@@ -12,6 +12,7 @@ mod credentials;
 mod cursor;
 mod dimensions;
 mod document;
+mod downgrades;
 mod endpoints;
 mod error;
 mod failover;
@@ -40,7 +41,8 @@ pub(crate) mod testing;
 
 pub use crate::cors::Cors;
 pub use crate::ledger::{
-    Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, WhenAbsent, WhenFull,
+    Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, Step, WhenAbsent,
+    WhenFull,
 };
 pub use crate::pattern::Pattern;
 pub use crate::pending::PendingBounds;

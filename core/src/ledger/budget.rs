@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::Limits;
+use super::{Downgrade, Limits};
 use crate::pattern::Pattern;
 use crate::window::Calendar;
 
@@ -23,7 +23,7 @@ pub struct Budget {
     pub mode: Mode,
     /// What happens to a request that finds no room.
     pub at_limit: AtLimit,
-    /// To which model requests go when little is left.
+    /// To which models requests go when little is left.
     pub downgrade: Option<Downgrade>,
     /// Percentages of a limit from which on answers carry a warning, lowest first.
     pub warn_percent: Box<[u64]>,
@@ -209,15 +209,6 @@ pub enum AtLimit {
 impl AtLimit {
     /// Every way with the word the configuration uses for it.
     pub const NAMES: [(&'static str, Self); 2] = [("deny", Self::Deny), ("shadow", Self::Shadow)];
-}
-
-/// Sends requests to a cheaper model when a part of a limit is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Downgrade {
-    /// Alias or `provider/model`.
-    pub model: Box<str>,
-    /// From this percentage of a limit on, what is held included.
-    pub from_percent: u64,
 }
 
 /// What happens to answers that are on their way when a budget is used up.

@@ -1,6 +1,7 @@
 //! What becomes of requests when budgets are full, low, strict, or counted by what requests say.
 
 mod asked;
+mod downgrades;
 mod expected;
 mod slots;
 mod thinking;
@@ -310,33 +311,6 @@ fn what_models_answered_lately_is_held_instead_of_all_that_a_caller_allows() {
     (0..16).for_each(|_| gateway.recent.note("red", "small", 100, 0));
     let _after = gateway.chat(64_000).unwrap();
     assert_eq!(gateway.output("day").0, 404);
-}
-
-#[test]
-fn with_little_left_requests_go_to_the_model_that_the_budget_names() {
-    let gateway = Gateway::new(json!([
-        {"name": "day", "window": "day", "limit_usd": "0.01", "downgrade": {"model": "cheap", "from_percent": 50}},
-    ]));
-    let first = gateway.chat(400).unwrap();
-    assert_eq!((&*first.plan.model, first.downgraded_by.is_none()), ("small", true));
-    let second = gateway.chat(200).unwrap();
-    assert_eq!((&*second.plan.model, &*second.target.model), ("cheap", "c-0"));
-    assert_eq!(&*second.downgraded_by.unwrap().budget.name, "day");
-    assert_eq!(gateway.output("day").0, 600, "the first attempt's hold was given back");
-    assert_eq!(
-        refused(gateway.chat(500)),
-        ("day".into(), Lack::Held),
-        "at the limit there is no cheaper way"
-    );
-}
-
-#[test]
-fn a_cheaper_model_that_speaks_another_dialect_is_no_way_out() {
-    let gateway = Gateway::new(json!([
-        {"name": "day", "window": "day", "limit_requests": 2, "downgrade": {"model": "claude", "from_percent": 50}},
-    ]));
-    let admission = gateway.chat(10).unwrap();
-    assert_eq!((&*admission.plan.model, admission.downgraded_by.is_none()), ("small", true));
 }
 
 #[test]

@@ -186,6 +186,17 @@ impl Price {
         most(self.schedule(tier)).max(most(&self.standard))
     }
 
+    /// Whether a token is dearer here than `there`, in or out, and none is cheaper: for prompts of `input` tokens, in the
+    /// standard tier.
+    #[must_use]
+    pub fn is_dearer(&self, there: &Self, input: u64) -> bool {
+        let each = |price: &Self, kind| {
+            price.multiplied(u128::from(price.standard.quote(input).price(kind)).saturating_mul(1_000))
+        };
+        let compared = [Kind::Input, Kind::Output].map(|kind| each(self, kind).cmp(&each(there, kind)));
+        compared.iter().any(|order| order.is_gt()) && compared.iter().all(|order| order.is_ge())
+    }
+
     fn multiplied(&self, sum: u128) -> PicoUsd {
         if self.permille == ONE {
             return PicoUsd::from_sum(sum);

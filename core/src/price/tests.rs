@@ -175,6 +175,16 @@ fn a_multiplier_is_applied_once_to_the_whole_and_rounded_once() {
 }
 
 #[test]
+fn what_is_dearer_in_or_out_and_nowhere_cheaper_is_dearer() {
+    let dearer = |one: (u64, u64), other: (u64, u64)| {
+        Price::flat(one.0, one.1).is_dearer(&Price::flat(other.0, other.1), 10)
+    };
+    assert_eq!([dearer((2, 8), (1, 8)), dearer((1, 9), (1, 8))], [true, true]);
+    assert_eq!([dearer((2, 7), (1, 8)), dearer((1, 8), (1, 8)), dearer((0, 0), (1, 8))], [false; 3]);
+    assert!(Price::flat(1, 8).times(1_100).is_dearer(&Price::flat(1, 8), 10));
+}
+
+#[test]
 fn what_cannot_be_read_is_no_price() {
     for row in [
         "",

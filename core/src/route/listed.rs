@@ -5,7 +5,7 @@
 //! list is never complete, and what it lacks can be asked for nevertheless.
 
 use super::Found;
-use super::{find, is_available, is_served, may_use};
+use super::{Destination, find, is_available, is_served, may_use};
 use crate::config::{After, Config, Key, Model, Pattern, Target};
 use crate::price::known_models;
 
@@ -42,6 +42,14 @@ pub fn listed_models(config: &Config, key: &Key) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Where `name` is served before anything went wrong, first choice first, whether it is available or not.
+#[must_use]
+pub fn places(config: &Config, name: &str) -> Vec<Destination> {
+    let candidates = find(config, name).map(|found| found.candidates(name).1).unwrap_or_default();
+    let usual = candidates.into_iter().filter(|candidate| candidate.after == After::Anything);
+    usual.map(|candidate| candidate.destination).collect()
 }
 
 /// The names that fit a pattern, of models that one of its targets serves under the name that is asked for.

@@ -92,6 +92,49 @@ fn answers_say_which_budgets_are_low_and_which_chose_the_model() {
 }
 
 #[test]
+fn a_downgrade_of_a_budget_that_only_watches_is_rehearsed_and_its_caller_sees_nothing_of_it() {
+    let vm = Vm::start(&config(|json| {
+        json["models"]["cheap"] = json!([{"provider": "local", "model": "cheap-1"}]);
+        json["prices"]["local/cheap-1"] = json!({"input": 0, "output": 1});
+        json["budgets"] = json!([
+            {"name": "trial", "window": "day", "limit_requests": 2, "at_limit": "shadow",
+                "downgrade": {"model": {"pl*": "cheap"}, "from_percent": 100}},
+        ]);
+    }));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let mut stream = admitted(&vm, PLAIN);
+        stream.answer(200, JSON, false);
+        stream.answer_body(ANSWER.as_bytes(), true);
+        assert_eq!(stream.response().unwrap().header("x-farebox-downgraded-by"), [""; 0]);
+        let record = stream.log();
+        let names = ["model_sent", "would_downgrade_by", "would_downgrade_to", "downgraded_by", "shadowed"];
+        seen.push(names.map(|name| record[name].clone()));
+    }
+    let rehearsed = |shadowed: Value| [json!("plain"), json!("trial"), json!("cheap"), json!(null), shadowed];
+    let nothing = [json!("plain"), json!(null), json!(null), json!(null), json!(null)];
+    assert_eq!(seen, [nothing, rehearsed(json!(null)), rehearsed(json!("trial"))]);
+    let events =
+        |event: &str| counter(&format!("farebox_budget_events_total{{budget:trial}}{{event:{event}}}"));
+    assert_eq!((events("would_downgrade"), events("downgraded")), (Some(2), None));
+}
+
+#[test]
+fn targets_without_a_price_are_in_the_record_and_counted() {
+    let vm = Vm::start(&config(|json| {
+        json["models"]["plain"] =
+            json!([{"provider": "local", "model": "dear"}, {"provider": "local", "model": "plain"}]);
+        json["prices"] = json!({"local/plain": {"input": 1, "output": 1}});
+    }));
+    let mut stream = admitted(&vm, PLAIN);
+    stream.answer(200, JSON, false);
+    stream.answer_body(ANSWER.as_bytes(), true);
+    let record = stream.log();
+    assert_eq!((&record["model_sent"], &record["unpriced_targets"]), (&json!("plain"), &json!("local/dear")));
+    assert_eq!(counter("farebox_unpriced_targets_total{provider:local}"), Some(1));
+}
+
+#[test]
 fn a_stream_that_goes_on_holds_more_and_others_are_refused_meanwhile() {
     let vm = with_budgets(json!([{"name": "day", "window": "day", "limit_output_tokens": 60}]));
     let body = r#"{"model":"plain","stream":true,"max_tokens":10}"#;

@@ -189,9 +189,10 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
     let priced =
         ["charged_tier", "cost_source"].map(|name| record.as_object_mut().unwrap().remove(name).unwrap());
     assert_eq!(priced, ["standard", "price"]);
-    for figure in ["measure", "limit", "spent", "held", "estimate"] {
-        let figure = record.as_object_mut().unwrap().remove(&format!("budget_{figure}"));
-        assert_eq!(figure, Some(Value::Null), "only of a refusal");
+    let others = ["measure", "limit", "spent", "held", "estimate"].map(|figure| format!("budget_{figure}"));
+    let others = others.iter().map(String::as_str);
+    for name in others.chain(["would_downgrade_by", "would_downgrade_to", "unpriced_targets"]) {
+        assert_eq!(record.as_object_mut().unwrap().remove(name), Some(Value::Null), "{name}");
     }
     assert_eq!(
         record,

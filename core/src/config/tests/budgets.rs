@@ -36,7 +36,7 @@ fn everything_that_a_budget_says_is_kept() {
             ],
         },
         mode: Mode::Strict,
-        downgrade: Some(Downgrade { model: "fast".into(), from_percent: 90 }),
+        downgrade: Some(Downgrade::new([("*", "fast")], 90)),
         warn_percent: [50, 80].into(),
         running: Running::Cut,
         slots: 1_024,
@@ -55,9 +55,11 @@ fn everything_that_a_budget_says_is_kept() {
     assert_eq!(model.window, Calendar { window: Window::Week, offset_minutes: -210 });
     assert_eq!((model.limits.input_tokens, model.limits.output_tokens), (Some(1_000_000), Some(100_000)));
     assert_eq!((model.mode, &*model.warn_percent), (Mode::Check, &[75][..]));
-    assert_eq!(model.downgrade, Some(Downgrade { model: "local/smollm2".into(), from_percent: 80 }));
+    let steps = [("gpt-*", "fast"), ("fast", "fast"), ("openai/gpt-4o", "gpt-4o-mini")];
+    assert_eq!(model.downgrade, Some(Downgrade::new(steps, 80)));
     let tenant = budget(&config, "tenant");
     assert_eq!(tenant.at_limit, AtLimit::Shadow);
+    assert_eq!(tenant.downgrade, Some(Downgrade::new([("*", "local/smollm2")], 80)));
     assert_eq!(tenant.per_text(), "provider+header:x-tenant+label:env");
 }
 

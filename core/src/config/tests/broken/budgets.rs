@@ -204,6 +204,24 @@ fn what_is_wrong_with_the_conduct_of_a_budget_is_told() {
             r#""downgrade": {"model": "f*"}"#,
             &[".downgrade.model: must be the name of one model, not a pattern"],
         ),
+        (r#""downgrade": {"model": ["fast"]}"#, &[".downgrade.model: must be a string, not a list"]),
+        (r#""downgrade": {"model": {}}"#, &[".downgrade.model: must name at least one model"]),
+        (
+            r#""downgrade": {"model": {"fats": "fast", "*": "fats", "f*": "g*", "a{b}": "fast", "?": 1}}"#,
+            &[
+                r#".downgrade.model.fats: no model has this name (did you mean "fast"?)"#,
+                r#".downgrade.model["*"]: no model has this name (did you mean "fast"?)"#,
+                r#".downgrade.model["f*"]: must be the name of one model, not a pattern"#,
+                r#".downgrade.model["a{b}"]: the name must be 1 to 256 visible ASCII characters without a space or a brace"#,
+                r#".downgrade.model["?"]: must be a string, not a number"#,
+            ],
+        ),
+        (
+            r#""downgrade": {"model": {"*": "fast", "fast": "local/x"}}"#,
+            &[
+                r#".downgrade.model.fast: "local/x" leads back to itself; say for the model that is to be the last that it leads to itself"#,
+            ],
+        ),
         (r#""warn_percent": 101"#, &[".warn_percent: must be a whole number from 1 to 100"]),
         (
             r#""warn_percent": [0, 10, 20, 30, "40"]"#,
@@ -214,11 +232,8 @@ fn what_is_wrong_with_the_conduct_of_a_budget_is_told() {
             ],
         ),
         (
-            r#""at_limit": "shadow", "running": "cut", "downgrade": {"model": "fast"}"#,
-            &[
-                ".running: a budget that only watches cuts no answer; leave \"at_limit\" out",
-                ".downgrade: a budget that only watches sends no request to another model; leave \"at_limit\" out",
-            ],
+            r#""at_limit": "shadow", "running": "cut""#,
+            &[".running: a budget that only watches cuts no answer; leave \"at_limit\" out"],
         ),
     ]);
 }
