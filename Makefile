@@ -177,6 +177,8 @@ validate: build .venv/.installed ## Let Envoy check what every sample becomes, a
 e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filter, between the official clients and a scripted provider
 	@$(need_rust)
 	$(call step,testing end to end)
+	@# Some tests have it write the files that Envoy watches.
+	@cargo build --quiet -p farebox-cli
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests

@@ -7,11 +7,15 @@ checks both. The last part shows what an operator sees of a mistake: the place o
 """
 
 import json
+import math
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+
+import yaml
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 ENVOY = PROJECT / ".venv/bin/envoy"
@@ -27,6 +31,25 @@ def render(farebox: str, sample: pathlib.Path) -> str:
     """The Envoy configuration that follows from `sample`."""
     command = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
     return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+
+def assembled(farebox: str, sample: pathlib.Path) -> str:
+    """The files that a running Envoy takes over, as the one configuration that they make together: Envoy does not look
+    into such files when it validates."""
+    folder = RUN / "dynamic"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
+    subprocess.run([*command, "--dynamic", folder], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    # Each has to be a document by itself.
+    bootstrap, listeners, clusters = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("envoy", "lds", "cds")
+    )
+    del bootstrap["dynamic_resources"]
+    resources = {"listeners": listeners["resources"], "clusters": clusters["resources"]}
+    for resource in (*resources["listeners"], *resources["clusters"]):
+        del resource["@type"]
+    bootstrap["static_resources"] = bootstrap.get("static_resources", {}) | resources
+    return yaml.safe_dump(bootstrap, default_flow_style=None, width=math.inf)
 
 
 def validate(name: str, text: str) -> subprocess.CompletedProcess[str]:
@@ -57,11 +80,12 @@ def main() -> int:
     main_sample = PROJECT / "envoy/farebox.json"
     samples = [main_sample, *sorted((PROJECT / "envoy/samples").glob("*.json"))]
     for sample in samples:
-        verdict = validate(sample.stem, render(farebox, sample))
-        if verdict.returncode != 0:
-            print(f"Envoy refuses what {sample.relative_to(PROJECT)} becomes:\n{verdict.stdout}", file=sys.stderr)
-            return 1
-    print(f"  what {len(samples)} samples become is accepted")
+        for text in (render(farebox, sample), assembled(farebox, sample)):
+            verdict = validate(sample.stem, text)
+            if verdict.returncode != 0:
+                print(f"Envoy refuses what {sample.relative_to(PROJECT)} becomes:\n{verdict.stdout}", file=sys.stderr)
+                return 1
+    print(f"  what {len(samples)} samples become is accepted, as one file and as several")
 
     broken = render(farebox, main_sample)
     for right, wrong in MISTAKES:

@@ -36,6 +36,8 @@ pub(crate) enum CheckError {
     Broken(String, ConfigErrors),
     /// A configuration that is accepted, and what is odd about it; its name.
     Odd(String, Vec<ConfigError>),
+    /// Good, and not written; why.
+    Unwritten(String),
     /// Several of these.
     Several(Vec<Self>),
 }
@@ -186,6 +188,7 @@ impl fmt::Display for CheckError {
                 write!(f, "{name}: {count} warning{}", plural(count))?;
                 warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
             }
+            Self::Unwritten(why) => f.write_str(why),
             Self::Several(errors) => errors.iter().enumerate().try_for_each(|(index, error)| {
                 let line = if index == 0 { "" } else { "\n" };
                 write!(f, "{line}{error}")

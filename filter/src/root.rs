@@ -32,7 +32,16 @@ impl Root {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        // Envoy keeps the timer of a root context that is gone, and wakes up for it twice a second in every worker, until
+        // it is restarted. What is left to do another root context does: ticks are for the worker.
+        if let Err(error) = host::tick_every(0) {
+            log::error!("the timer of a configuration that is gone goes on: {error}");
+        }
+        true
+    }
+}
 
 impl RootContext for Root {
     fn on_vm_start(&mut self, size: usize) -> bool {

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 
 /// Bytes of Envoy's log that a failing test prints.
 const TAIL: usize = 6_000;
+/// Seconds after which what runs on a listener that is replaced is cut.
+const DRAIN_SECONDS: u32 = 1;
 /// Environment variables of the sample that could leak a developer's own secrets into a test.
 const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 
@@ -175,7 +177,9 @@ impl Setup {
             discover_listener(&mut bootstrap, folder.path());
         }
         let Self { workers, environment, .. } = self;
-        Launch { folder, bootstrap, overlay: None, workers, environment }.start_with(discovered).await
+        Launch { folder, bootstrap, overlay: None, workers, environment }
+            .start_with(discovered, DRAIN_SECONDS)
+            .await
     }
 }
 
@@ -200,10 +204,18 @@ impl Launch {
     /// # Errors
     /// [`Refused`] if Envoy exits before it serves.
     pub async fn start(self) -> Result<Envoy, Refused> {
-        self.start_with(None).await
+        self.start_with(None, DRAIN_SECONDS).await
     }
 
-    async fn start_with(self, discovered: Option<Value>) -> Result<Envoy, Refused> {
+    /// The same, where streams on a listener that is replaced have so long to end.
+    ///
+    /// # Errors
+    /// [`Refused`] if Envoy exits before it serves.
+    pub async fn start_with_drain(self, seconds: u32) -> Result<Envoy, Refused> {
+        self.start_with(None, seconds).await
+    }
+
+    async fn start_with(self, discovered: Option<Value>, drain: u32) -> Result<Envoy, Refused> {
         let folder = self.folder;
         let config = folder.path().join("envoy.json");
         fs::write(&config, self.bootstrap.to_string()).expect("the folder can be written");
@@ -213,7 +225,7 @@ impl Launch {
         command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
         command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
-        command.args(["--file-flush-interval-msec", "10", "--drain-time-s", "1"]);
+        command.args(["--file-flush-interval-msec", "10", "--drain-time-s", &drain.to_string()]);
         if let Some(overlay) = &self.overlay {
             command.args(["--config-yaml", &overlay.to_string()]);
         }
@@ -221,7 +233,9 @@ impl Launch {
             command.env_remove(name);
         }
         command.envs(self.environment);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        // A configuration that no test has changed writes its access log there.
+        let access = File::create(folder.path().join("access.log")).expect("the folder can be written");
+        let child = command.stdin(Stdio::null()).stdout(access).stderr(log).spawn();
         let process = Process { child: child.expect("Envoy can be run"), folder };
         Envoy::ready(process, discovered).await
     }

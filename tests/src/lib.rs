@@ -15,6 +15,7 @@ pub mod config;
 pub mod crowd;
 pub mod dice;
 pub mod drain;
+pub mod dynamic;
 pub mod envoy;
 pub mod envoy_gateway;
 pub mod fleet;

@@ -37,3 +37,16 @@ pub fn wasm() -> PathBuf {
     );
     wasm
 }
+
+/// The `farebox` command, of the profile that the tests are of.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn command() -> PathBuf {
+    let tests = std::env::current_exe().expect("a program knows where it is");
+    let profile = tests.ancestors().nth(2).expect("tests are in deps, in the profile's folder");
+    let command = profile.join("farebox");
+    assert!(command.exists(), "{} is missing: cargo build -p farebox-cli", command.display());
+    command
+}

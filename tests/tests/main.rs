@@ -6,6 +6,7 @@ mod budgets;
 mod configuration;
 mod crowds;
 mod dialects;
+mod dynamic;
 mod failover;
 mod harness;
 mod identity;

@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod cluster;
+mod dynamic;
 mod envoy_gateway;
 mod image;
 mod istio;
@@ -46,7 +47,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Host {
-    Envoy(Options),
+    Envoy(dynamic::Command),
     Istio(istio::Options),
     EnvoyGateway(envoy_gateway::Options),
     Plain(plain::Options),
@@ -112,7 +113,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 /// [`CheckError`] if the configuration is not good, or good and not enough to know where its providers are.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let file = match &arguments.host {
-        Host::Envoy(options) => &options.file,
+        Host::Envoy(command) => &command.options.file,
         Host::Istio(options) => &options.file,
         Host::EnvoyGateway(options) => &options.file,
         Host::Plain(options) => &options.file,
@@ -122,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     // Secrets are not needed to write down which variables hold them.
     let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned())).map_err(broken)?;
     let open = match &arguments.host {
-        Host::Envoy(options) => sample::open(options.address.ip()),
+        Host::Envoy(command) => sample::open(command.options.address.ip()),
         Host::Istio(_) | Host::EnvoyGateway(_) | Host::Plain(_) => Some(sample::KUBERNETES.to_owned()),
     };
     let public = open.map(|place| sample::mistakes(&json, &place)).unwrap_or_default();
@@ -142,7 +143,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
         let _ = writeln!(std::io::stderr(), "{}", lost::message(&lost, &name));
     }
     let written = match &arguments.host {
-        Host::Envoy(options) => Ok(bootstrap::write(options, &plan)),
+        Host::Envoy(command) => {
+            let written = dynamic::write(command, &plan).map_err(CheckError::Unwritten)?;
+            written.notes.iter().for_each(|note| drop(writeln!(std::io::stderr(), "{note}")));
+            return Ok(written.text);
+        }
         Host::Istio(options) => istio::write(options, &plan),
         Host::EnvoyGateway(options) => envoy_gateway::write(options, &plan),
         Host::Plain(options) => Ok(plain::write(options, &plan)),

@@ -90,7 +90,7 @@ pub(super) fn without_idle_anchors(text: &str) -> String {
 }
 
 /// Whether this is a key as pieces have it, and not text of the configuration that is written into one.
-fn is_plain_key(text: &str) -> bool {
+pub(super) fn is_plain_key(text: &str) -> bool {
     let key = text.trim_start().trim_start_matches("- ");
     !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod documents;
+mod dynamic;
 mod import;
 mod keygen;
 mod mesh;

@@ -63,6 +63,12 @@ fn no_anchor_is_without_use_or_there_twice() {
             }
             read += 1;
         }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strict");
+        let dynamic = farebox(["render", "envoy", "-", "--dynamic", folder.to_str().unwrap()]);
+        assert!(dynamic.stdin(&json).run().success, "{name}");
+        for file in ["cds.yaml", "lds.yaml", "envoy.yaml"] {
+            check(&std::fs::read_to_string(folder.join(file)).unwrap(), &format!("{name}, {file}"));
+        }
     }
     assert!(read > 30, "{read}");
 }

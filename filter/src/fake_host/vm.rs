@@ -5,7 +5,7 @@ use std::panic;
 use std::rc::{Rc, Weak};
 use std::sync::Once;
 
-use proxy_wasm::traits::{HttpContext, RootContext};
+use proxy_wasm::traits::{Context as _, HttpContext, RootContext};
 use proxy_wasm::types::LogLevel;
 
 use super::{Stream, Upstream, reset, with};
@@ -94,6 +94,13 @@ impl Vm {
         });
         let context: Box<dyn HttpContext> = root.borrow().create_http_context(id).unwrap();
         Stream::new(id, context, root)
+    }
+
+    /// Takes the current root context away, as Envoy does when nobody uses its configuration any more; says whether it
+    /// lets that happen at once.
+    pub(crate) fn end(&self) -> bool {
+        with(|host| host.current = 0);
+        self.current.borrow().borrow_mut().on_done()
     }
 
     /// Has the timer of every root context fire.

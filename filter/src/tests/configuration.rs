@@ -15,6 +15,12 @@ fn a_configuration_is_said_in_one_line_and_asks_for_ticks() {
 }
 
 #[test]
+fn a_configuration_that_is_gone_leaves_no_timer_behind() {
+    let vm = start();
+    assert_eq!((vm.end(), tick_ms()), (true, Some(0)));
+}
+
+#[test]
 fn a_refused_configuration_leaves_the_one_before() {
     let vm = start();
     let broken = [
