@@ -177,7 +177,7 @@ def explain(ports: dict[str, int]) -> str:
             provider("openai", "OPENAI_API_KEY"),
             provider("anthropic", "ANTHROPIC_API_KEY"),
             "",
-            "A chat, the same as a stream, and what this key has spent so far:",
+            "A chat, the same as a stream, what this key has spent so far, and what was counted (nothing before a request):",
             "",
             f"{curl} -d '{body('What is a turnstile?')}'",
             "",
@@ -185,7 +185,9 @@ def explain(ports: dict[str, int]) -> str:
             "",
             f"curl -s {base}/farebox/usage -H 'authorization: Bearer {KEY}'",
             "",
-            f"Metrics: http://127.0.0.1:{ports['FAREBOX_ADMIN_PORT']}/stats/prometheus?filter=farebox",
+            # With the `_`, because Envoy's own metrics of the listener are called `farebox.` too.
+            f"curl -s 'http://127.0.0.1:{ports['FAREBOX_ADMIN_PORT']}/stats/prometheus?filter=farebox_'",
+            "",
             "Each request is a line below and in .run/access.log. Ctrl-C stops everything.",
             "",
         )

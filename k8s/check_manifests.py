@@ -20,6 +20,8 @@ import jsonschema
 import yaml
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+# How long a stream may go on when its pod is asked to end.
+STREAM_SECONDS = 600
 FOLDERS = sorted(path.parent for path in FOLDER.glob("*/*/kustomization.yaml"))
 # Where every resource keeps these.
 COMMON = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"$ref": "#/$defs/metadata"}}
@@ -106,9 +108,47 @@ def mistakes_together(resources: list[dict]) -> list[str]:
         found.append(f"a gateway's pods need one NetworkPolicy, and have {len(policies)}")
     for deployment in of_kind(resources, "Deployment"):
         found += mistakes_of_policy(policies[0]["spec"], deployment["spec"]["template"]) if policies else []
+    found += mistakes_of_ending(resources)
     for patches in of_kind(resources, "EnvoyFilter"):
         found += mistakes_of_patches(patches["spec"]["configPatches"], hosts)
     return found
+
+
+def mistakes_of_ending(resources: list[dict]) -> list[str]:
+    """What would cut streams when a pod is asked to end: whoever ends Envoy has to wait for them, and be given the time."""
+    found = []
+    overlays = [resource["data"]["deployment"] for resource in of_kind(resources, "ConfigMap") if "deployment" in resource["data"]]
+    for overlay in overlays:
+        found += mistakes_of_agent(yaml.safe_load(overlay)["spec"]["template"]["spec"])
+    for pod in (deployment["spec"]["template"]["spec"] for deployment in of_kind(resources, "Deployment")):
+        wait = min(container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0) for container in pod["containers"])
+        if wait < STREAM_SECONDS or pod.get("terminationGracePeriodSeconds", 30) <= wait:
+            found.append("a pod has no time to end its streams: preStop, terminationGracePeriodSeconds")
+    for proxy in of_kind(resources, "EnvoyProxy"):
+        if proxy["spec"].get("shutdown", {}).get("drainTimeout") != f"{STREAM_SECONDS}s":
+            found.append("a pod of Envoy Gateway's has no time to end its streams: shutdown.drainTimeout")
+    gateways = [gateway for gateway in of_kind(resources, "Gateway") if gateway["spec"]["gatewayClassName"] == "istio"]
+    if len(overlays) != len(gateways):
+        found.append("a gateway of Istio's has no overlay that says how it ends")
+    return found
+
+
+def mistakes_of_agent(pod: dict) -> list[str]:
+    """What would have Istio's agent cut the streams of a pod."""
+    found = []
+    for container in pod["containers"]:
+        if {"name": "EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "value": "true"} not in container["env"]:
+            found.append("Istio's agent would end Envoy 5 seconds after it is asked to: EXIT_ON_ZERO_ACTIVE_CONNECTIONS")
+    if pod.get("terminationGracePeriodSeconds", 30) <= STREAM_SECONDS:
+        found.append("a pod of Istio's has no time to end its streams: terminationGracePeriodSeconds")
+    return found
+
+
+def mistakes_of_page() -> list[str]:
+    """What the page has people write into their own pods, whose sidecars are no manifests of ours."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    pods = [yaml.safe_load(block)["spec"] for block in blocks if "istio-proxy" in block]
+    return [mistake for pod in pods for mistake in mistakes_of_agent(pod)] if pods else ["there is no sidecar in it"]
 
 
 def mistakes_of_policy(policy: dict, template: dict) -> list[str]:
@@ -244,6 +284,7 @@ def main() -> int:
         found += [f"{name}: {mistake}" for mistake in mistakes(resources, kinds)]
         for path in sorted(folder.glob("*.yaml")):
             found += [f"{name}: {path.name}: nothing refers to &{anchor}" for anchor in anchors(path.read_text())]
+    found += [f"README.md: {mistake}" for mistake in mistakes_of_page()]
     for mistake in found:
         print(mistake, file=sys.stderr)
     if found:

@@ -138,3 +138,23 @@ async fn a_provider_comes_and_another_goes_without_a_request_that_fails() {
     assert_eq!(stream.all().await.last().map(String::as_str), Some("[DONE]"));
     assert!(!stream.broken);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_envoy_has_not_leaves_it_with_the_configuration_before() {
+    let provider = Provider::start().await;
+    let one = plugin(&[DEMO], 9, &[("local", &provider)]);
+    let dynamic = Dynamic::start(&one, 600).await;
+    let mut more = one.clone();
+    more["keys"] = json!([key(DEMO, "search"), key(NEW, "search")]);
+    more["providers"]["local"]["credentials"] = json!([{"env": "FAREBOX_TEST_NEW"}]);
+    let outcome = dynamic.render(&more);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success() && said.contains("FAREBOX_TEST_NEW"), "{outcome:?}");
+    dynamic.envoy.stat_reaches("listener_manager.lds.update_rejected", 1).await;
+    assert_eq!(Client::new(&dynamic.envoy, NEW).get("/v1/models").await.status, 401);
+    assert_eq!(Client::new(&dynamic.envoy, DEMO).get("/v1/models").await.status, 200);
+
+    more["providers"]["local"]["credentials"][0]["optional"] = json!(true);
+    assert!(dynamic.render(&more).status.success());
+    is_let_in(&dynamic.envoy, NEW).await;
+}

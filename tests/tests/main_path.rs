@@ -7,6 +7,7 @@ use farebox_tests::gateway::Gateway;
 use farebox_tests::patience::until;
 use farebox_tests::raw::Raw;
 use farebox_tests::script::Reply;
+use farebox_tests::workspace;
 use serde_json::{Value, json};
 
 /// 11 input tokens at $1 and 5 output tokens at $10 a million.
@@ -344,4 +345,20 @@ async fn a_websocket_is_refused_at_once_with_a_record_and_reaches_no_provider() 
         assert_eq!(record["path"], path);
     }
     assert_eq!(gateway.provider.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_that_make_run_names_are_ours_alone() {
+    let script = std::fs::read_to_string(workspace::root().join("envoy/run.py")).unwrap();
+    let (_, query) = script.split_once("/stats/prometheus?").expect("it names them");
+    let query = query.split(['\'', '"']).next().unwrap();
+    let gateway = Gateway::basic().await;
+    assert_eq!(gateway.client.chat("fast").await.status, 200);
+    let text = until("metrics", async || {
+        let text = gateway.envoy.admin(&format!("/stats/prometheus?{query}")).await;
+        text.contains("farebox_requests_total{").then_some(text)
+    })
+    .await;
+    let mut samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert!(samples.all(|line| line.starts_with("farebox_")), "{text}");
 }
