@@ -134,7 +134,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
     let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
     let lost = match &arguments.host {
-        Host::Envoy(options) => lost::with_own(options.version, &plan),
+        Host::Envoy(command) => lost::with_own(command.options.version, &plan),
         Host::Istio(options) => options.lost(&plan),
         Host::EnvoyGateway(options) => options.lost(&plan),
         Host::Plain(options) => lost::with_own(options.version(), &plan),

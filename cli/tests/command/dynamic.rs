@@ -49,20 +49,14 @@ fn the_files_together_say_what_one_file_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let samples = fs::read_dir(root.join("envoy/samples")).unwrap().map(|entry| entry.unwrap().path());
     let samples = samples.filter(|file| file.extension().is_some_and(|kind| kind == "json"));
-    for sample in samples.chain([root.join("envoy/farebox.json")]) {
+    let samples: Vec<PathBuf> = samples.chain([root.join("envoy/farebox.json")]).collect();
+    let versions = ["1.36", "1.38", "1.40"];
+    for (sample, version) in samples.iter().flat_map(|sample| versions.map(|version| (sample, version))) {
         let (folder, sample) = (folder("together"), sample.to_str().unwrap());
-        let dynamic = farebox([
-            "render",
-            "envoy",
-            sample,
-            "--metrics",
-            "127.0.0.1:9",
-            "--dynamic",
-            folder.to_str().unwrap(),
-        ]);
-        let dynamic = dynamic.run();
-        assert!(dynamic.success && dynamic.stderr.is_empty(), "{dynamic:?}");
-        let one = farebox(["render", "envoy", sample, "--metrics", "127.0.0.1:9"]).run();
+        let arguments = ["render", "envoy", sample, "--metrics", "127.0.0.1:9", "--envoy", version];
+        let dynamic = arguments.into_iter().chain(["--dynamic", folder.to_str().unwrap()]);
+        let (dynamic, one) = (farebox(dynamic).run(), farebox(arguments).run());
+        assert!(dynamic.success && dynamic.stderr == one.stderr, "{dynamic:?}");
         let mut one: Value = serde_saphyr::from_str(&one.stdout).unwrap();
         let mut bootstrap = parsed(&folder, "envoy.yaml");
         for (file, member, kind) in [
@@ -73,7 +67,7 @@ fn the_files_together_say_what_one_file_says() {
             for resource in resources.as_array_mut().unwrap() {
                 assert_eq!(resource.as_object_mut().unwrap().remove("@type").unwrap(), kind);
             }
-            assert_eq!(one["static_resources"][member].take(), resources, "{sample}, {file}");
+            assert_eq!(one["static_resources"][member].take(), resources, "{sample}, {version}, {file}");
             one["static_resources"].as_object_mut().unwrap().remove(member);
             let text = text(&folder, file);
             assert!(
