@@ -4,9 +4,10 @@
 //! knows nothing else. What an attempt leaves for the next one is a [`Leg`]: the target and the key.
 //!
 //! ```text
-//! ## connection failed, reset, too slow, 5xx, 529, an error or nothing before the first token   => next target
-//! ## the key, its account, its limits   => another key of the same provider, else the next target
-//! ## the model is not there   => next target
+//! ## connection failed, reset, too slow, 5xx, 529, an error or nothing before the first token   => another host, else the next target
+//! ## the key, its account   => another key of the same provider, else the next target
+//! ## its limits   => another key, else another host, else the next target
+//! ## the model is not there   => another host, else the next target
 //! ## prompt too long   => the first target that is meant for it
 //! ## an option that was added here is refused   => the same target, without it
 //! ## any other 4xx   => none: the request is at fault
@@ -14,7 +15,12 @@
 //!
 //! Whose fault an answer was is decided in `failure.rs`.
 //!
+//! Another host is one of the same provider, of which Envoy takes one that this request was not sent to
+//! (`retry_host_predicate`). The last attempt is kept for the next target, if there is one: all hosts may be down.
+//!
 //! Does not send anything: Envoy's router does, as often as the request says that it may.
+
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
@@ -68,6 +74,8 @@ pub struct Leg {
     pub suspects: u64,
     /// Options that the gateway adds are left out: this target has refused one.
     pub bare: bool,
+    /// How many hosts of this provider have failed.
+    pub failed_hosts: usize,
 }
 
 /// How an attempt went wrong.
@@ -191,7 +199,7 @@ impl Chain {
             let stop = self.stops.get(index)?;
             let provider = config.providers.get(stop.provider.as_str())?;
             let key = keyring.choose(provider, (&stop.model, endpoint), tried, self.draw, now)?;
-            Some(Leg { stop: index, key, number, tried, suspects: 0, bare: false })
+            Some(Leg { stop: index, key, number, tried, suspects: 0, bare: false, failed_hosts: 0 })
         };
         let later = |long: bool| {
             let from = if long && !at_long { 0 } else { leg.stop + 1 };
@@ -202,20 +210,29 @@ impl Chain {
         let another_key = || {
             let suspect = if matches!(failure, Failure::Access(_)) { bit(leg.key) } else { 0 };
             let other = usable(leg.stop, leg.tried | bit(leg.key)).filter(|other| other.key != leg.key)?;
-            Some(Leg { suspects: leg.suspects | suspect, bare: leg.bare, ..other })
+            let Leg { bare, failed_hosts, .. } = leg;
+            Some(Leg { suspects: leg.suspects | suspect, bare, failed_hosts, ..other })
+        };
+        let another_host = || {
+            let failed_hosts = leg.failed_hosts + 1;
+            let provider = config.providers.get(self.stops.get(leg.stop)?.provider.as_str())?;
+            let is_last = number.checked_add(1) == Some(self.attempts);
+            if failed_hosts >= provider.hosts() || (is_last && later(at_long).is_some()) {
+                return None;
+            }
+            Some(Leg { number, failed_hosts, ..leg })
         };
         match failure {
             Failure::ContextLength => later(true),
             Failure::Option if leg.bare => None,
             Failure::Option => Some(Leg { number, bare: true, ..leg }),
-            Failure::Key
-            | Failure::Account
-            | Failure::Allowance
-            | Failure::Access(_)
-            | Failure::RateLimited(_) => another_key().or_else(|| later(at_long)),
+            Failure::Key | Failure::Account | Failure::Allowance | Failure::Access(_) => {
+                another_key().or_else(|| later(at_long))
+            }
+            Failure::RateLimited(_) => another_key().or_else(another_host).or_else(|| later(at_long)),
             Failure::Size => another_key().or_else(|| later(at_long)).or_else(|| later(true)),
             // What was too long elsewhere has nowhere to go but to targets that are meant for it.
-            _ => later(at_long),
+            _ => another_host().or_else(|| later(at_long)),
         }
     }
 
@@ -259,7 +276,7 @@ impl Leg {
     /// The first leg of a chain, with this key.
     #[must_use]
     pub fn first(key: usize) -> Self {
-        Self { stop: 0, key, number: 0, tried: 0, suspects: 0, bare: false }
+        Self { stop: 0, key, number: 0, tried: 0, suspects: 0, bare: false, failed_hosts: 0 }
     }
 
     /// The keys of its pool that were refused without a word about why, now that this one has got an answer.
@@ -270,8 +287,8 @@ impl Leg {
     /// The text that the next attempt reads.
     #[must_use]
     pub fn to_text(self) -> String {
-        let Self { stop, key, number, tried, suspects, bare } = self;
-        format!("{stop} {key} {number} {tried} {suspects} {}", u8::from(bare))
+        let Self { stop, key, number, tried, suspects, bare, failed_hosts } = self;
+        format!("{stop} {key} {number} {tried} {suspects} {} {failed_hosts}", u8::from(bare))
     }
 
     /// Reads what [`Leg::to_text`] wrote.
@@ -285,6 +302,7 @@ impl Leg {
             tried: parts.next()?.parse().ok()?,
             suspects: parts.next()?.parse().ok()?,
             bare: parts.next()? == "1",
+            failed_hosts: parts.next()?.parse().ok()?,
         };
         parts.next().is_none().then_some(leg)
     }
@@ -306,18 +324,21 @@ impl Leg {
     #[must_use]
     pub fn destination(self, chain: &Chain, config: &Config) -> Option<Destination> {
         let Stop { provider, model, .. } = chain.stops.get(self.stop)?;
-        let provider: &std::rc::Rc<Provider> = config.providers.get(provider.as_str())?;
-        Some(Destination { provider: std::rc::Rc::clone(provider), model: model.clone() })
+        let provider: &Rc<Provider> = config.providers.get(provider.as_str())?;
+        Some(Destination { provider: Rc::clone(provider), model: model.clone() })
     }
 }
 
-/// How many attempts can be of use: one for each target and one for every other key.
+/// How many attempts can be of use: one for each target, one for every other key and one for every other host.
 fn of_use(stops: &[Stop], config: &Config) -> u32 {
-    let keys = |stop: &Stop| {
-        let provider = config.providers.get(stop.provider.as_str());
-        provider.map_or(1, |provider| provider.keys().len().max(1))
-    };
-    u32::try_from(stops.iter().map(keys).sum::<usize>()).unwrap_or(u32::MAX)
+    let attempts = |stop: &Stop| config.providers.get(stop.provider.as_str()).map_or(1, ways_to);
+    u32::try_from(stops.iter().map(attempts).sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+/// How often a request may be sent to this provider.
+#[must_use]
+pub fn ways_to(provider: &Rc<Provider>) -> usize {
+    provider.keys().len().max(1) + provider.hosts() - 1
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn an_answer_costs_what_its_provider_bills_for_it() {
         ("perplexity", completions, "sonar", none, chat(""), "0.01212", standard),
         // A search that nobody says.
         ("openai", completions, "gpt-5-search-api", none, chat(""), "0.01085", standard),
-        ("openai", completions, "gpt-4o-mini-search-preview", none, chat(""), "0.010054", standard),
+        ("openai", completions, "gpt-4o-mini-search-preview", none, chat(""), "0.025054", standard),
     ] {
         let answer = Answer { provider, path, model, headers, body: &body };
         let (got, by, _) = charged(&answer);

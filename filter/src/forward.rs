@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use farebox_core::api::{self, has_secret};
 use farebox_core::ask::{Ask, CompletionMember};
-use farebox_core::chain::{Chain, Leg};
+use farebox_core::chain::{Chain, Leg, ways_to};
 use farebox_core::config::{Config, Provider};
 use farebox_core::dialect::{Api, Served};
 use farebox_core::head::RequestHead;
@@ -135,7 +135,7 @@ impl Departure<'_> {
             return Ok(false);
         };
         if admission.plan.targets.len() + admission.plan.long.len() < 2
-            && admission.target.provider.keys().len() < 2
+            && ways_to(&admission.target.provider) < 2
         {
             return Ok(false);
         }

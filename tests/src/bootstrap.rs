@@ -28,8 +28,8 @@ pub struct Variations {
     pub without_access_log: bool,
     /// Names of environment variables the filter may read, besides those of the sample.
     pub environment: Vec<String>,
-    /// More clusters than the sample has, and what serves there; `None`: they have no host.
-    pub clusters: Vec<(String, Option<SocketAddr>)>,
+    /// More clusters than the sample has, and what serves there; may be no host.
+    pub clusters: Vec<(String, Vec<SocketAddr>)>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
     /// How large Envoy's heap may be.
@@ -160,14 +160,25 @@ fn leave_attempts_out(router: &mut Value) {
 }
 
 /// Clusters like `local`, which requests may be sent to.
-fn add_clusters(bootstrap: &mut Value, clusters: &[(String, Option<SocketAddr>)]) {
-    for (name, provider) in clusters {
+fn add_clusters(bootstrap: &mut Value, clusters: &[(String, Vec<SocketAddr>)]) {
+    for (name, hosts) in clusters {
         let all = bootstrap["static_resources"]["clusters"].as_array_mut().expect("the sample has clusters");
         let mut cluster = all.iter().find(|cluster| cluster["name"] == "local").expect("it has one").clone();
         cluster["name"] = json!(name);
-        match provider {
-            Some(provider) => point_at(&mut cluster, *provider),
-            None => cluster["load_assignment"] = json!({"cluster_name": name, "endpoints": []}),
+        match &**hosts {
+            [] => cluster["load_assignment"] = json!({"cluster_name": name, "endpoints": []}),
+            [provider] => point_at(&mut cluster, *provider),
+            [first, others @ ..] => {
+                point_at(&mut cluster, *first);
+                let endpoints = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"].as_array_mut();
+                let others = others.iter().map(|other| json!({"endpoint": {"address": address(*other)}}));
+                endpoints.expect("there is one").extend(others);
+                // As `farebox render` has it for pools.
+                cluster["lb_policy"] = json!("LEAST_REQUEST");
+                cluster["least_request_lb_config"] =
+                    json!({"slow_start_config": {"slow_start_window": "30s"}});
+                cluster["common_lb_config"] = json!({"healthy_panic_threshold": {"value": 1}});
+            }
         }
         all.push(cluster);
         let route =

@@ -119,14 +119,21 @@ impl Setup {
     /// Adds a cluster of this name for what serves at `provider`.
     #[must_use]
     pub fn cluster(mut self, name: &str, provider: SocketAddr) -> Self {
-        self.variations.clusters.push((name.to_owned(), Some(provider)));
+        self.variations.clusters.push((name.to_owned(), vec![provider]));
+        self
+    }
+
+    /// Adds a cluster of this name with several hosts.
+    #[must_use]
+    pub fn pool(mut self, name: &str, hosts: &[SocketAddr]) -> Self {
+        self.variations.clusters.push((name.to_owned(), hosts.to_vec()));
         self
     }
 
     /// Adds a cluster of this name that has no host: its name was not found, or no host of it is healthy.
     #[must_use]
     pub fn empty_cluster(mut self, name: &str) -> Self {
-        self.variations.clusters.push((name.to_owned(), None));
+        self.variations.clusters.push((name.to_owned(), Vec::new()));
         self
     }
 

@@ -32,7 +32,13 @@ impl Fleet {
 
     /// As set up. There are a cluster `dead` too, at which nothing listens, and a cluster `empty` without hosts.
     pub async fn run(setup: Setup) -> Self {
+        Self::run_with(setup, |setup, _| setup).await
+    }
+
+    /// As set up, and changed once it is known where `a`, `b` and `c` listen.
+    pub async fn run_with(setup: Setup, change: impl FnOnce(Setup, [SocketAddr; 3]) -> Setup) -> Self {
         let providers = [Provider::start().await, Provider::start().await, Provider::start().await];
+        let setup = change(setup, providers.each_ref().map(Provider::address));
         let named = NAMES.iter().zip(&providers);
         let setup = named.fold(setup, |setup, (name, provider)| setup.cluster(name, provider.address()));
         let envoy = setup.cluster("dead", nobody()).empty_cluster("empty").start(&providers[0]).await;
@@ -134,7 +140,8 @@ fn variable(name: &str) -> String {
 }
 
 /// An address at which nothing listens.
-fn nobody() -> SocketAddr {
+#[must_use]
+pub fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound socket has an address")
 }

@@ -5,6 +5,7 @@
 mod addressing;
 mod endings;
 mod faults;
+mod hosts;
 mod money;
 mod numbers;
 mod options;

@@ -16,6 +16,7 @@ mod modes;
 mod odd;
 mod overload;
 mod pushes;
+mod refused;
 mod routing;
 mod running;
 mod sdks;

@@ -27,6 +27,15 @@ pub(crate) fn without_failover(config: &Config, json: &str) -> Vec<ConfigError> 
                 ),
             );
         }
+        let hosts = provider.hosts();
+        if hosts > 1 {
+            say(
+                path::member(&at, "endpoints"),
+                format!(
+                    "each request is sent to one of {hosts} hosts; when that one fails, no other is tried"
+                ),
+            );
+        }
     }
     for name in names("models") {
         let patterns = config.patterns.iter().map(|(_, model)| model);

@@ -3,10 +3,11 @@
 use crate::shell::{Outcome, farebox};
 use serde_json::Value;
 
-/// Two keys, two targets, one for long prompts, and everything that is said of failover.
+/// Two keys, two hosts, two targets, one for long prompts, and everything that is said of failover.
 const PLUGIN: &str = r#"{
   "version": "v1", "keys": [],
   "providers": {
+    "vllm": {"dialect": "openai", "endpoints": ["http://10.0.0.1:8000", "http://10.0.0.2:8000"]},
     "openai": {"preset": "openai", "credentials": [{"env": "ONE"}, {"env": "TWO"}]},
     "groq": {"preset": "groq", "credentials": [{"env": "GROQ"}]},
     "bedrock": {"preset": "bedrock", "host": "bedrock-runtime.eu-central-1.amazonaws.com", "credentials": {"envoy": "aws", "region": "eu-central-1"}}
@@ -21,7 +22,8 @@ const PLUGIN: &str = r#"{
 }"#;
 
 /// What of it is lost where nothing is sent a second time.
-const LOST: [&str; 7] = [
+const LOST: [&str; 8] = [
+    "providers.vllm.endpoints: each request is sent to one of 2 hosts; when that one fails, no other is tried",
     "providers.openai.credentials: each request is sent with one of 2 keys; when that one fails, no other is tried and it does not rest",
     "models.drawn: has 2 targets: a request is sent to the one that is drawn by weight, and to no other when that fails",
     "models.fast: has 2 targets: a request is sent to the first that can take it, and to no other when that fails",

@@ -11,7 +11,7 @@ use crate::identity::digest;
 use crate::keyring::Rest;
 use crate::ledger::MemoryStore;
 
-/// The providers `a`, `b` and `c` (no keys) and `pool` (three keys), all of OpenAI's dialect.
+/// The providers `a`, `b` and `c` (no keys), `pool` (three keys) and `hosts` (three hosts), all of OpenAI's dialect.
 fn config(attempts: u32) -> Config {
     let sha256: String = digest(b"fb_k_x").iter().map(|byte| format!("{byte:02x}")).collect();
     let json = json!({
@@ -20,6 +20,7 @@ fn config(attempts: u32) -> Config {
         "providers": {
             "a": {"dialect": "openai"}, "b": {"dialect": "openai"}, "c": {"dialect": "openai"},
             "pool": {"dialect": "openai", "credentials": [{"env": "K0"}, {"env": "K1"}, {"env": "K2"}]},
+            "hosts": {"dialect": "openai", "endpoints": ["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"]},
         },
         "models": {"m": [{"provider": "a"}]},
         "failover": {"attempts": attempts},
@@ -97,8 +98,44 @@ fn attempts_are_no_more_than_there_are_targets_and_keys() {
         (vec!["pool"], 3),
         (vec!["pool", "a"], 4),
         (vec!["pool", "a", "b", "c"], 5),
+        (vec!["hosts"], 3),
+        (vec!["hosts", "+a"], 4),
     ] {
         assert_eq!(chain(&config(5), &stops, 0).attempts, attempts, "{stops:?}");
+    }
+}
+
+#[test]
+fn what_one_host_fails_at_another_one_of_its_provider_does_and_the_last_attempt_is_for_the_next_target() {
+    let at_hosts = [
+        Failure::NoAnswer,
+        DOWN,
+        Failure::AnswerError,
+        Failure::StreamError,
+        Failure::EmptyStream,
+        Failure::Model,
+        Failure::RateLimited(None),
+    ];
+    for (attempts, expected) in [
+        (5, vec!["hosts", "hosts", "hosts", "a", "b"]),
+        (3, vec!["hosts", "hosts", "a"]),
+        (2, vec!["hosts", "a"]),
+    ] {
+        let config = config(attempts);
+        let chain = chain(&config, &["hosts", "a", "b"], 0);
+        for failure in at_hosts {
+            assert_eq!(visited(&config, &chain, &[failure; 5]), expected, "{failure:?}");
+        }
+    }
+    let config = config(5);
+    let alone = chain(&config, &["hosts", "+a"], 0);
+    assert_eq!(visited(&config, &alone, &[DOWN; 5]), ["hosts", "hosts", "hosts"]);
+    assert_eq!(visited(&config, &alone, &[DOWN, Failure::ContextLength]), ["hosts", "hosts", "a"]);
+    for failure in [Failure::Key, Failure::Access(403), Failure::Account, Failure::ContextLength] {
+        assert_eq!(
+            visited(&config, &alone, &[failure]).len(),
+            1 + usize::from(failure == Failure::ContextLength)
+        );
     }
 }
 
@@ -249,7 +286,7 @@ proptest! {
 
     #[test]
     fn a_leg_is_read_as_it_was_written(stop: usize, key: usize, number: u32, draw: u64) {
-        let leg = Leg { stop, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1 };
+        let leg = Leg { stop, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1, failed_hosts: key };
         prop_assert_eq!(Leg::read(leg.to_text().as_bytes()), Some(leg));
         let began = Millis(draw);
         prop_assert_eq!(Leg::read_begun(leg.begun_text(began).as_bytes()), Some((leg, began)));
@@ -266,9 +303,9 @@ proptest! {
         draw: u64, failure in failure(),
     ) {
         let config = config(5);
-        let chain = chain(&config, &["a", "pool", "b", "+c"], draw);
+        let chain = chain(&config, &["a", "pool", "hosts", "b", "+c"], draw);
         let store = MemoryStore::default();
-        let leg = Leg { stop, number, ..Leg::first(key) };
+        let leg = Leg { stop, number, failed_hosts: key, ..Leg::first(key) };
         if let Some(next) = chain.next(&config, &Keyring::new(&store), CHAT, leg, failure, NOW) {
             prop_assert!(next.stop < chain.stops.len());
             let keys = config.providers[chain.stops[next.stop].provider.as_str()].keys().len();

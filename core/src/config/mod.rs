@@ -172,7 +172,8 @@ pub struct Provider {
     pub base_path: Option<Box<str>>,
     /// The known provider it was said to be: a name of the table of presets.
     pub preset: Option<&'static str>,
-    /// Where it listens, for the bootstrap that the command-line tool writes. Empty: nobody said.
+    /// Where it listens, for the bootstrap that the command-line tool writes and to know how many they are. Empty: nobody
+    /// said.
     pub endpoints: Vec<Endpoint>,
     /// How it is authenticated to.
     pub credential: Credential,
@@ -193,6 +194,12 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// How many hosts it is known to have: what one of them fails at another one may do.
+    #[must_use]
+    pub fn hosts(&self) -> usize {
+        self.endpoints.len().max(1)
+    }
+
     /// The keys that may be sent to it; none if it wants none, or if Envoy adds it.
     #[must_use]
     pub fn keys(&self) -> &[PoolKey] {

@@ -3,7 +3,7 @@
 //! Two counts stand side by side: `billed_units` and `tokens`, which also counts what Cohere puts into
 //! the prompt. What is billed is what counts. A stream says it in its last event, under `delta`.
 //!
-//! Source: Cohere API reference, version 2: Chat, Embed and Rerank.
+//! Source: Cohere API reference, version 2: Chat, Embed and Rerank; version 1: Embed.
 
 use super::field::{CONTENT, count, no_content};
 use super::{Count, Field};
@@ -30,7 +30,7 @@ static CALL: &[Shape<Field>] = &[
         .with_rest(&CONTENT),
 ];
 
-/// Answers and stream events of `/v2/chat`, answers of `/v2/embed` and `/v2/rerank`.
+/// Answers and stream events of `/v2/chat`, answers of `/v2/embed`, `/v1/embed` and `/v2/rerank`.
 pub static ANSWER: Shape<Field> = Shape::document(&[
     Shape::value("type", Field::EventKind),
     Shape::value("error", Field::Error),

@@ -50,6 +50,8 @@ const ANTHROPIC: &[(&str, Endpoint)] =
 const COHERE: &[(&str, Endpoint)] = &[
     ("/v2/chat", Endpoint::CohereChat),
     ("/v2/embed", Endpoint::CohereEmbed),
+    // What is asked and answered is alike; the version before differs in its defaults.
+    ("/v1/embed", Endpoint::CohereEmbed),
     ("/v2/rerank", Endpoint::CohereRerank),
 ];
 

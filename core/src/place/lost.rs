@@ -28,11 +28,10 @@ const BEGINNINGS: [&str; 5] = ["/v1", "/v1beta", "/v2", "/api", ""];
 const PATH_BYTES: usize = 256;
 
 /// APIs that are known and not served: what their paths begin with, whose they are, and what people call them.
-pub const UNSUPPORTED: [(&str, Dialect, &str); 12] = [
+pub const UNSUPPORTED: [(&str, Dialect, &str); 11] = [
     ("/v1/interactions", Dialect::Gemini, "Gemini's Interactions API"),
     ("/v1beta/interactions", Dialect::Gemini, "Gemini's Interactions API"),
     ("/v1/chat", Dialect::Cohere, "version 1 of Cohere's API: use /v2/chat"),
-    ("/v1/embed", Dialect::Cohere, "version 1 of Cohere's API: use /v2/embed"),
     ("/v1/generate", Dialect::Cohere, "version 1 of Cohere's API: use /v2/chat"),
     ("/v1/messages/batches", Dialect::Anthropic, "Anthropic's Message Batches API"),
     ("/v1/files", Dialect::OpenAi, "the Files API"),

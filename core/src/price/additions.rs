@@ -66,6 +66,21 @@ mod tests {
     }
 
     #[test]
+    fn every_line_has_a_source_and_a_day() {
+        let is_source = |line: &str| {
+            line.starts_with("# 2026-") && line.get(2..12).is_some_and(|day| Millis::parse(day).is_some())
+        };
+        let mut sourced = false;
+        for (line, before) in ADDED.lines().zip(core::iter::once("").chain(ADDED.lines())) {
+            if line.starts_with('#') && !before.starts_with('#') {
+                sourced = false;
+            }
+            sourced |= is_source(line);
+            assert!(line.starts_with('#') || sourced, "{line}");
+        }
+    }
+
+    #[test]
     fn every_row_can_be_read_and_has_a_provider_of_the_catalogue() {
         for row in rows() {
             let is_read = factor(&row).is_some() || row::quote(row.what).is_some() || row.what == BY_REQUEST;
@@ -113,7 +128,7 @@ mod tests {
                 "openai",
                 "gpt-4o-mini-search-preview-2025-03-11",
                 [(Kind::Input, 0), (Kind::Output, 0)],
-                "0.01",
+                "0.025",
             ),
             ("openai", "gpt-4o-search-preview", [(Kind::Input, 0), (Kind::Output, 0)], "0.025"),
         ] {

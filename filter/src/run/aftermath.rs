@@ -23,6 +23,8 @@ impl Run {
         let Destination { provider, model } = &self.destination;
         let endpoint = self.endpoint().map_or("", Endpoint::name);
         let (rest, ms) = match failure {
+            // What one host has too much of, or has not loaded, others may have.
+            Failure::RateLimited(_) | Failure::Model if provider.hosts() > 1 => return,
             Failure::Key | Failure::Account => (Rest::Key(self.leg.key), policy.unauthorized_ms),
             Failure::RateLimited(wait_ms) => {
                 (Rest::KeyFor(self.leg.key, model), wait_ms.unwrap_or(policy.rate_limited_ms))

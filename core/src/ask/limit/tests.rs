@@ -156,6 +156,7 @@ fn what_has_no_limit_cannot_be_limited() {
         "/v1/messages/count_tokens",
         "/v1beta/models/g:embedContent",
         "/v1beta/models/g:countTokens",
+        "/v1/embed",
         "/v2/embed",
         "/v2/rerank",
         "/api/embed",
