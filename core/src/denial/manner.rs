@@ -25,6 +25,9 @@ pub enum Client {
     /// An official SDK of OpenAI or Anthropic, or what is built with one: obeys `x-should-retry`, and tells 429 to its
     /// program as the error that programs catch.
     Sdk,
+    /// What takes raw answers from such an SDK and has rules of its own for them, as litellm does: tries 429 again
+    /// whatever the headers say, and so does what is built with it for 402 and 403 too.
+    Wrapped,
     /// OpenAI's Codex: tries everything again but 400 and some 429, of which it shows words of its own.
     Codex,
     /// Any other.
@@ -36,12 +39,24 @@ impl Client {
     /// Who sends a request with this head.
     #[must_use]
     pub fn of(head: &RequestHead) -> Self {
-        if head.first("user-agent").is_some_and(|agent| agent.starts_with(b"codex")) {
-            Self::Codex
-        } else if head.first("x-stainless-lang").is_some() {
-            Self::Sdk
-        } else {
-            Self::Other
+        let mut client = Self::Other;
+        for (name, value) in head.iter() {
+            match name {
+                b"user-agent" if value.starts_with(b"codex") => return Self::Codex,
+                b"x-stainless-raw-response" => client = Self::Wrapped,
+                b"x-stainless-lang" if client == Self::Other => client = Self::Sdk,
+                _ => {}
+            }
+        }
+        client
+    }
+
+    /// The status of what is final and would be told with `status`: one that this client does not try again.
+    fn final_status(self, status: u16) -> u16 {
+        match (self, status) {
+            // It goes on without WebSockets then, at once.
+            (Self::Codex, 426) | (Self::Wrapped, 401 | 404) | (Self::Sdk | Self::Other, _) => status,
+            (Self::Codex | Self::Wrapped, _) => 400,
         }
     }
 }
@@ -67,7 +82,7 @@ impl Denial {
 
     pub(super) fn manner(&self, dialect: Dialect, client: Client, now: Millis) -> Manner {
         let Self::Budget { lack, resets_at, forced_status, .. } = self else {
-            return self.plain_manner();
+            return self.plain_manner(client);
         };
         let soon = |status, ms| Manner { status, wait_ms: Some(ms), is_final: false, lasts_ms: Some(ms) };
         let lasts_ms = match lack {
@@ -80,7 +95,7 @@ impl Denial {
             return soon(forced_status.unwrap_or(429), ms);
         }
         let status = forced_status.unwrap_or(match (client, dialect) {
-            (Client::Codex, _) => 400,
+            (Client::Codex | Client::Wrapped, _) => client.final_status(402),
             (Client::Sdk, _) | (_, Dialect::Gemini) => 429,
             // Whoever does not know `x-should-retry` tries 429 again, and nearly nobody 402.
             (Client::Other, _) => 402,
@@ -89,12 +104,15 @@ impl Denial {
     }
 
     /// The same of what is no matter of a budget.
-    fn plain_manner(&self) -> Manner {
+    fn plain_manner(&self, client: Client) -> Manner {
         let waits =
             matches!(self, Self::Crowded(_) | Self::Counts(_) | Self::Store(_) | Self::HostUnsupported);
         let wait_ms = if let Self::Counts(ms) = self { Some(*ms) } else { waits.then_some(MOMENT_MS) };
         // A connection that failed cost nobody anything; who was waited for in vain may have worked.
         let may_pass = matches!(self, Self::Unanswered(503) | Self::ProviderError(429 | 500.., _));
-        Manner { status: self.plain_status(), wait_ms, is_final: !waits && !may_pass, lasts_ms: wait_ms }
+        let is_final = !waits && !may_pass;
+        let status = self.plain_status();
+        let status = if is_final { client.final_status(status) } else { status };
+        Manner { status, wait_ms, is_final, lasts_ms: wait_ms }
     }
 }

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::testing::{self, NOW};
+use crate::head::RequestHead;
 use crate::window::Window;
+
+const CLIENTS: [Client; 4] = [Client::Sdk, Client::Wrapped, Client::Codex, Client::Other];
 
 fn budget(window: Window) -> Denial {
     lacking(window, Lack::Room)
@@ -129,7 +132,7 @@ fn who_sends_two_credentials_is_told_in_which_headers() {
 #[test]
 fn what_others_hold_is_waited_for_like_a_turn_and_said_in_other_words() {
     let denial = lacking(Window::Day, Lack::Held);
-    for client in [Client::Sdk, Client::Codex, Client::Other] {
+    for client in CLIENTS {
         let reply = denial.reply(Dialect::OpenAi, client, "id", NOW);
         assert_eq!((reply.status, header(&reply, "retry-after")), (429, Some("1")), "{client:?}");
         assert_eq!(header(&reply, "x-should-retry"), None, "{client:?}");
@@ -152,7 +155,7 @@ fn an_operator_chooses_one_status_for_spent_budgets_and_none_for_what_passes() {
         let account = config.keys["a"].accounts[0].clone().unwrap();
         Denial::budget(&config, account, lack, None, NOW).status(Dialect::Gemini, client, NOW)
     };
-    for client in [Client::Sdk, Client::Codex, Client::Other] {
+    for client in CLIENTS {
         let statuses =
             [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held].map(|lack| status(lack, client));
         assert_eq!(statuses, [402, 402, 402, 429, 429], "{client:?}");
@@ -163,7 +166,7 @@ fn an_operator_chooses_one_status_for_spent_budgets_and_none_for_what_passes() {
 fn no_reply_says_to_come_again_in_more_than_a_minute() {
     for window in [Window::Minute, Window::Hour, Window::Day, Window::Month, Window::Lifetime] {
         for lack in [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held] {
-            for client in [Client::Sdk, Client::Codex, Client::Other] {
+            for client in CLIENTS {
                 let reply = lacking(window, lack).reply(Dialect::OpenAi, client, "id", NOW);
                 let wait = header(&reply, "retry-after").map(|wait| wait.parse::<u64>().unwrap());
                 assert!(wait.is_none_or(|wait| wait <= 60), "{window:?} {lack:?}: {wait:?}");
@@ -171,4 +174,44 @@ fn no_reply_says_to_come_again_in_more_than_a_minute() {
             }
         }
     }
+}
+
+#[test]
+fn who_tries_all_but_400_again_is_told_400_of_whatever_is_final() {
+    let unpriced = Denial::Unpriced("gpt".into());
+    let missing = Denial::Identity(IdentityError::Missing);
+    let lost = Denial::UnknownSubject("team".into());
+    for (denial, plain, wrapped, codex) in [
+        (&unpriced, 403, 400, 400),
+        (&Denial::TooLarge(1), 413, 400, 400),
+        // Programs tell these from others, and litellm tries neither again.
+        (&missing, 401, 401, 400),
+        (&lost, 404, 404, 400),
+        // Codex goes on without WebSockets.
+        (&Denial::Upgrade, 426, 400, 426),
+        // What may pass is no matter of who asks.
+        (&Denial::HostUnsupported, 503, 503, 503),
+        (&Denial::Crowded(Crowd::Key), 429, 429, 429),
+        (&Denial::Unanswered(503), 503, 503, 503),
+    ] {
+        let status = |client| denial.status(Dialect::OpenAi, client, NOW);
+        assert_eq!(CLIENTS.map(status), [plain, wrapped, codex, plain], "{denial:?}");
+    }
+}
+
+#[test]
+fn clients_are_known_in_whatever_order_their_headers_come() {
+    let (lang, raw, codex) = (
+        ("x-stainless-lang", "python"),
+        ("x-stainless-raw-response", "true"),
+        ("user-agent", "codex_exec/0.171.0"),
+    );
+    let of = |headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Client::of(&RequestHead::new(headers.collect()))
+    };
+    assert_eq!(of(&[lang]), Client::Sdk);
+    assert_eq!((of(&[lang, raw]), of(&[raw, lang])), (Client::Wrapped, Client::Wrapped));
+    assert_eq!((of(&[lang, codex]), of(&[codex, raw])), (Client::Codex, Client::Codex));
+    assert_eq!((of(&[]), of(&[("user-agent", "opencode/1.18.33")])), (Client::Other, Client::Other));
 }
