@@ -136,12 +136,12 @@ def bootstrap(folder: pathlib.Path, ports: tuple, provider: int) -> dict:
 class Run:
     """One agent, started once."""
 
-    def __init__(self, agent: str, folder: pathlib.Path, gateway: Gateway) -> None:
+    def __init__(self, agent: str, folder: pathlib.Path, base: str) -> None:
         home, self.work = folder / "home", folder / "work"
         home.mkdir()
         self.work.mkdir()
         task = f"Write the word {WORD} into the file {self.work}/note.txt, read the file, and tell me what it has."
-        self.start = AGENTS[agent](home, task, gateway.base, KEY)
+        self.start = AGENTS[agent](home, task, base, KEY)
         self.out = folder / "agent.log"
         self.began = time.monotonic()
         with self.out.open("wb") as out:
@@ -251,7 +251,7 @@ def one(agent: str, prepare: object, check: object, folder: pathlib.Path) -> str
     try:
         prepare(gateway, provider)
         provider.calls.clear()
-        run = Run(agent, folder, gateway)
+        run = Run(agent, folder, gateway.base)
         try:
             return check(run, gateway, provider)
         finally:
@@ -264,7 +264,7 @@ def one(agent: str, prepare: object, check: object, folder: pathlib.Path) -> str
 
 
 def record(path: pathlib.Path, provider: Provider) -> None:
-    """Keeps what an agent sent and was answered: what tests/agents/shapes.py makes shapes of."""
+    """Keeps what came to the script, for who looks into a failure."""
     calls = [{**call, "answer": vars(call["answer"])} for call in provider.calls]
     path.write_text(json.dumps(calls, indent=1))
 
