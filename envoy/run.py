@@ -188,6 +188,7 @@ def explain(ports: dict[str, int]) -> str:
             # With the `_`, because Envoy's own metrics of the listener are called `farebox.` too.
             f"curl -s 'http://127.0.0.1:{ports['FAREBOX_ADMIN_PORT']}/stats/prometheus?filter=farebox_'",
             "",
+            f"Claude Code, Codex, Gemini CLI, opencode, aider, SDKs: docs/client-setup.md has what to set; the key is {KEY}.",
             "Each request is a line below and in .run/access.log. Ctrl-C stops everything.",
             "",
         )

@@ -25,8 +25,8 @@ pub enum Client {
     /// An official SDK of OpenAI or Anthropic, or what is built with one: obeys `x-should-retry`, and tells 429 to its
     /// program as the error that programs catch.
     Sdk,
-    /// What takes raw answers from such an SDK and has rules of its own for them, as litellm does: tries 429 again
-    /// whatever the headers say, and so does what is built with it for 402 and 403 too.
+    /// litellm, and what takes raw answers from such an SDK as it does: has rules of its own, and tries 429 again
+    /// whatever the headers say. What is built with it does so for 402 and 403 too.
     Wrapped,
     /// OpenAI's Codex: tries everything again but 400 and some 429, of which it shows words of its own.
     Codex,
@@ -43,6 +43,7 @@ impl Client {
         for (name, value) in head.iter() {
             match name {
                 b"user-agent" if value.starts_with(b"codex") => return Self::Codex,
+                b"user-agent" if value.starts_with(b"litellm") => client = Self::Wrapped,
                 b"x-stainless-raw-response" => client = Self::Wrapped,
                 b"x-stainless-lang" if client == Self::Other => client = Self::Sdk,
                 _ => {}

@@ -212,6 +212,7 @@ fn clients_are_known_in_whatever_order_their_headers_come() {
     };
     assert_eq!(of(&[lang]), Client::Sdk);
     assert_eq!((of(&[lang, raw]), of(&[raw, lang])), (Client::Wrapped, Client::Wrapped));
+    assert_eq!(of(&[("user-agent", "litellm/1.110.2")]), Client::Wrapped);
     assert_eq!((of(&[lang, codex]), of(&[codex, raw])), (Client::Codex, Client::Codex));
     assert_eq!((of(&[]), of(&[("user-agent", "opencode/1.18.33")])), (Client::Other, Client::Other));
 }
