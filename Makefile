@@ -196,7 +196,7 @@ odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers t
 agents: build .venv/.installed .tools/agents/.installed ## Claude Code, Codex, Gemini CLI, opencode and aider through Farebox; AGENTS=aider for one
 	@$(need_rust)
 	@cargo build --quiet -p farebox-cli
-	$(call step,running real agents: a task, nothing left, and others in the way)
+	$(call step,running real agents through a task and with nothing left and with others in the way)
 	@AGENTS=$(AGENTS) .venv/bin/python tests/agents/run.py
 
 ##@ Speed

@@ -1,6 +1,7 @@
 //! The filter's contexts, driven as Envoy drives them: what goes on to a provider, what the client gets,
 //! what is written down and what is charged.
 
+mod agents;
 mod attempts;
 mod bodies;
 mod budgets;

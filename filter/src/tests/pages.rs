@@ -91,8 +91,8 @@ fn a_wrong_base_url_is_told_the_right_path_in_the_clients_dialect() {
         head.extend(pairs(&[header]));
         assert_eq!(stream.request(head, false), Action::Pause, "{path}");
         let response = stream.response().unwrap();
-        // Claude Code shows no message of a 404.
-        let status = if meant == "/v1/messages" { 400 } else { 404 };
+        // Claude Code shows no message of a 404, and Codex asks six times.
+        let status = if ["/v1/messages", "/v1/responses"].contains(&meant) { 400 } else { 404 };
         assert_eq!(response.status, status, "{path}");
         assert_eq!(response.header("x-farebox-denied"), ["unknown_endpoint"], "{path}");
         let message = text(response.json());
