@@ -97,7 +97,7 @@ impl Record<'_> {
     /// The record as one line of JSON, every member present.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut line = Line(String::with_capacity(1024));
+        let mut line = Line(String::with_capacity(1280));
         line.0.push('{');
         let said = |read: fn(&Attribution) -> &Option<crate::text::Label>| {
             self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())

@@ -345,6 +345,33 @@ fn a_key_that_is_refused_rests_for_the_gateway_too() {
 }
 
 #[test]
+fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_and_nothing_rests() {
+    let mut pool: Value = serde_json::from_str(&two()).unwrap();
+    pool["providers"]["paid"]["endpoints"] = json!(["http://10.0.0.1", "http://10.0.0.2"]);
+    let pool = pool.to_string();
+    let gateway = Vm::start(&pool);
+    let stream = admitted(&gateway, ASKED);
+    let setting = Setting { gateway, behind: Vm::behind_the_router(&pool), stream };
+    let mut credentials = Vec::new();
+    for status in [429, 404] {
+        let mut attempt = setting.sent();
+        credentials.push(attempt.sent().unwrap().header("authorization"));
+        attempt.answer(status, JSON, false);
+        attempt.answer_body(br#"{"error":{"message":"no","code":"model_not_found"}}"#, true);
+        assert!(attempt.answer_header("x-envoy-ratelimited").is_empty(), "{status} is retried");
+    }
+    assert_eq!(credentials.first(), credentials.last(), "both were sent to the pool");
+    let other = setting.sent();
+    assert_ne!(
+        credentials.first(),
+        Some(&other.sent().unwrap().header("authorization")),
+        "then to the next target"
+    );
+    let stream = admitted(&setting.gateway, ASKED);
+    assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("paid-cluster"), "it does not rest");
+}
+
+#[test]
 fn a_role_that_is_unknown_is_refused() {
     let vm = Vm::without_a_configuration();
     assert!(vm.take_role(b"") && vm.take_role(b" attempt\n"));
