@@ -158,3 +158,31 @@ async fn a_variable_that_envoy_has_not_leaves_it_with_the_configuration_before()
     assert!(dynamic.render(&more).status.success());
     is_let_in(&dynamic.envoy, NEW).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_key_out_of_a_file_is_exchanged_without_a_restart() {
+    let (provider, folder) = (Provider::start().await, tempfile::tempdir().unwrap());
+    provider.answer(|request| Answers::default().reply(request));
+    let file = folder.path().join("key.json");
+    let write = |key: &str| {
+        let secret = json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            "name": "key", "generic_secret": {"secret": {"inline_string": key}},
+        });
+        let new = file.with_extension("new");
+        std::fs::write(&new, json!({"resources": [secret]}).to_string()).unwrap();
+        std::fs::rename(new, &file).unwrap();
+    };
+    write("sk-first");
+    let mut config = plugin(&[DEMO], 1_000, &[("local", &provider)]);
+    config["providers"]["local"]["credentials"] = json!({"envoy": "file", "path": file});
+    let dynamic = Dynamic::start(&config, 600).await;
+    let sent = async || {
+        assert_eq!(Client::new(&dynamic.envoy, DEMO).chat("local").await.status, 200);
+        provider.last().header("authorization")
+    };
+    assert_eq!(sent().await, ["Bearer sk-first"]);
+    write("sk-second");
+    until("the second key", async || (sent().await == ["Bearer sk-second"]).then_some(())).await;
+    assert!(dynamic.render(&config).stderr.is_empty());
+}

@@ -18,8 +18,10 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let Plan { source, json, config, providers, sites } = plan;
     let mut sheet = Sheet::default();
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
-    let (has_gcp, has_azure) =
-        (has(|signing| *signing == Signing::Gcp), has(|signing| matches!(signing, Signing::Azure { .. })));
+    let (has_files, has_azure) = (
+        has(|signing| matches!(signing, Signing::Gcp | Signing::File { .. })),
+        has(|signing| matches!(signing, Signing::Azure { .. })),
+    );
     let version = options.version;
     let (attempt_idle, stream_idle) = idle_seconds(config, version.fails_over());
     let name = |site: &Site<'_>| scalar(&site.provider.cluster);
@@ -38,7 +40,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         sheet.put(include_str!("metrics/listener.yaml"), &[("host", &host), ("port", &port)])
     });
     let (host, port) = socket(&options.address);
-    let node = if has_gcp { include_str!("signing/node.yaml") } else { "" };
+    let node = if has_files { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
     let mut overload = Sheet::default();
     let mut piece = |is_wanted: bool, piece, values: &[(&str, &str)]| {

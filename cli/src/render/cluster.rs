@@ -37,6 +37,8 @@ struct Cluster<'a> {
 struct Signer<'a> {
     signing: &'a Signing,
     gcp_token: &'a str,
+    /// The header for a key out of a file, and what comes before the key there.
+    header: (&'static str, &'static str),
     version: Version,
 }
 
@@ -48,7 +50,7 @@ pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, gcp_token: &str, versi
         tls: site.tls,
         is_pool: site.is_pool(),
         health: site.health_path.map(|path| (path, site.health_host())),
-        signer: site.signing().map(|signing| Signer { signing, gcp_token, version }),
+        signer: site.signing().map(|signing| Signer { signing, gcp_token, header: site.header(), version }),
         version,
         endpoints: site.endpoints,
     };
@@ -151,6 +153,23 @@ impl Signer<'_> {
                 let prefixes = self.version.prefixes_credentials();
                 let piece = if prefixes { piece!("signing/gcp") } else { piece!("signing/gcp_whole") };
                 sheet.put(piece, &[("file", &scalar(self.gcp_token))])
+            }
+            Signing::File { path } => {
+                let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+                let folder = if folder.is_empty() { "/" } else { folder };
+                let (header, prefix) = self.header;
+                let prefix = match prefix {
+                    "" => String::new(),
+                    _ if !self.version.prefixes_credentials() => String::new(),
+                    prefix => format!("header_value_prefix: {}", scalar(prefix)),
+                };
+                let values = [
+                    ("file", &*scalar(path)),
+                    ("folder", &*scalar(folder)),
+                    ("header", header),
+                    ("prefix", &*prefix),
+                ];
+                sheet.put(piece!("signing/file"), &values)
             }
             Signing::Azure { tenant, client_id } => {
                 let client_id = scalar(client_id);

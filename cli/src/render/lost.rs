@@ -33,8 +33,12 @@ pub(super) fn with(version: Version, left_out: bool, plan: &Plan<'_>) -> Option<
 pub(super) fn with_own(version: Version, plan: &Plan<'_>) -> Option<Lost> {
     let mut lost = with(version, false, plan);
     if !version.prefixes_credentials() {
-        let signs = |site: &&Site<'_>| site.signing() == Some(&Signing::Gcp);
-        let message = "Envoy 1.36 puts no word before a secret: the file with the token (--gcp-token) has to say `Bearer ` before it";
+        let signs = |site: &&Site<'_>| match site.signing() {
+            Some(Signing::Gcp) => true,
+            Some(Signing::File { .. }) => !site.header().1.is_empty(),
+            _ => false,
+        };
+        let message = "Envoy 1.36 puts no word before a secret: the file with the token (for Google's: --gcp-token) has to say `Bearer ` before it";
         for site in plan.sites.iter().filter(signs) {
             let path = path::member(&path::member("providers", &site.provider.name), "credentials");
             lost = add(lost, version, path, message);

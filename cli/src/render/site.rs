@@ -48,7 +48,16 @@ impl<'a> Site<'a> {
         }
         if provider.credential == Credential::Envoy && provider.signing.is_none() {
             let message = "does not say which of Envoy's filters makes it: write {\"envoy\": \"aws\", …}, \
-                           {\"envoy\": \"gcp\"} or {\"envoy\": \"azure\", …}";
+                           {\"envoy\": \"gcp\"}, {\"envoy\": \"azure\", …} or {\"envoy\": \"file\", …}";
+            return Err(("credentials", message.to_owned()));
+        }
+        let mut headers = headers(provider);
+        let header = headers.next();
+        if matches!(provider.signing, Some(Signing::File { .. }))
+            && headers.any(|other| Some(other) != header)
+        {
+            let message = "is one key in one header, and the dialects of this provider have several: name one \"dialect\", or write a provider \
+                           for each of them";
             return Err(("credentials", message.to_owned()));
         }
         let tls = first.tls.then(|| certified_name(provider, first)).transpose()?;
@@ -75,11 +84,21 @@ impl<'a> Site<'a> {
         self.provider.signing.as_ref()
     }
 
+    /// The header that carries a key, and what comes before the key there.
+    pub(super) fn header(&self) -> (&'static str, &'static str) {
+        headers(self.provider).next().unwrap_or(("authorization", ""))
+    }
+
     /// The host that a request for the health path names.
     pub(super) fn health_host(&self) -> &str {
         let host = self.provider.host.as_deref();
         host.or_else(|| self.endpoints.first().map(|endpoint| &*endpoint.host)).unwrap_or_default()
     }
+}
+
+/// The header for a key in each of a provider's dialects.
+fn headers(provider: &Provider) -> impl Iterator<Item = (&'static str, &'static str)> {
+    provider.apis.iter().map(|api| provider.header.unwrap_or_else(|| api.credential()))
 }
 
 /// The name that the certificates of a provider are for.

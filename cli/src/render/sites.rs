@@ -42,7 +42,9 @@ fn join<'a>(other: &mut Site<'a>, site: &Site<'a>) -> Result<(), (&'static str, 
         "other endpoints"
     } else if other.tls != site.tls {
         "another host"
-    } else if other.signing() != site.signing() {
+    } else if other.signing() != site.signing()
+        || (matches!(site.signing(), Some(Signing::File { .. })) && other.header() != site.header())
+    {
         "other credentials of Envoy's"
     } else if other.health_path.is_some()
         && site.health_path.is_some()

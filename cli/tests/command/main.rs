@@ -6,6 +6,7 @@ mod check;
 mod documents;
 mod dynamic;
 mod import;
+mod key_files;
 mod keygen;
 mod mesh;
 mod overload;

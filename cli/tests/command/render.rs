@@ -356,7 +356,7 @@ fn who_cannot_be_found_is_told_with_its_path() {
             "providers.c.host: is missing: it is the name that the certificates of all its endpoints are for",
             "providers.d.host: is missing: it is the name that the certificates of all its endpoints are for",
             "providers.e.host: must be the name that the certificate is for, not an address",
-            r#"providers.f.credentials: does not say which of Envoy's filters makes it: write {"envoy": "aws", …}, {"envoy": "gcp"} or {"envoy": "azure", …}"#,
+            r#"providers.f.credentials: does not say which of Envoy's filters makes it: write {"envoy": "aws", …}, {"envoy": "gcp"}, {"envoy": "azure", …} or {"envoy": "file", …}"#,
         ]
     );
 }

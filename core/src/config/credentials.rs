@@ -7,7 +7,7 @@
 
 use super::cursor::Cursor;
 use super::parse::Environment;
-use super::syntax::{ENV, ID, NAME};
+use super::syntax::{BASE_PATH, ENV, ID, NAME};
 use super::{Credential, PoolKey, Secret, Signing};
 
 /// Most keys of one provider.
@@ -26,6 +26,7 @@ enum Signer {
     Aws,
     Gcp,
     Azure,
+    File,
 }
 
 /// A key that is configured.
@@ -51,7 +52,8 @@ pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> Option<(Cre
 }
 
 fn read_signing(at: &Cursor<'_>) -> Option<Signing> {
-    let words = [("aws", Signer::Aws), ("gcp", Signer::Gcp), ("azure", Signer::Azure)];
+    let words =
+        [("aws", Signer::Aws), ("gcp", Signer::Gcp), ("azure", Signer::Azure), ("file", Signer::File)];
     // Which keys are known depends on this one, so it is read before the others are judged.
     let signer = match at.member("envoy") {
         Some(signer) => signer.word(&words)?,
@@ -71,6 +73,10 @@ fn read_signing(at: &Cursor<'_>) -> Option<Signing> {
             let name = |key| fields.need(key).and_then(|at| at.text_as(NAME));
             let (tenant, client_id) = (name("tenant"), name("client_id"));
             Some(Signing::Azure { tenant: tenant?.into(), client_id: client_id?.into() })
+        }
+        Signer::File => {
+            let path = at.fields(&["envoy", "path"])?.need("path")?;
+            Some(Signing::File { path: path.text_as(BASE_PATH)?.into() })
         }
     }
 }

@@ -248,6 +248,11 @@ pub enum Signing {
         /// Its id.
         client_id: Box<str>,
     },
+    /// A key in a file that Envoy reads again when it is replaced.
+    File {
+        /// Where Envoy finds it.
+        path: Box<str>,
+    },
 }
 
 /// One place where a provider listens.

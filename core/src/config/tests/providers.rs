@@ -249,11 +249,13 @@ fn a_key_that_must_be_set_is_missed_even_if_others_are_set() {
 fn what_envoy_signs_with_is_kept_and_is_envoys_credential() {
     let region = Signing::Aws { region: "eu-west-1".into() };
     let azure = Signing::Azure { tenant: "acme.example".into(), client_id: "6731de76".into() };
+    let file = Signing::File { path: "/run/keys/openai.json".into() };
     for (credentials, signing) in [
         (r#""envoy""#, None),
         (r#"{"envoy": "aws", "region": "eu-west-1"}"#, Some(region)),
         (r#"{"envoy": "gcp"}"#, Some(Signing::Gcp)),
         (r#"{"envoy": "azure", "tenant": "acme.example", "client_id": "6731de76"}"#, Some(azure)),
+        (r#"{"envoy": "file", "path": "/run/keys/openai.json"}"#, Some(file)),
     ] {
         let provider = provider(&format!(r#""dialect": "openai", "credentials": {credentials}"#));
         assert_eq!((&provider.credential, &provider.signing), (&Credential::Envoy, &signing));

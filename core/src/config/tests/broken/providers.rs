@@ -101,7 +101,7 @@ fn what_is_wrong_with_credentials_is_told() {
         (&with(r#"{"region": "eu"}"#), &[".credentials: \"envoy\" is missing"]),
         (
             &with(r#"{"envoy": "asw", "region": 7}"#),
-            &[".credentials.envoy: must be one of aws, gcp, azure (did you mean \"aws\"?)"],
+            &[".credentials.envoy: must be one of aws, gcp, azure, file (did you mean \"aws\"?)"],
         ),
         (&with(r#"{"envoy": "aws"}"#), &[".credentials: \"region\" is missing"]),
         (
@@ -118,6 +118,15 @@ fn what_is_wrong_with_credentials_is_told() {
         (
             &with(r#"{"envoy": "azure"}"#),
             &[".credentials: \"tenant\" is missing", ".credentials: \"client_id\" is missing"],
+        ),
+        (&with(r#"{"envoy": "file"}"#), &[".credentials: \"path\" is missing"]),
+        (
+            &with(r#"{"envoy": "file", "path": "key.json"}"#),
+            &[".credentials.path: must be a path that begins with \"/\", without query and fragment"],
+        ),
+        (
+            &with(r#"{"envoy": "file", "path": "/key.json", "region": "eu"}"#),
+            &[".credentials.region: unknown key (known here: envoy, path)"],
         ),
     ]);
 }
