@@ -19,7 +19,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let mut sheet = Sheet::default();
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
     let (has_files, has_azure) = (
-        has(|signing| matches!(signing, Signing::Gcp | Signing::File { .. })),
+        has(|signing| matches!(signing, Signing::Gcp | Signing::File(_))),
         has(|signing| matches!(signing, Signing::Azure { .. })),
     );
     let version = options.version;

@@ -154,7 +154,7 @@ impl Signer<'_> {
                 let piece = if prefixes { piece!("signing/gcp") } else { piece!("signing/gcp_whole") };
                 sheet.put(piece, &[("file", &scalar(self.gcp_token))])
             }
-            Signing::File { path } => {
+            Signing::File(path) => {
                 let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
                 let folder = if folder.is_empty() { "/" } else { folder };
                 let (header, prefix) = self.header;

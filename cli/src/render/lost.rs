@@ -35,7 +35,7 @@ pub(super) fn with_own(version: Version, plan: &Plan<'_>) -> Option<Lost> {
     if !version.prefixes_credentials() {
         let signs = |site: &&Site<'_>| match site.signing() {
             Some(Signing::Gcp) => true,
-            Some(Signing::File { .. }) => !site.header().1.is_empty(),
+            Some(Signing::File(_)) => !site.header().1.is_empty(),
             _ => false,
         };
         let message = "Envoy 1.36 puts no word before a secret: the file with the token (for Google's: --gcp-token) has to say `Bearer ` before it";

@@ -53,9 +53,7 @@ impl<'a> Site<'a> {
         }
         let mut headers = headers(provider);
         let header = headers.next();
-        if matches!(provider.signing, Some(Signing::File { .. }))
-            && headers.any(|other| Some(other) != header)
-        {
+        if matches!(provider.signing, Some(Signing::File(_))) && headers.any(|other| Some(other) != header) {
             let message = "is one key in one header, and the dialects of this provider have several: name one \"dialect\", or write a provider \
                            for each of them";
             return Err(("credentials", message.to_owned()));

@@ -43,7 +43,7 @@ fn join<'a>(other: &mut Site<'a>, site: &Site<'a>) -> Result<(), (&'static str, 
     } else if other.tls != site.tls {
         "another host"
     } else if other.signing() != site.signing()
-        || (matches!(site.signing(), Some(Signing::File { .. })) && other.header() != site.header())
+        || (matches!(site.signing(), Some(Signing::File(_))) && other.header() != site.header())
     {
         "other credentials of Envoy's"
     } else if other.health_path.is_some()

@@ -76,7 +76,7 @@ fn read_signing(at: &Cursor<'_>) -> Option<Signing> {
         }
         Signer::File => {
             let path = at.fields(&["envoy", "path"])?.need("path")?;
-            Some(Signing::File { path: path.text_as(BASE_PATH)?.into() })
+            Some(Signing::File(path.text_as(BASE_PATH)?.into()))
         }
     }
 }

@@ -248,11 +248,8 @@ pub enum Signing {
         /// Its id.
         client_id: Box<str>,
     },
-    /// A key in a file that Envoy reads again when it is replaced.
-    File {
-        /// Where Envoy finds it.
-        path: Box<str>,
-    },
+    /// A key in the file at this path, which Envoy reads again when it is replaced.
+    File(Box<str>),
 }
 
 /// One place where a provider listens.

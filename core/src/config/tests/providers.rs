@@ -249,7 +249,7 @@ fn a_key_that_must_be_set_is_missed_even_if_others_are_set() {
 fn what_envoy_signs_with_is_kept_and_is_envoys_credential() {
     let region = Signing::Aws { region: "eu-west-1".into() };
     let azure = Signing::Azure { tenant: "acme.example".into(), client_id: "6731de76".into() };
-    let file = Signing::File { path: "/run/keys/openai.json".into() };
+    let file = Signing::File("/run/keys/openai.json".into());
     for (credentials, signing) in [
         (r#""envoy""#, None),
         (r#"{"envoy": "aws", "region": "eu-west-1"}"#, Some(region)),
