@@ -46,6 +46,8 @@ pub struct Chain {
     pub asks_for_usage: bool,
     /// Targets in their order; those for long prompts last.
     pub stops: Vec<Stop>,
+    /// Attempts can only be made at the cluster of the one before. Not written down: every attempt knows it by itself.
+    pub confined: bool,
 }
 
 /// One target.
@@ -180,7 +182,18 @@ impl Chain {
             attempts,
             asks_for_usage: false,
             stops,
+            confined: false,
         }
+    }
+
+    /// Leaves out what is not at the cluster of the first target.
+    pub fn confine(&mut self, config: &Config) {
+        let cluster =
+            |stop: &Stop| config.providers.get(stop.provider.as_str()).map(|provider| &provider.cluster);
+        let first = self.stops.first().and_then(cluster);
+        self.stops.retain(|stop| cluster(stop) == first);
+        self.attempts = of_use(&self.stops, config).min(config.failover.attempts);
+        self.confined = true;
     }
 
     /// The next attempt's leg after `leg` went wrong on `endpoint`; `None` if there is nowhere else to go.
@@ -195,9 +208,13 @@ impl Chain {
     ) -> Option<Leg> {
         let number = leg.number.checked_add(1).filter(|number| *number < self.attempts)?;
         let at_long = self.stops.get(leg.stop)?.long;
+        let left = self.stops.get(leg.stop).and_then(|stop| config.providers.get(stop.provider.as_str()));
         let usable = |index: usize, tried: u64| {
             let stop = self.stops.get(index)?;
             let provider = config.providers.get(stop.provider.as_str())?;
+            if self.confined && *provider.cluster != *left?.cluster {
+                return None;
+            }
             let key = keyring.choose(provider, (&stop.model, endpoint), tried, self.draw, now)?;
             Some(Leg { stop: index, key, number, tried, suspects: 0, bare: false, failed_hosts: 0 })
         };
@@ -263,6 +280,7 @@ impl Chain {
             attempts: value.get(3)?.as_u64()?.try_into().ok()?,
             asks_for_usage: value.get(5)?.as_bool()?,
             stops: value.get(4)?.as_array()?.iter().map(stop).collect::<Option<_>>()?,
+            confined: false,
         })
     }
 }

@@ -41,6 +41,7 @@ pub mod route;
 pub mod keyring;
 pub mod failure;
 pub mod chain;
+pub mod behind;
 pub mod price;
 pub mod recent;
 pub mod estimate;

@@ -138,15 +138,19 @@ impl Admitted {
     }
 
     /// Finds out which target answered, if there was a choice.
-    fn arrive(&mut self) {
+    fn arrive(&mut self, worker: &Worker) {
         if !self.sent.chained {
             return;
         }
+        let first = Rc::clone(&self.target.provider);
         let read = |name: &str| host::filter_state(name).unwrap_or_default();
         self.trail = String::from_utf8_lossy(&read(forward::TRAIL)).into_owned();
         self.sunk = Sunk::read(&read(forward::SUNK));
         let chain = Chain::read(&read(forward::CHAIN));
         let leg = Leg::read_begun(&read(forward::AT));
+        if leg.is_some() || is_via_upstream() {
+            worker.saw(&self.config, &first.cluster, leg.is_some());
+        }
         if let (Some(chain), Some((leg, _))) = (chain, leg)
             && let Some(target) = leg.destination(&chain, &self.config)
         {
@@ -156,9 +160,9 @@ impl Admitted {
     }
 
     /// The same for a request of which no answer ever began.
-    pub(crate) fn arrive_late(&mut self) {
+    pub(crate) fn arrive_late(&mut self, worker: &Worker) {
         if self.trail.is_empty() {
-            self.arrive();
+            self.arrive(worker);
         }
     }
 
@@ -174,8 +178,9 @@ impl Admitted {
         head: &RequestHead,
         status: Option<u64>,
         complete: bool,
+        worker: &Worker,
     ) -> Option<Denial> {
-        self.arrive();
+        self.arrive(worker);
         if self.sent.chained && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err() {
             log::error!("a header for the router could not be taken out");
         }

@@ -51,7 +51,7 @@ impl Gateway {
     }
 
     fn settle(&self, mut admitted: Admitted, now: Millis) {
-        admitted.arrive_late();
+        admitted.arrive_late(&self.worker);
         let ending = how_it_ended(&admitted, self.seen.status);
         if ending.is_broken_off() || matches!(ending, Ending::Cut | Ending::Failed | Ending::CutOff) {
             admitted.meter.break_off();

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use farebox_core::api::{self, has_secret};
 use farebox_core::ask::{Ask, CompletionMember};
+use farebox_core::behind::{Leave, Reach};
 use farebox_core::chain::{Chain, Leg, ways_to};
 use farebox_core::config::{Config, Provider};
 use farebox_core::dialect::{Api, Served};
@@ -21,6 +22,7 @@ use farebox_core::window::Millis;
 
 use crate::host::{self, Buffer, HostError, Map};
 use crate::shared_store::SharedStore;
+use crate::worker::Worker;
 
 /// Filter state and request header that name the cluster. The filter state is the one to route by: clients
 /// cannot set it.
@@ -52,6 +54,7 @@ pub(crate) struct Sent {
 /// A request on its way to its first target.
 pub(crate) struct Departure<'a> {
     pub(crate) config: &'a Config,
+    pub(crate) worker: &'a Worker,
     pub(crate) head: &'a RequestHead,
     pub(crate) served: &'a Served,
     pub(crate) ask: &'a Ask,
@@ -147,16 +150,30 @@ impl Departure<'_> {
         if config.headers_only.is_some() {
             return Ok(false);
         }
-        let mut chain =
-            Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
-        let attempts = chain.attempts;
-        if attempts < 2 {
+        // Without the filter behind the router every attempt is the same: one key, one provider, one charge.
+        let leave = self.worker.leave(config, &admission.target.provider.cluster, self.now);
+        if leave == Leave::Once {
             return Ok(false);
         }
+        let mut chain =
+            Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
+        if leave == Leave::Again(Reach::Cluster) {
+            chain.confine(config);
+        }
+        if chain.attempts < 2 {
+            return Ok(false);
+        }
+        if leave == Leave::Trial {
+            chain.attempts = 1;
+        }
+        let retries = chain.attempts - 1;
         chain.asks_for_usage = self.asks_for_usage;
         host::set_property(CHAIN, chain.to_text().as_bytes())?;
         host::set_property(LEG, Leg::first(key).to_text().as_bytes())?;
-        host::set_header(Map::Request, RETRIES_HEADER, (attempts - 1).to_string().as_bytes())?;
+        if retries == 0 {
+            return Ok(true);
+        }
+        host::set_header(Map::Request, RETRIES_HEADER, retries.to_string().as_bytes())?;
         if let Some(ms) = config.failover.first_token_ms.filter(|_| ask.stream) {
             host::set_header(Map::Request, PER_TRY_HEADER, ms.to_string().as_bytes())?;
         }

@@ -194,6 +194,7 @@ impl Gateway {
             && may_ask(&admission.target.provider, served, head.target(), body);
         let departure = Departure {
             config: &config,
+            worker: &self.worker,
             head,
             served,
             ask,
@@ -344,7 +345,7 @@ impl HttpContext for Gateway {
         self.seen.status = status.or(self.seen.status);
         match &mut self.state {
             State::Admitted(admitted) => {
-                if let Some(denial) = admitted.begin(&head, status, end_of_stream) {
+                if let Some(denial) = admitted.begin(&head, status, end_of_stream, &self.worker) {
                     return self.mask(denial);
                 }
                 if let Some(visitor) = &self.visitor {

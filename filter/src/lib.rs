@@ -22,6 +22,7 @@ mod answer;
 mod bound_answer;
 mod browser;
 mod attempt;
+mod behind;
 mod doubt;
 mod ending;
 mod forward;

@@ -77,6 +77,10 @@ impl RootContext for Root {
                     return false;
                 }
                 let config = Rc::new(config);
+                if self.worker.role.get() == Role::Attempt {
+                    // Requests may come before the first tick. To say it once more changes nothing.
+                    self.worker.look_behind(&config, host::now());
+                }
                 self.worker.add(&config);
                 self.config = Some(config);
                 true

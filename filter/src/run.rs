@@ -12,6 +12,7 @@ mod held;
 use std::rc::Rc;
 
 use farebox_core::ask::Ask;
+use farebox_core::behind::Reach;
 use farebox_core::chain::{Chain, Failure, Leg};
 use farebox_core::config::Config;
 use farebox_core::dialect::{Endpoint, Served};
@@ -72,30 +73,42 @@ impl Run {
         let missing = || HostError::NOT_FOUND;
         let Some(text) = state(forward::CHAIN)? else { return Ok(Begun::Only) };
         let config = Rc::clone(config.ok_or_else(missing)?);
-        let chain = Chain::read(&text).ok_or_else(missing)?;
+        let mut chain = Chain::read(&text).ok_or_else(missing)?;
+        match worker.reach(&config) {
+            // To hold an answer there is dangerous, and nothing is sent again.
+            Reach::Nowhere => return Ok(Begun::Only),
+            reach => chain.confined = reach != Reach::Everywhere,
+        }
         let read = |text: Vec<u8>| Leg::read(&text).ok_or_else(missing);
-        let leg = read(state(forward::LEG)?.ok_or_else(missing)?)?;
+        let mut leg = read(state(forward::LEG)?.ok_or_else(missing)?)?;
         let before = state(forward::AT)?;
         let before = before.map(|text| Leg::read_begun(&text).ok_or_else(missing)).transpose()?;
         let (before, sent) = (before.map(|(leg, _)| leg), before.map(|(_, began)| began));
         if before == Some(leg) {
             return Ok(Begun::Repeat);
         }
-        let destination = leg.destination(&chain, &config).ok_or_else(missing)?;
+        let mut destination = leg.destination(&chain, &config).ok_or_else(missing)?;
         // The leg and the cluster are written one after the other. Were only one of them the new one, a key would
         // be sent to another provider than its own.
         if state(forward::CLUSTER)?.as_deref() != Some(destination.provider.cluster.as_bytes()) {
             return Err(missing());
         }
         let reached = host::property("xds\0cluster_name").unwrap_or_default();
-        let left = before.and_then(|leg| leg.destination(&chain, &config)).map(|left| left.provider);
-        if left.is_some_and(|left| left.cluster != destination.provider.cluster) {
-            // An Envoy that does not look the cluster up anew (`refresh_cluster_on_retry`) would bring this attempt's
-            // key to the provider of the one before.
-            if reached.is_empty()
-                || state(forward::REACHED)?.is_none_or(|before| before.is_empty() || before == reached)
-            {
+        if let Some(before) = before
+            && let Some(left) = before.destination(&chain, &config)
+            && left.provider.cluster != destination.provider.cluster
+        {
+            let last = state(forward::REACHED)?.unwrap_or_default();
+            if reached.is_empty() || last.is_empty() {
                 return Err(missing());
+            }
+            // An Envoy that does not pick the cluster anew (`refresh_cluster_on_retry`) has brought this attempt to the
+            // provider of the one before. It goes on as that one: what is said there is all that can be had.
+            if reached == last {
+                worker.astray(&config, host::now());
+                chain.confined = true;
+                leg = Leg { number: leg.number, ..before };
+                destination = left;
             }
         }
         host::set_property(forward::REACHED, &reached)?;

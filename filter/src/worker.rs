@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use farebox_core::admission::Unsettled;
+use farebox_core::behind::Behind;
 use farebox_core::config::Config;
 use farebox_core::counting::Counting;
 use farebox_core::denial::{Client, Denial};
@@ -69,6 +70,8 @@ pub(crate) struct Worker {
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
     /// The bytes of bodies that are not complete.
     pub(crate) pending: RefCell<Pending>,
+    /// What there is behind the router.
+    pub(crate) attempts: RefCell<Behind>,
     /// The counts of tokens that keys have asked for.
     pub(crate) counting: RefCell<Counting>,
     unsettled: RefCell<Vec<Unsettled>>,
@@ -206,6 +209,7 @@ impl Worker {
         self.metrics.tell();
         self.close(now);
         self.claim_all(config, now);
+        self.look_behind(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
             let waited = now.since(waiting.since);
             let doubtful = !self.body_seen.get() && waited >= DOUBT_MS;

@@ -280,7 +280,7 @@ proptest! {
         odd in prop::sample::select(vec!["\"", "\n", "\\", "\u{0}", "東京 🚋", "a\"],[\"b"]),
     ) {
         let stop = |(provider, model, long)| Stop { provider, model: format!("{model}{odd}"), long };
-        let chain = Chain { authority, target, draw, attempts, asks_for_usage: draw % 2 == 1, stops: stops.into_iter().map(stop).collect() };
+        let chain = Chain { authority, target, draw, attempts, asks_for_usage: draw % 2 == 1, stops: stops.into_iter().map(stop).collect(), confined: false };
         prop_assert_eq!(Chain::read(chain.to_text().as_bytes()), Some(chain));
     }
 

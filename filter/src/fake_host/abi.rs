@@ -179,6 +179,13 @@ unsafe extern "C" fn proxy_get_property(
 ) -> u32 {
     let path = unsafe { given(path, path_size) };
     let path = path.strip_prefix(b"filter_state\0").unwrap_or(path);
+    if let Some(number) = path.strip_prefix(b"xds\0node\0user_agent_build_version\0version\0") {
+        return answer(Call::GetProperty, |host| match (number, host.version) {
+            (b"major_number", Some((major, _))) => unsafe { hand_over(&major.to_le_bytes(), data, size) },
+            (b"minor_number", Some((_, minor))) => unsafe { hand_over(&minor.to_le_bytes(), data, size) },
+            _ => NOT_FOUND,
+        });
+    }
     answer(Call::GetProperty, |host| match host.stream().and_then(|stream| stream.properties.get(path)) {
         Some(value) => unsafe { hand_over(value, data, size) },
         None => NOT_FOUND,

@@ -136,6 +136,8 @@ pub(super) struct Host {
     pub(super) streams: HashMap<u32, StreamState>,
     pub(super) configuration: Vec<u8>,
     pub(super) vm_configuration: Vec<u8>,
+    /// What Envoy says of its own version.
+    pub(super) version: Option<(u64, u64)>,
     shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_cas: u32,
     metrics: Vec<Metric>,
@@ -194,6 +196,11 @@ pub(super) fn reset() {
 /// Lets time pass.
 pub(crate) fn advance(ms: u64) {
     with(|host| host.now_ms += ms);
+}
+
+/// Has Envoy say that it is of this version.
+pub(crate) fn be_envoy(version: Option<(u64, u64)>) {
+    with(|host| host.version = version);
 }
 
 /// Makes every `call` fail with `status`.

@@ -55,7 +55,8 @@ impl Vm {
         Upstream::new(id, context, stream)
     }
 
-    fn empty() -> Self {
+    /// A worker of the same Envoy that has not configured the filter yet.
+    pub(crate) fn empty() -> Self {
         let worker = Rc::default();
         let root = Rc::new(RefCell::new(Root::new(Rc::clone(&worker))));
         Self { worker, current: RefCell::new(root), earlier: RefCell::default() }

@@ -1,6 +1,7 @@
 //! Attempts behind the router: each is sent with its own address or not at all, whatever the host does.
 
 mod hostile;
+mod limited;
 
 use proxy_wasm::types::Action;
 

@@ -92,20 +92,3 @@ proptest! {
         prop_assert_eq!(team(&setting.gateway).1, nothing());
     }
 }
-
-#[test]
-fn a_router_that_keeps_to_the_first_cluster_gets_no_other_providers_key() {
-    let mut setting = Setting::new(ASKED);
-    let mut first = setting.sent();
-    assert_eq!(first.answer(500, JSON, true), Action::Continue);
-    // Next is `second`, as the filter state says; an Envoy before 1.39 sends it where the first one went.
-    let mut next = setting.attempt();
-    next.reroute("paid-cluster");
-    next.request(&setting.body(), false);
-    assert!(next.sent().is_none());
-    assert_eq!(next.replies(), [503]);
-    assert_eq!(counter("farebox_host_unsupported_total"), Some(1));
-    let headers = setting.stream.sent().unwrap().header("authorization");
-    assert!(!headers.iter().any(|value| value.contains(SECOND_SECRET)), "{headers:?}");
-    setting.stream.log();
-}
