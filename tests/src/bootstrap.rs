@@ -32,6 +32,14 @@ pub struct Variations {
     pub clusters: Vec<(String, Vec<SocketAddr>)>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
+    /// Leaves out the filter behind the router alone.
+    pub without_attempt_filter: bool,
+    /// Leaves out that the router picks the cluster anew for another attempt.
+    pub without_refresh: bool,
+    /// The Envoy that the sample is written for, as `farebox render envoy --envoy` calls it; `None`: the newest.
+    pub version: Option<&'static str>,
+    /// Puts in what the newest Envoy is told about attempts, for an older one.
+    pub newest_attempts: bool,
     /// How large Envoy's heap may be.
     pub heap: Option<u64>,
 }
@@ -45,6 +53,25 @@ pub fn sample() -> Value {
     let path = workspace::root().join("envoy/envoy.yaml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_yaml_ng::from_str(&text).expect("envoy.yaml is YAML")
+}
+
+/// What a plugin configuration becomes for an Envoy of this version.
+///
+/// # Panics
+/// If the `farebox` command refuses it.
+#[must_use]
+pub fn written(plugin: &Path, version: &str) -> String {
+    let mut command = std::process::Command::new(workspace::command());
+    command.args(["render", "envoy", "--envoy", version]).arg(plugin);
+    let written = command.output().expect("the command can be run");
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    String::from_utf8(written.stdout).expect("YAML is text")
+}
+
+fn sample_for(version: Option<&str>) -> Value {
+    let Some(version) = version else { return sample() };
+    let text = written(&workspace::root().join("envoy/farebox.json"), version);
+    serde_yaml_ng::from_str(&text).expect("what is written is YAML")
 }
 
 /// The sample's Wasm filter: the `typed_config` that holds the plugin.
@@ -65,7 +92,10 @@ pub fn filter_of(bootstrap: &Value) -> &Value {
 /// If the sample is not of the form that the README describes.
 #[must_use]
 pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (Value, Option<Value>) {
-    let mut bootstrap = sample();
+    let mut bootstrap = sample_for(variations.version);
+    if variations.newest_attempts {
+        take_attempts(&mut bootstrap, &sample());
+    }
     bootstrap["admin"]["address"] = address("127.0.0.1:0".parse().expect("an address"));
     bootstrap["stats_flush_interval"] = json!("0.1s");
     for cluster in bootstrap["static_resources"]["clusters"].as_array_mut().expect("the sample has clusters")
@@ -87,9 +117,11 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     let router = filters.last_mut().expect("the listener has filters");
     match &variations.plugin {
-        Some(plugin) if !variations.without_attempts => {
-            let attempts = &mut router["typed_config"]["upstream_http_filters"][0]["typed_config"];
-            adapt_filter(attempts, variations, plugin);
+        Some(plugin) if !variations.without_attempts && !variations.without_attempt_filter => {
+            // What is written for an older Envoy has none.
+            if let Some(attempts) = router["typed_config"].get_mut("upstream_http_filters") {
+                adapt_filter(&mut attempts[0]["typed_config"], variations, plugin);
+            }
         }
         _ => leave_attempts_out(router),
     }
@@ -101,6 +133,11 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
     if variations.without_attempts {
         let route = &mut manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
         route.as_object_mut().expect("a route is an object").remove("retry_policy");
+    }
+    if variations.without_refresh {
+        let route = &mut manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
+        let policy = route["retry_policy"].as_object_mut().expect("the sample has a retry policy");
+        policy.remove("refresh_cluster_on_retry").expect("the sample sets the option");
     }
     let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
     let filter = &mut filters[at]["typed_config"];
@@ -151,6 +188,18 @@ fn adapt_filter(filter: &mut Value, variations: &Variations, plugin: &str) {
         let mut all = names.as_array().cloned().unwrap_or_default();
         all.extend(variations.environment.iter().map(|name| json!(name)));
         *names = Value::Array(all);
+    }
+}
+
+/// Has `bootstrap` do about attempts what `other` does.
+fn take_attempts(bootstrap: &mut Value, other: &Value) {
+    for path in [
+        "/http_filters/1/typed_config/upstream_http_filters",
+        "/route_config/virtual_hosts/0/routes/0/route/retry_policy",
+    ] {
+        let (holder, name) = path.rsplit_once('/').expect("a path");
+        let value = connection_manager(other).pointer(path).expect("the sample has it").clone();
+        connection_manager_mut(bootstrap).pointer_mut(holder).expect("the sample has it")[name] = value;
     }
 }
 

@@ -32,6 +32,7 @@ impl Dynamic {
             overlay: None,
             workers: 2,
             environment: Vec::new(),
+            binary: None,
         };
         let envoy = launch.start_with_drain(drain).await;
         let envoy = envoy.unwrap_or_else(|refused| panic!("Envoy refused:\n{}", refused.log));

@@ -27,10 +27,11 @@ const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    variations: Variations,
+    pub(crate) variations: Variations,
     workers: u32,
     environment: Vec<(String, String)>,
     listener_discovered: bool,
+    pub(crate) binary: Option<&'static str>,
 }
 
 /// Envoy did not start.
@@ -53,7 +54,7 @@ impl Setup {
     #[must_use]
     pub fn with_text(plugin: &str) -> Self {
         let variations = Variations { plugin: Some(plugin.to_owned()), ..Variations::default() };
-        Self { variations, workers: 1, environment: Vec::new(), listener_discovered: false }
+        Self { variations, workers: 1, environment: Vec::new(), listener_discovered: false, binary: None }
     }
 
     /// The sample without the filter.
@@ -64,6 +65,7 @@ impl Setup {
             workers: 1,
             environment: Vec::new(),
             listener_discovered: false,
+            binary: None,
         }
     }
 
@@ -183,8 +185,8 @@ impl Setup {
         if self.listener_discovered {
             discover_listener(&mut bootstrap, folder.path());
         }
-        let Self { workers, environment, .. } = self;
-        Launch { folder, bootstrap, overlay: None, workers, environment }
+        let Self { workers, environment, binary, .. } = self;
+        Launch { folder, bootstrap, overlay: None, workers, environment, binary }
             .start_with(discovered, DRAIN_SECONDS)
             .await
     }
@@ -203,6 +205,8 @@ pub struct Launch {
     pub workers: u32,
     /// Variables of its environment.
     pub environment: Vec<(String, String)>,
+    /// The version of the Envoy that runs it; `None`: the one in the virtual environment.
+    pub binary: Option<&'static str>,
 }
 
 impl Launch {
@@ -227,7 +231,8 @@ impl Launch {
         let config = folder.path().join("envoy.json");
         fs::write(&config, self.bootstrap.to_string()).expect("the folder can be written");
         let log = File::create(log_path(folder.path())).expect("the folder can be written");
-        let mut command = Command::new(workspace::tool("envoy"));
+        let mut command =
+            Command::new(self.binary.map_or_else(|| workspace::tool("envoy"), workspace::envoy));
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(admin_path(folder.path()));
         command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
         command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name

@@ -25,6 +25,7 @@ pub mod istio;
 pub mod mesh;
 pub mod model;
 pub mod odd;
+mod older;
 pub mod patience;
 pub mod provider;
 pub mod raw;

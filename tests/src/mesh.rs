@@ -119,7 +119,8 @@ impl Mesh {
         });
         let environment = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let overlay = sent.overlay.clone();
-        let envoy = Launch { folder, bootstrap, overlay, workers: 1, environment }.start().await?;
+        let envoy =
+            Launch { folder, bootstrap, overlay, workers: 1, environment, binary: None }.start().await?;
         let client = Client::new(&envoy, KEY);
         Ok(Self { envoy, providers, client, sent })
     }

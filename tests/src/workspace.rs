@@ -22,6 +22,17 @@ pub fn tool(name: &str) -> PathBuf {
     tool
 }
 
+/// The Envoy of a version other than the one in the virtual environment.
+///
+/// # Panics
+/// If it is not there, saying what would install it.
+#[must_use]
+pub fn envoy(version: &str) -> PathBuf {
+    let envoy = root().join(format!(".tools/envoy-{version}/envoy/_bin/envoy"));
+    assert!(envoy.exists(), "{} is missing: `make versions` installs it", envoy.display());
+    envoy
+}
+
 /// The built filter.
 ///
 /// # Panics

@@ -27,3 +27,4 @@ mod streaming;
 mod subjects;
 mod uploads;
 mod usage;
+mod versions;

@@ -42,7 +42,7 @@ async fn the_pod_answers_its_probes_a_call_and_whoever_asks_for_metrics() {
         cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] = at(port);
     }
     let environment = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let launch = Launch { folder, bootstrap, overlay: None, workers: 2, environment };
+    let launch = Launch { folder, bootstrap, overlay: None, workers: 2, environment, binary: None };
     let envoy = launch.start().await.expect("Envoy starts");
 
     let probe = Client::anonymous(&envoy).get("/farebox/health").await;

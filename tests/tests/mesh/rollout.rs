@@ -125,11 +125,21 @@ async fn a_control_plane_that_drops_the_option_for_other_clusters_sends_no_key_t
     policy.remove("refresh_cluster_on_retry").expect("the manifest sets it");
     let mesh = Mesh::start(sent).await;
     mesh.provider("vllm").reply(error(503, &[]));
-    assert_eq!(mesh.client.chat("small").await.status, 503);
-    assert_eq!(mesh.counts(), [0, 0, 1]);
+    // The first one finds out, at the price of asking twice; from then on each is sent once.
+    for (count, sent) in (1..).zip([2, 3, 4]) {
+        let answer = mesh.client.chat("small").await;
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.json()["error"]["message"], "says 503", "the provider's own answer");
+        assert_eq!(mesh.counts(), [0, 0, sent]);
+        let record = mesh.envoy.record(count).await;
+        assert_eq!((&record["provider"], &record["cost_usd"]), (&json!("vllm"), &json!("0.00")), "{record}");
+    }
     let wire = String::from_utf8_lossy(&mesh.provider("vllm").wire()).into_owned();
     assert!(!wire.contains("sk-of-openai"), "{wire}");
-    assert!(mesh.envoy.metrics().await.sum("farebox_host_unsupported_total", &[]) > 0.0);
+    let metrics = mesh.envoy.metrics().await;
+    let limited = metrics.sum("farebox_failover_limited_total", &[("reason", "same_cluster")]);
+    assert_eq!((limited, metrics.sum("farebox_host_unsupported_total", &[])), (1.0, 0.0));
+    assert_eq!(mesh.envoy.log().matches("refresh_cluster_on_retry").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
