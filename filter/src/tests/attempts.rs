@@ -350,9 +350,9 @@ fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_a
     let mut pool: Value = serde_json::from_str(&two()).unwrap();
     pool["providers"]["paid"]["endpoints"] = json!(["http://10.0.0.1", "http://10.0.0.2"]);
     let pool = pool.to_string();
-    let gateway = Vm::start(&pool);
+    let (gateway, behind) = (Vm::start(&pool), Vm::behind_the_router(&pool));
     let stream = admitted(&gateway, ASKED);
-    let setting = Setting { gateway, behind: Vm::behind_the_router(&pool), stream };
+    let setting = Setting { gateway, behind, stream };
     let mut credentials = Vec::new();
     for status in [429, 404] {
         let mut attempt = setting.sent();
