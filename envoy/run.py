@@ -176,6 +176,7 @@ def explain(ports: dict[str, int]) -> str:
             "  local      live: SmolLM2 with 135 million parameters, on this machine",
             provider("openai", "OPENAI_API_KEY"),
             provider("anthropic", "ANTHROPIC_API_KEY"),
+            provider("google", "GEMINI_API_KEY"),
             "",
             "A chat, the same as a stream, what this key has spent so far, and what was counted (nothing before a request):",
             "",

@@ -3,7 +3,7 @@
 
 Started by `make agents`, which installs them; `AGENTS=aider,codex` chooses. Each agent does a task of three turns, then
 meets a budget of which nothing is left, then one that others hold for a moment. The configuration is the README's
-envoy/farebox.json; what is added are the models by their makers' names (EXTRA), and every provider is the script.
+envoy/farebox.json, and every provider is the script.
 """
 
 import contextlib
@@ -29,15 +29,6 @@ from provider import DONE, HANG, SPEND, WORD, Provider
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
 KEY = "fb_demo_tryit-0000000000"
 SENTENCE = "Budget 'team' has no room for this request."
-# What agents ask for unless told otherwise.
-EXTRA = {
-    "providers": {"google": {"preset": "gemini", "credentials": [{"env": "GEMINI_API_KEY"}]}},
-    "models": {
-        "claude-*": [{"provider": "anthropic"}],
-        "gpt-*": [{"provider": "openai"}],
-        "gemini-*": [{"provider": "google"}],
-    },
-}
 SECRETS = {"OPENAI_API_KEY": "stub-openai", "ANTHROPIC_API_KEY": "stub-anthropic", "GEMINI_API_KEY": "stub-gemini"}
 # Models of the script by what they cost, to fill a budget down to nearly nothing.
 DEAR, CHEAP = ("openai/o1-pro", "openai/gpt-4o", "smollm2"), {"model": "smollm2", "max_tokens": 1}
@@ -115,8 +106,6 @@ class Gateway:
 def bootstrap(folder: pathlib.Path, ports: tuple, provider: int) -> dict:
     """What `farebox render envoy` writes, on free ports and with the script as every provider."""
     config = json.loads((PROJECT / "envoy/farebox.json").read_text())
-    for member, more in EXTRA.items():
-        config[member] = {**config[member], **more}
     sample = folder / "farebox.json"
     sample.write_text(json.dumps(config))
     command = [PROJECT / "target/debug/farebox", "render", "envoy", sample]

@@ -90,10 +90,6 @@ fn sample(change: impl FnOnce(&mut Value)) -> Vm {
         }
     });
     let mut json: Value = serde_json::from_str(SAMPLE).unwrap();
-    json["providers"]["google"] = json!({"preset": "gemini", "credentials": [{"env": "GEMINI_API_KEY"}]});
-    for (pattern, provider) in [("claude-*", "anthropic"), ("gpt-*", "openai"), ("gemini-*", "google")] {
-        json["models"][pattern] = json!([{"provider": provider}]);
-    }
     change(&mut json);
     Vm::start(&json.to_string())
 }
