@@ -18,9 +18,9 @@ use core::fmt;
 use core::ops::Range;
 use std::rc::Rc;
 
+use crate::hash::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hashbrown::HashMap;
 use hmac::{Hmac, KeyInit, Mac};
 use memchr::memmem;
 use sha2::{Digest, Sha256};

@@ -6,7 +6,7 @@
 //!
 //! Each worker counts for itself: the limit is there for what runs away, and is not worth a write of shared data.
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use crate::window::Millis;
 

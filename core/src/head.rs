@@ -15,6 +15,13 @@ pub struct RequestHead {
     block: Vec<u8>,
     /// Where in the block each name and its value stand.
     headers: Vec<(Range<usize>, Range<usize>)>,
+    /// The marks of all names: most that are looked for are not there.
+    marks: u64,
+}
+
+/// One of 64 bits, which names that are as long and begin alike have in common.
+fn mark(name: &[u8]) -> u64 {
+    1 << ((usize::from(name.first().copied().unwrap_or(0)) + 5 * name.len()) % 64)
 }
 
 impl RequestHead {
@@ -22,7 +29,9 @@ impl RequestHead {
     /// the block reads as empty.
     #[must_use]
     pub fn in_block(block: Vec<u8>, headers: Vec<(Range<usize>, Range<usize>)>) -> Self {
-        Self { block, headers }
+        let of = |name: &Range<usize>| mark(block.get(name.clone()).unwrap_or_default());
+        let marks = headers.iter().fold(0, |marks, (name, _)| marks | of(name));
+        Self { block, headers, marks }
     }
 
     /// Takes headers in the order in which they came.
@@ -35,6 +44,7 @@ impl RequestHead {
             let middle = head.block.len();
             head.block.extend(value);
             head.headers.push((start..middle, middle..head.block.len()));
+            head.marks |= head.block.get(start..middle).map_or(0, mark);
         }
         head
     }
@@ -42,7 +52,11 @@ impl RequestHead {
     /// The first value of `name`, which must be lower-case.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        let same_length = |(candidate, _): &&(Range<usize>, Range<usize>)| candidate.len() == name.len();
+        if self.marks & mark(name.as_bytes()) == 0 {
+            return None;
+        }
+        let same_length =
+            |(at, _): &&(Range<usize>, Range<usize>)| at.end.wrapping_sub(at.start) == name.len();
         let mut candidates = self.headers.iter().filter(same_length);
         let part = |at: &Range<usize>| self.block.get(at.clone()).unwrap_or_default();
         candidates.find(|(candidate, _)| part(candidate) == name.as_bytes()).map(|(_, value)| part(value))

@@ -33,7 +33,7 @@ pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-ke
 /// them a session token.
 #[must_use]
 pub fn is_credential(name: &[u8]) -> bool {
-    CREDENTIAL_HEADERS.iter().any(|credential| credential.as_bytes() == name)
+    credential_header(name).is_some()
         || matches!(name, b"x-amz-security-token" | b"x-amz-date" | b"x-amz-content-sha256")
 }
 
@@ -123,34 +123,69 @@ fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<
 /// [`IdentityError::Several`] or [`IdentityError::Repeated`].
 pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]>>, IdentityError> {
     const QUERY: &str = "key";
-    let mut shown: Vec<(&'static str, Cow<'_, [u8]>)> = Vec::new();
+    let mut shown = Shown::default();
     if let Some(api) = api.filter(|api| matches!(api, Api::Gemini | Api::Vertex)) {
         let key = api::credential(api, head.query()).ok_or(IdentityError::Repeated(QUERY))?;
-        shown.extend(key.map(|key| (QUERY, Cow::Owned(key))));
+        key.into_iter().for_each(|key| shown.add(QUERY, Cow::Owned(key)));
     }
+    let mut places = 0;
     for (name, value) in head.iter() {
-        let Some(place) = CREDENTIAL_HEADERS.into_iter().find(|known| known.as_bytes() == name) else {
-            continue;
-        };
+        let Some((place, bit)) = credential_header(name) else { continue };
         let is_token = place == "authorization";
         let credential = if is_token { bearer(value) } else { value.trim_ascii() };
         // Envoy joins headers that are repeated with commas; a bearer token and a key have none.
         let is_joined = (!is_token || credential.len() < value.len()) && credential.contains(&b',');
-        if is_joined || shown.iter().any(|(other, _)| *other == place) {
+        if is_joined || places & bit != 0 {
             return Err(IdentityError::Repeated(place));
         }
-        shown.push((place, Cow::Borrowed(credential)));
+        places |= bit;
+        shown.add(place, Cow::Borrowed(credential));
     }
-    let is_ours = |credential: &[u8]| credential.starts_with(KEY_PREFIX.as_bytes());
-    if shown.iter().any(|(_, credential)| is_ours(credential)) {
-        shown.retain(|(_, credential)| is_ours(credential));
-        // The same one is no second one.
-        shown.dedup_by(|(_, one), (_, other)| one == other);
+    match shown {
+        Shown { first: Some((one, _)), second: Some(other), .. } => Err(IdentityError::Several(one, other)),
+        Shown { first, .. } => Ok(first.map(|(_, credential)| credential)),
     }
-    match shown.as_slice() {
-        [(one, _), (other, _), ..] => Err(IdentityError::Several(one, other)),
-        _ => Ok(shown.pop().map(|(_, credential)| credential)),
+}
+
+/// The credentials that count of those that were shown so far: ours, if there is one, and else those of others.
+#[derive(Default)]
+struct Shown<'h> {
+    /// They are ours.
+    ours: bool,
+    /// The first, and where it was shown.
+    first: Option<(&'static str, Cow<'h, [u8]>)>,
+    /// Where another one was.
+    second: Option<&'static str>,
+}
+
+impl<'h> Shown<'h> {
+    fn add(&mut self, place: &'static str, credential: Cow<'h, [u8]>) {
+        let ours = credential.starts_with(KEY_PREFIX.as_bytes());
+        match &self.first {
+            // One of ours counts, and those of others no longer.
+            Some(_) if ours && !self.ours => {
+                *self = Self { ours, first: Some((place, credential)), second: None }
+            }
+            None => *self = Self { ours, first: Some((place, credential)), second: None },
+            Some(_) if !ours && self.ours => {}
+            // Of ours the same one is no second one.
+            Some((_, first)) if ours && *first == credential => {}
+            Some(_) => self.second = self.second.or(Some(place)),
+        }
     }
+}
+
+/// Which of [`CREDENTIAL_HEADERS`] a header is, and a bit for it.
+#[inline]
+fn credential_header(name: &[u8]) -> Option<(&'static str, u8)> {
+    let number = match name {
+        b"authorization" => 0,
+        b"x-api-key" => 1,
+        b"api-key" => 2,
+        b"x-goog-api-key" => 3,
+        _ => return None,
+    };
+    CREDENTIAL_HEADERS.get(number).map(|known| (*known, 1 << number))
 }
 
 /// What follows `Bearer`; a value of another scheme is returned whole, and is then none of our keys.

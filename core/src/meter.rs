@@ -94,6 +94,15 @@ impl Meter {
         }
     }
 
+    /// The same for a meter of the same endpoint that has read nothing yet.
+    pub fn expect(&mut self, framing: Framing, hide_usage_chunk: bool) {
+        if self.size == 0 && self.start.as_ref().is_some_and(Vec::is_empty) {
+            (self.framing, self.hides) = (framing, hide_usage_chunk);
+        } else {
+            *self = Self::new(self.endpoint, framing, hide_usage_chunk);
+        }
+    }
+
     /// What is known so far.
     #[must_use]
     pub fn reading(&self) -> &Reading {

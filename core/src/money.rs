@@ -9,6 +9,8 @@
 
 use core::fmt;
 
+use crate::text::push_short;
+
 /// Decimal places of a dollar that are kept.
 const PICO_DIGITS: u32 = 12;
 
@@ -55,16 +57,17 @@ impl PicoUsd {
 
 impl PicoUsd {
     /// Appends dollars with as many decimals as are needed, at least two: `0.00`, `1.50`, `0.000003`.
-    pub fn push_to(self, out: &mut String) {
+    pub fn push_to(self, out: &mut Vec<u8>) {
         let scale = 10u64.pow(PICO_DIGITS);
-        out.push_str(itoa::Buffer::new().format(self.0 / scale));
-        out.push('.');
-        let (mut rest, mut place, mut left) = (self.0 % scale, scale / 10, 2u32);
-        while rest > 0 || left > 0 {
-            out.push(char::from_digit((rest / place) as u32, 10).unwrap_or('0'));
-            rest %= place;
-            place = (place / 10).max(1);
-            left = left.saturating_sub(1);
+        push_short(out, itoa::Buffer::new().format(self.0 / scale).as_bytes());
+        // With a one in front no zero is left out; the point takes its place.
+        let point = out.len();
+        push_short(out, itoa::Buffer::new().format(scale + self.0 % scale).as_bytes());
+        if let Some(one) = out.get_mut(point) {
+            *one = b'.';
+        }
+        while out.len() > point + 3 && out.last() == Some(&b'0') {
+            out.pop();
         }
     }
 }
@@ -72,9 +75,9 @@ impl PicoUsd {
 /// See [`PicoUsd::push_to`].
 impl fmt::Display for PicoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
+        let mut text = Vec::new();
         self.push_to(&mut text);
-        f.write_str(&text)
+        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Does not know how long a body may be, or take: those are other limits.
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 /// The most bytes that may wait in one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

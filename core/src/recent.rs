@@ -11,7 +11,9 @@
 //! Known by one worker, of models by the name that metrics have for them. Does not bound anything: a `strict`
 //! budget holds what a request may use.
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::Equivalent;
+
+use crate::hash::HashMap;
 
 /// Answers before anything is expected of a model.
 const ENOUGH: u32 = 16;

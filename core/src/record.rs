@@ -6,19 +6,14 @@
 //!
 //! Does not count: metrics are made from the same [`Record`] by the filter.
 
+mod line;
+
 use crate::attribution::Attribution;
 use crate::config::Key;
-use crate::ledger::{Figures, Measure};
+use crate::ledger::Figures;
 use crate::money::PicoUsd;
 use crate::settlement::{Basis, Charge};
-use crate::text::push_json_string;
-
-/// A member's name, with everything that stands around it: one piece to copy.
-macro_rules! name {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":")
-    };
-}
+use line::{Line, name};
 
 /// What is known of a request when it has ended, or been refused.
 #[derive(Debug, Default)]
@@ -97,8 +92,13 @@ impl Record<'_> {
     /// The record as one line of JSON, every member present.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut line = Line(String::with_capacity(1280));
-        line.0.push('{');
+        String::from_utf8(self.to_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes, which need not be looked through for UTF-8 again.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut line = Line::default();
         let said = |read: fn(&Attribution) -> &Option<crate::text::Label>| {
             self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())
         };
@@ -122,7 +122,7 @@ impl Record<'_> {
         line.text(name!("provider"), self.provider);
         line.text(name!("service_tier"), self.service_tier);
         line.text(name!("charged_tier"), self.charged_tier);
-        line.raw(name!("stream"), if self.stream { "true" } else { "false" });
+        line.truth(name!("stream"), self.stream);
         line.number(name!("input_tokens"), tokens.map(|tokens| tokens.total_input()));
         line.number(name!("cache_read_tokens"), tokens.map(|tokens| tokens.total_cache_read()));
         line.number(name!("cache_write_tokens"), tokens.map(|tokens| tokens.total_cache_write()));
@@ -152,90 +152,12 @@ impl Record<'_> {
         line.text(name!("unpriced_targets"), self.unpriced);
         line.number(name!("output_limit"), self.output_limit);
         line.number(name!("retries"), self.said.and_then(|said| said.retries));
-        line.raw(name!("attempts"), "[");
-        line.0.push_str(self.attempts);
-        line.0.push(']');
+        line.list(name!("attempts"), self.attempts);
         line.number(name!("provider_status"), self.provider_status);
         line.number(name!("unreadable"), Some(self.unreadable));
         line.hash(name!("config"), self.config);
         line.hash(name!("prices"), self.prices);
-        line.0.push('}');
-        line.0
-    }
-}
-
-/// A JSON object being written.
-struct Line(String);
-
-impl Line {
-    /// `name` as [`name!`] writes it.
-    fn name(&mut self, name: &'static str) {
-        let first = self.0.len() == 1;
-        self.0.push_str(if first { name.trim_start_matches(',') } else { name });
-    }
-
-    fn raw(&mut self, name: &'static str, value: &str) {
-        self.name(name);
-        self.0.push_str(value);
-    }
-
-    fn text(&mut self, name: &'static str, value: Option<&str>) {
-        self.name(name);
-        match value {
-            Some(value) => push_json_string(&mut self.0, value),
-            None => self.0.push_str("null"),
-        }
-    }
-
-    fn money(&mut self, name: &'static str, value: Option<PicoUsd>) {
-        self.name(name);
-        match value {
-            Some(usd) => {
-                self.0.push('"');
-                usd.push_to(&mut self.0);
-                self.0.push('"');
-            }
-            None => self.0.push_str("null"),
-        }
-    }
-
-    /// What a budget counts, always as a decimal: a column of a log has one type.
-    fn amount(&mut self, name: &'static str, amount: Option<(Measure, u64)>) {
-        match amount {
-            Some((Measure::Usd, amount)) => self.money(name, Some(PicoUsd(amount))),
-            Some((_, amount)) => self.text(name, Some(itoa::Buffer::new().format(amount))),
-            None => self.text(name, None),
-        }
-    }
-
-    fn hash(&mut self, name: &'static str, hash: u64) {
-        self.name(name);
-        self.0.push('"');
-        for place in (0..u64::BITS).step_by(4).rev() {
-            self.0.push(char::from_digit((hash >> place) as u32 & 15, 16).unwrap_or('0'));
-        }
-        self.0.push('"');
-    }
-
-    fn number(&mut self, name: &'static str, value: Option<u64>) {
-        match value {
-            Some(value) => self.raw(name, itoa::Buffer::new().format(value)),
-            None => self.raw(name, "null"),
-        }
-    }
-
-    fn labels(&mut self, labels: &[(Box<str>, Box<str>)]) {
-        self.name(name!("labels"));
-        self.0.push('{');
-        for (index, (name, value)) in labels.iter().enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            push_json_string(&mut self.0, name);
-            self.0.push(':');
-            push_json_string(&mut self.0, value);
-        }
-        self.0.push('}');
+        line.end()
     }
 }
 

@@ -24,6 +24,15 @@ impl Label {
         Self::bounded(bytes, LABEL_BYTES)
     }
 
+    /// The same of a JSON string, from the bytes between its quotes. `None` also if an escape or the UTF-8 is bad.
+    #[must_use]
+    pub fn from_json(raw: &[u8]) -> Option<Self> {
+        if is_printable(raw) && !raw.contains(&b'\\') {
+            return Self::from_bytes(raw);
+        }
+        crate::json::unescape(raw).and_then(|text| Self::from_bytes(text.as_bytes()))
+    }
+
     /// The same with another bound.
     #[must_use]
     pub fn bounded(bytes: &[u8], bound: usize) -> Option<Self> {
@@ -40,6 +49,20 @@ impl Label {
             .map(|&byte| if matches!(byte, 0x20..=0x7e) { char::from(byte) } else { '?' })
             .collect();
         Some(Self(text.into_boxed_str()))
+    }
+
+    /// What is left of [`Self::from_bytes`] in lower case.
+    #[must_use]
+    pub fn in_lower_case(bytes: &[u8]) -> Option<Self> {
+        let mut label = Self::from_bytes(bytes)?;
+        label.0.make_ascii_lowercase();
+        Some(label)
+    }
+
+    /// The text as a string of its own.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0.into_string()
     }
 
     /// The text.
@@ -84,11 +107,65 @@ pub fn push_json_string(out: &mut String, text: &str) {
 
 /// Whether no byte of a text has to be escaped in JSON.
 fn is_plain(text: &[u8]) -> bool {
-    let marks = |bytes: &[u8; word::BYTES]| {
-        let bytes = word::read(bytes);
-        word::below(bytes, b' ') | word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'))
-    };
-    all(text, |bytes| marks(bytes) == 0, |byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
+    all(text, are_plain, is_plain_byte)
+}
+
+/// The same of eight bytes.
+fn are_plain(bytes: &[u8; word::BYTES]) -> bool {
+    let bytes = word::read(bytes);
+    let quotes = word::zeros(bytes ^ word::of(b'"')) | word::zeros(bytes ^ word::of(b'\\'));
+    word::below(bytes, b' ') | quotes == 0
+}
+
+/// The same of one byte.
+fn is_plain_byte(byte: u8) -> bool {
+    byte >= b' ' && !matches!(byte, b'"' | b'\\')
+}
+
+/// Bytes that vector instructions look at at once.
+const BLOCK: usize = 16;
+
+/// Appends a text if none of it has to be escaped in JSON. Says whether.
+pub(crate) fn push_plain(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    // Without a branch, so that it becomes vector instructions.
+    let block = |bytes: &[u8; BLOCK]| bytes.iter().fold(true, |all, &byte| all & is_plain_byte(byte));
+    push_if(out, text, block)
+        .or_else(|| push_if(out, text, are_plain))
+        .or_else(|| push_if(out, text, |[byte]| is_plain_byte(*byte)))
+        .unwrap_or(true)
+}
+
+/// Appends a text that is probably short: in parts, as to copy as many bytes as are not known beforehand takes a call
+/// of the engine.
+pub(crate) fn push_short(out: &mut Vec<u8>, text: &[u8]) {
+    if push_if(out, text, |_: &[u8; word::BYTES]| true).is_none() {
+        text.iter().for_each(|byte| out.push(*byte));
+    }
+}
+
+/// Appends a text if all of its parts are such, the last bytes being in two of them. Says whether; `None` if the text is
+/// shorter than a part.
+#[inline]
+fn push_if<const PART: usize>(
+    out: &mut Vec<u8>,
+    text: &[u8],
+    is: impl Fn(&[u8; PART]) -> bool,
+) -> Option<bool> {
+    let (last, start) = (text.last_chunk()?, out.len());
+    for part in text.as_chunks().0 {
+        if !is(part) {
+            out.truncate(start);
+            return Some(false);
+        }
+        out.extend_from_slice(part);
+    }
+    out.truncate(start + text.len() - PART);
+    out.extend_from_slice(last);
+    let fits = is(last);
+    if !fits {
+        out.truncate(start);
+    }
+    Some(fits)
 }
 
 /// Whether every byte may be kept in a label.
@@ -133,6 +210,11 @@ const DECODED: usize = 4;
 /// somebody on its way may undo, or a byte that ends a path.
 #[must_use]
 pub fn leaves_its_place(name: &str) -> bool {
+    // Nearly every name: without dots at the beginning of a segment, and without what ends or encodes anything.
+    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if !name.starts_with('.') && name.bytes().all(|byte| is_usual(&byte)) {
+        return false;
+    }
     let mut bytes = name.as_bytes().to_vec();
     for _ in 0..DECODED {
         let ends_path = |byte: &u8| matches!(byte, b'?' | b'#' | 0x7f | ..b' ');

@@ -98,11 +98,11 @@ impl Admitted {
         ask: &Ask,
         hides_usage: bool,
         sent: Sent,
-    ) -> Self {
+    ) -> Box<Self> {
         let Admission { plan, target, unpriced, estimate, unseen, hold, output_limit, .. } = admission;
         let Admission { downgraded_by, rehearsal, noticed, .. } = admission;
         let binding = Binding::new(&config, key, ask.endpoint, &plan);
-        Self {
+        Box::new(Self {
             config,
             hold,
             plan,
@@ -134,7 +134,7 @@ impl Admitted {
             complete: false,
             held_output: estimate.covers,
             cut: Cut::No,
-        }
+        })
     }
 
     /// Finds out which target answered, if there was a choice.
@@ -188,7 +188,7 @@ impl Admitted {
         let succeeded = status.is_some_and(is_success);
         self.framing = framing;
         self.local = !succeeded && !is_via_upstream();
-        self.meter = Meter::new(self.endpoint, framing, self.hides_usage && succeeded);
+        self.meter.expect(framing, self.hides_usage && succeeded);
         self.meter.head(head);
         self.complete = complete;
         let binds = succeeded

@@ -38,7 +38,7 @@ impl Gateway {
     /// Ends the request at `now`.
     pub(crate) fn end(&mut self, now: Millis) {
         match core::mem::replace(&mut self.state, State::Ended) {
-            State::Admitted(admitted) => self.settle(*admitted, now),
+            State::Admitted(admitted) => self.settle(admitted, now),
             State::Replied(denial) => self.replied(denial.as_ref(), now),
             State::Reading(reading) => self.incomplete(&reading.waiting, None, now),
             State::Refusing(refusing) => {
@@ -50,7 +50,7 @@ impl Gateway {
         }
     }
 
-    fn settle(&self, mut admitted: Admitted, now: Millis) {
+    fn settle(&self, mut admitted: Box<Admitted>, now: Millis) {
         admitted.arrive_late(&self.worker);
         let ending = how_it_ended(&admitted, self.seen.status);
         if ending.is_broken_off() || matches!(ending, Ending::Cut | Ending::Failed | Ending::CutOff) {
@@ -125,7 +125,8 @@ impl Gateway {
         });
         self.measure(&admitted, (&last, &charge), ending, ttft_ms, now);
         let ledger = self.worker.ledger(&admitted.config);
-        if let Err(unsettled) = admitted.hold.settle(&ledger, charge.amounts(), now) {
+        let hold = core::mem::take(&mut admitted.hold);
+        if let Err(unsettled) = hold.settle(&ledger, charge.amounts(), now) {
             log::error!("a charge could not be written and is kept");
             self.worker.keep(unsettled);
         }
@@ -250,7 +251,7 @@ impl Gateway {
     }
 
     fn write(&self, record: &Record<'_>) {
-        if let Err(error) = host::set_property(RECORD_PROPERTY, record.to_json().as_bytes()) {
+        if let Err(error) = host::set_property(RECORD_PROPERTY, &record.to_bytes()) {
             log::error!("a record could not be written: {error}");
         }
     }

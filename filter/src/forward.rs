@@ -132,11 +132,6 @@ impl Departure<'_> {
     /// Writes down where else the request may go, if it may.
     fn chain(&self, key: usize, path: &[u8]) -> Result<bool, HostError> {
         let Self { config, head, admission, ask, .. } = self;
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let (Some(authority), Some(path)) = (text(head.first(":authority").unwrap_or_default()), text(path))
-        else {
-            return Ok(false);
-        };
         if admission.plan.targets.len() + admission.plan.long.len() < 2
             && ways_to(&admission.target.provider) < 2
         {
@@ -155,8 +150,11 @@ impl Departure<'_> {
         if leave == Leave::Once {
             return Ok(false);
         }
-        let mut chain =
-            Chain::new(config, &admission.plan, &admission.target, (&authority, &path), self.draw);
+        let authority = head.first(":authority").unwrap_or_default();
+        let (Ok(authority), Ok(path)) = (core::str::from_utf8(authority), core::str::from_utf8(path)) else {
+            return Ok(false);
+        };
+        let mut chain = Chain::new(config, &admission.plan, &admission.target, (authority, path), self.draw);
         if leave == Leave::Again(Reach::Cluster) {
             chain.confine(config);
         }

@@ -124,7 +124,7 @@ impl Gateway {
             if let Some(mode) = &config.headers_only {
                 let ask = Ask::unread(served, &head, mode.model_header.as_deref())?;
                 let admitted = self.send(Rc::clone(&config), &key, served, &head, &ask, &[])?;
-                return Ok(Next::Send(Box::new(admitted)));
+                return Ok(Next::Send(admitted));
             }
         }
         // Where bodies are not read, nobody can say which model is meant.
@@ -139,7 +139,7 @@ impl Gateway {
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
-    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Admitted, Denial> {
+    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Box<Admitted>, Denial> {
         let Reading { config, key, head, upload, .. } = reading;
         // A request does not wait for itself.
         drop(upload);
@@ -162,7 +162,7 @@ impl Gateway {
         head: &RequestHead,
         ask: &Ask,
         body: &[u8],
-    ) -> Result<Admitted, Denial> {
+    ) -> Result<Box<Admitted>, Denial> {
         let endpoint = served.endpoint;
         self.seen.said = core::mem::take(&mut self.seen.said).or(&ask.named);
         self.seen.model.clone_from(&ask.model);
@@ -227,7 +227,7 @@ impl Gateway {
         };
         match self.decide(reading, &served, size) {
             Ok(admitted) => {
-                self.state = State::Admitted(Box::new(admitted));
+                self.state = State::Admitted(admitted);
                 Action::Continue
             }
             Err(denial) => self.deny(denial),

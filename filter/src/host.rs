@@ -264,22 +264,22 @@ pub(crate) fn close_request() {
 /// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and
 /// value, and then every name and value with a NUL behind it. `None` if the block is cut short.
 fn read_pairs(block: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
-    let word = |at: usize| -> Option<usize> {
-        let bytes = block.get(at..at + 4)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    let (count, sizes) = block.split_first_chunk()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let sizes = sizes.get(..count.checked_mul(8)?)?;
+    let mut at = (4 + sizes.len()) as u64;
+    #[allow(clippy::cast_possible_truncation, reason = "the last place is in the block, so all are")]
+    let mut after = |size: u32, between: u64| {
+        let start = at as usize;
+        at += u64::from(size) + between;
+        start..start.wrapping_add(size as usize)
     };
-    let count = word(0)?;
-    let sizes = block.get(4..count.checked_mul(8)?.checked_add(4)?)?.len();
-    let mut at = 4 + sizes;
-    let mut pairs = Vec::with_capacity(count);
-    for pair in 0..count {
-        let name = at..at.checked_add(word(4 + pair * 8)?)?;
-        let value = name.end + 1..name.end.checked_add(word(8 + pair * 8)?)?.checked_add(1)?;
-        at = value.end + 1;
-        block.get(value.clone())?;
-        pairs.push((name, value));
-    }
-    Some(pairs)
+    let pairs = sizes.as_chunks().0.iter().map(|[a, b, c, d, e, f, g, h]| {
+        let name = after(u32::from_le_bytes([*a, *b, *c, *d]), 1);
+        (name, after(u32::from_le_bytes([*e, *f, *g, *h]), 1))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    (at <= block.len() as u64 + 1).then_some(pairs)
 }
 
 fn write_pairs(headers: &[(&'static str, Cow<'static, str>)]) -> Vec<u8> {

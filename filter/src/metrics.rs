@@ -13,7 +13,9 @@
 use core::cell::RefCell;
 
 use farebox_core::settlement::{Charge, UsageSource};
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::Equivalent;
+
+use farebox_core::hash::HashMap;
 
 use crate::host::{self, MetricKind};
 

@@ -66,5 +66,5 @@ fn method(head: &RequestHead) -> Option<&'static str> {
 }
 
 fn request_id(head: &RequestHead) -> String {
-    head.first("x-request-id").and_then(Label::from_bytes).map(|id| id.to_string()).unwrap_or_default()
+    head.first("x-request-id").and_then(Label::from_bytes).map(Label::into_string).unwrap_or_default()
 }

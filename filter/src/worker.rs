@@ -12,11 +12,11 @@ use farebox_core::config::Config;
 use farebox_core::counting::Counting;
 use farebox_core::denial::{Client, Denial};
 use farebox_core::dialect::Dialect;
+use farebox_core::hash::HashMap;
 use farebox_core::ledger::{Account, Budget, Claims, Leases, Ledger};
 use farebox_core::pending::Pending;
 use farebox_core::recent::Recent;
 use farebox_core::window::Millis;
-use hashbrown::HashMap;
 
 use crate::host;
 use crate::metrics::Metrics;

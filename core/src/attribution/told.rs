@@ -100,9 +100,9 @@ impl<const N: usize> Sink<usize> for Texts<N> {
 /// The client's name: what stands first in its `user-agent`, without the version, in lower case.
 pub(super) fn client(user_agent: &[u8]) -> Option<Label> {
     let is_plain = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let name: Vec<u8> =
-        user_agent.trim_ascii().iter().take_while(is_plain).take(CLIENT_BYTES).copied().collect();
-    Label::from_bytes(&name.to_ascii_lowercase())
+    let user_agent = user_agent.trim_ascii();
+    let length = user_agent.iter().take(CLIENT_BYTES).take_while(is_plain).count();
+    user_agent.get(..length).and_then(Label::in_lower_case)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::names::Names;
@@ -53,7 +53,7 @@ pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>) -> Vec<Rc<Budget>> {
     if items.len() > MAX_BUDGETS {
         at.fail(format!("must have at most {MAX_BUDGETS} budgets, not {}", items.len()));
     }
-    let mut first_uses: HashMap<&str, String> = HashMap::new();
+    let mut first_uses: HashMap<&str, String> = HashMap::default();
     let mut budgets = Vec::with_capacity(items.len());
     for item in &items {
         let Some(fields) = item.fields(&FIELDS) else { continue };

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::{ID, LABEL, NAME, PATTERN};
@@ -32,8 +32,8 @@ pub(super) fn read(
     sha256_needed: bool,
     budgets: &[Rc<Budget>],
 ) -> HashMap<Box<str>, Rc<Key>> {
-    let mut first_uses: HashMap<&str, String> = HashMap::new();
-    let (mut keys, mut seen) = (HashMap::new(), Seen::new());
+    let mut first_uses: HashMap<&str, String> = HashMap::default();
+    let (mut keys, mut seen) = (HashMap::default(), Seen::default());
     for item in at.items().unwrap_or_default() {
         let Some(fields) = item.fields(&FIELDS) else { continue };
         let id = fields.need("id").and_then(|id| {

@@ -54,7 +54,7 @@ pub use secret::Secret;
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use crate::bound_id::ProviderAccounts;
 use crate::dialect::Api;

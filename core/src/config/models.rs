@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::credentials::MAX_WEIGHT;
 use super::cursor::Cursor;
@@ -20,7 +20,7 @@ pub(super) fn read(
     providers: &HashMap<Box<str>, Rc<Provider>>,
     names: &Names<'_>,
 ) -> Models {
-    let mut aliases = HashMap::new();
+    let mut aliases = HashMap::default();
     let mut patterns = Vec::new();
     for (name, entry) in at.entries().unwrap_or_default() {
         let is_pattern = Pattern::is_pattern(name);

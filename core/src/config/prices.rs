@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::policy::MAX_COUNT;

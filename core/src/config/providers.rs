@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
@@ -39,7 +39,7 @@ const MAX_PERMILLE: u64 = 1_000_000;
 
 /// The providers by name.
 pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> HashMap<Box<str>, Rc<Provider>> {
-    let mut providers = HashMap::new();
+    let mut providers = HashMap::default();
     for (name, entry) in at.entries().unwrap_or_default() {
         entry.key_is(name, ID);
         let Some(fields) = entry.fields(&FIELDS) else { continue };

@@ -210,8 +210,13 @@ impl Limits {
     #[must_use]
     pub fn percent(&self, used: Amounts) -> u64 {
         let percent = |(_, used, limit): (Measure, u64, Option<u64>)| {
-            let (used, limit) = (u128::from(used), u128::from(limit?));
-            Some(u64::try_from((used * 100).checked_div(limit).unwrap_or(100)).unwrap_or(u64::MAX))
+            let limit = limit?;
+            // In 128 bits only where it has to be: that takes some hundred instructions.
+            if let Some(hundredfold) = used.checked_mul(100) {
+                return Some(hundredfold.checked_div(limit).unwrap_or(100));
+            }
+            let hundredfold = u128::from(used) * 100;
+            Some(u64::try_from(hundredfold.checked_div(u128::from(limit)).unwrap_or(100)).unwrap_or(u64::MAX))
         };
         let concurrent = Self { concurrent: None, ..*self };
         concurrent.measures(used, 0).into_iter().filter_map(percent).max().unwrap_or(0)

@@ -1,6 +1,6 @@
 //! Decides what a budget is: how much of what may be used, by whom, until when, and what happens then.
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::{Downgrade, Limits};
 use crate::pattern::Pattern;

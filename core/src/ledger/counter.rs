@@ -151,13 +151,24 @@ impl Counter {
     }
 }
 
+/// How amounts are stored of which each is zero.
+const NOTHING: [u8; 4] = [0; 4];
+
 fn write_amounts(out: &mut Vec<u8>, amounts: &Amounts) {
+    // Mostly nothing is held.
+    if *amounts == Amounts::default() {
+        return out.extend_from_slice(&NOTHING);
+    }
     for number in [amounts.usd.0, amounts.input, amounts.output, amounts.requests] {
         write_number(out, number);
     }
 }
 
 fn read_amounts(stored: &mut &[u8]) -> Result<Amounts, StoreError> {
+    if let Some(rest) = stored.strip_prefix(&NOTHING) {
+        *stored = rest;
+        return Ok(Amounts::default());
+    }
     Ok(Amounts {
         usd: PicoUsd(read_number(stored)?),
         input: read_number(stored)?,

@@ -27,7 +27,7 @@
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use crate::hash::HashMap;
 
 use super::records::Records;
 use super::{Account, Amounts, AtLimit, Counter, Limits, Mode, Room, Short, Store, StoreError};

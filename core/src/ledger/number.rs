@@ -11,22 +11,29 @@ const MORE: u64 = 0x8080_8080_8080_8080;
 const NINE_BYTES: u64 = 1 << 56;
 
 /// Writes `number`.
-pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    if let Ok(byte) = u8::try_from(number)
-        && byte < 0x80
-    {
-        return out.push(byte);
+#[inline]
+pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
+    match u8::try_from(number) {
+        Ok(byte @ ..0x80) => out.push(byte),
+        _ => write_large(out, number),
     }
+}
+
+/// Writes a number that needs more than one byte.
+fn write_large(out: &mut Vec<u8>, mut number: u64) {
     if number < NINE_BYTES {
         let bits = 64 - number.leading_zeros();
-        let length = bits.div_ceil(7);
+        // A seventh of them, rounded up; without a division.
+        let length = (bits * 9 + 64) / 64;
         // From fields of 28 bits to fields of 14, and to fields of 7.
         let word = (number & 0x0fff_ffff) | ((number & 0x00ff_ffff_f000_0000) << 4);
         let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x0fff_c000_0fff_c000) << 2);
         let word = (word & 0x007f_007f_007f_007f) | ((word & 0x3f80_3f80_3f80_3f80) << 1);
         let more = MORE & !(u64::MAX << (8 * (length - 1)));
-        let bytes = (word | more).to_le_bytes();
-        return out.extend_from_slice(bytes.get(..length as usize).unwrap_or(&bytes));
+        // All eight are copied and the rest is cut off: copying as many as are not known beforehand takes a call.
+        let end = out.len() + length as usize;
+        out.extend_from_slice(&(word | more).to_le_bytes());
+        return out.truncate(end);
     }
     while number >= 0x80 {
         out.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
@@ -39,12 +46,18 @@ pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] if it is cut short, or is none of 64 bits.
+#[inline]
 pub(super) fn read_number(stored: &mut &[u8]) -> Result<u64, StoreError> {
     // Most are small, or nothing.
     if let [byte @ 0..=0x7f, rest @ ..] = *stored {
         *stored = rest;
         return Ok(u64::from(*byte));
     }
+    read_large(stored)
+}
+
+/// Reads a number that needs more than one byte.
+fn read_large(stored: &mut &[u8]) -> Result<u64, StoreError> {
     if let Some(bytes) = stored.first_chunk() {
         let word = u64::from_le_bytes(*bytes);
         let ends = !word & MORE;

@@ -8,7 +8,7 @@ use super::number::{begun, dollars};
 use super::prefix::Prefix;
 use super::searches::{Items, Queries};
 use crate::dialect::{Count, Field, Reported, Side};
-use crate::json::{Sink, Value, count, unescape};
+use crate::json::{Sink, Value, count};
 use crate::money::PicoUsd;
 use crate::text::Label;
 
@@ -195,7 +195,7 @@ impl Collect<'_> {
 
     /// A string that is looked for.
     pub(super) fn text(&mut self, field: Field, raw: &[u8], length: u64) {
-        let label = || unescape(raw).and_then(|text| Label::from_bytes(text.as_bytes()));
+        let label = || Label::from_json(raw);
         match field {
             Field::Delta if length > 0 => {
                 self.reading.deltas += 1;

@@ -8,7 +8,9 @@
 use core::cell::RefCell;
 use std::rc::Rc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::Equivalent;
+
+use crate::hash::HashMap;
 
 use super::additions::ADDED;
 use super::listing::CHECKED_IN;

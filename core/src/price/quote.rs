@@ -72,12 +72,17 @@ impl Quote {
     /// with saturation.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> u128 {
-        Kind::ALL
-            .into_iter()
-            .map(|(kind, ..)| (kind, kind.count(*usage)))
-            .filter(|&(_, count)| count > 0)
-            .map(|(kind, count)| u128::from(self.price(kind)) * u128::from(count))
-            .fold(0, u128::saturating_add)
+        let (mut usage, mut sum) = (*usage, 0u128);
+        for (kind, ..) in Kind::ALL {
+            let count = *kind.place(&mut usage);
+            if count > 0 {
+                let price = self.price(kind);
+                // A product of 128 bits takes sixty instructions, and is seldom needed.
+                let product = price.checked_mul(count).map(u128::from);
+                sum = sum.saturating_add(product.unwrap_or_else(|| u128::from(price) * u128::from(count)));
+            }
+        }
+        sum
     }
 
     /// The most that a request of so many tokens can cost, in pico-dollars.

@@ -5,6 +5,8 @@
 //!
 //! Does not know prices, nor which word counts: see [`super::Price::tier_of_answer`].
 
+use std::borrow::Cow;
+
 /// How fast, and so how dear, a request was served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServiceTier {
@@ -38,7 +40,10 @@ impl ServiceTier {
     /// Reads a provider's word, in a field of a request or an answer. `None` for one that names no tier (`auto`).
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        let word = word.to_ascii_lowercase();
+        // Nearly always it is in lower case.
+        let is_upper = |byte: u8| byte.is_ascii_uppercase();
+        let word: Cow<'_, str> =
+            if word.bytes().any(is_upper) { word.to_ascii_lowercase().into() } else { word.into() };
         // Protobuf's JSON writes them out.
         let word = ["service_tier_", "traffic_type_"]
             .iter()
