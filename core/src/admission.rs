@@ -90,7 +90,8 @@ pub fn admit<S: Store>(
 ) -> Result<(Hold, Noticed), Refusal> {
     let (mut hold, mut noticed) = (Hold(Vec::with_capacity(accounts.len())), Noticed::default());
     // Of what is known to be used up nothing is held in vain.
-    let mut refusal = accounts.iter().find_map(|account| {
+    let asked = if ledger.knows_of_short() { accounts } else { &[] };
+    let mut refusal = asked.iter().find_map(|account| {
         let short = ledger.is_short(account, wanted.of(account), now)?;
         Some(Refusal::Short(Rc::clone(account), short))
     });
@@ -133,6 +134,9 @@ pub fn admit<S: Store>(
 /// The budget of the caller that has no room for any request, as far as that is known without a look at the store. Of
 /// several the one that has none for the longest.
 pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, key: &Key, now: Millis) -> Option<Refusal> {
+    if !ledger.knows_of_short() {
+        return None;
+    }
     let short = |account: &Rc<Account>| {
         let short = ledger.is_short(account, Amounts::REQUEST, now)?;
         Some(Refusal::Short(Rc::clone(account), short))

@@ -112,6 +112,12 @@ impl<'a> Claims<'a> {
     fn of(head: &'a RequestHead) -> Self {
         let mut claims = Self::default();
         for (name, value) in head.iter() {
+            // Nearly all begin otherwise, or are an SDK's that says nothing of this.
+            if !matches!(name.first(), Some(b'x' | b's' | b't' | b'h' | b'u' | b'b'))
+                || (name.starts_with(b"x-stainless-") && name != b"x-stainless-retry-count")
+            {
+                continue;
+            }
             let place = match name {
                 b"x-farebox-agent" => &mut claims.agent[0],
                 b"x-litellm-agent-id" => &mut claims.agent[1],

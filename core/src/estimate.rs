@@ -16,6 +16,7 @@ use crate::dialect::Endpoint;
 use crate::ledger::Amounts;
 use crate::money::PicoUsd;
 use crate::price::Price;
+use crate::product;
 use crate::tokens::{Tokens, Usage};
 
 /// What a request is expected to use.
@@ -37,7 +38,7 @@ impl Estimate {
         if !is_charged(ask.endpoint, price) {
             return Self { amounts: Amounts::REQUEST, ..Self::default() };
         }
-        let output = if ask.endpoint.generates() { each.saturating_mul(ask.choices) } else { 0 };
+        let output = if ask.endpoint.generates() { product::saturating(each, ask.choices) } else { 0 };
         // Of a form with a sound in it nearly all is the sound.
         let (input, input_audio) = if ask.endpoint == Endpoint::Transcriptions {
             (0, ask.input_tokens)
@@ -56,9 +57,9 @@ impl Estimate {
     /// Output tokens of which `held` is enough: fewer than are expected if that is less than was estimated.
     #[must_use]
     pub fn covered_by(&self, held: Amounts) -> u64 {
-        let share = u128::from(self.tokens.total_output()) * u128::from(held.usd.0);
+        let share = || product::whole(self.tokens.total_output(), held.usd.0);
         let usd = if held.usd < self.amounts.usd {
-            share.checked_div(u128::from(self.amounts.usd.0))
+            share().checked_div(u128::from(self.amounts.usd.0))
         } else {
             None
         };
@@ -78,8 +79,12 @@ impl Estimate {
         let cost = price.map_or(PicoUsd::ZERO, cost);
         let usd = ceiling.map_or(cost, |ceiling| cost.min(ceiling));
         let (input, output) = (tokens.total_input(), tokens.total_output());
-        let share = (u128::from(output) * u128::from(usd.0)).checked_div(u128::from(cost.0));
-        let covers = share.and_then(|share| u64::try_from(share).ok()).unwrap_or(output);
+        let covers = if usd == cost {
+            output
+        } else {
+            let share = product::whole(output, usd.0).checked_div(u128::from(cost.0));
+            share.and_then(|share| u64::try_from(share).ok()).unwrap_or(output)
+        };
         Self { tokens, amounts: Amounts { usd, input, output, requests: 1 }, covers }
     }
 }

@@ -9,13 +9,16 @@ use crate::word;
 /// A table whose keys are mostly short texts of the configuration: the usual hash takes three times as long for them.
 pub type HashMap<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<Words>>;
 
+/// Two to the 64th over the golden ratio: multiples of it lie as far apart as can be.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Hashes eight bytes at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Words(u64);
 
 impl Words {
     fn add(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(FACTOR);
     }
 }
 
@@ -49,7 +52,8 @@ impl Hasher for Words {
 
     /// Tables go by the low bits, and a product has the best ones on top.
     fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
+        let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(FACTOR);
+        mixed ^ mixed >> 32
     }
 }
 

@@ -20,8 +20,14 @@ pub struct RequestHead {
 }
 
 /// One of 64 bits, which names that are as long and begin alike have in common.
-fn mark(name: &[u8]) -> u64 {
-    1 << ((usize::from(name.first().copied().unwrap_or(0)) + 5 * name.len()) % 64)
+#[inline]
+fn mark(first: Option<&u8>, length: usize) -> u64 {
+    1 << (first.map_or(0, |&first| usize::from(first)).wrapping_add(length.wrapping_mul(5)) % 64)
+}
+
+#[inline]
+fn length(at: &Range<usize>) -> usize {
+    at.end.wrapping_sub(at.start)
 }
 
 impl RequestHead {
@@ -29,7 +35,7 @@ impl RequestHead {
     /// the block reads as empty.
     #[must_use]
     pub fn in_block(block: Vec<u8>, headers: Vec<(Range<usize>, Range<usize>)>) -> Self {
-        let of = |name: &Range<usize>| mark(block.get(name.clone()).unwrap_or_default());
+        let of = |name: &Range<usize>| mark(block.get(name.start), length(name));
         let marks = headers.iter().fold(0, |marks, (name, _)| marks | of(name));
         Self { block, headers, marks }
     }
@@ -44,7 +50,7 @@ impl RequestHead {
             let middle = head.block.len();
             head.block.extend(value);
             head.headers.push((start..middle, middle..head.block.len()));
-            head.marks |= head.block.get(start..middle).map_or(0, mark);
+            head.marks |= mark(head.block.get(start), middle - start);
         }
         head
     }
@@ -52,19 +58,29 @@ impl RequestHead {
     /// The first value of `name`, which must be lower-case.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        if self.marks & mark(name.as_bytes()) == 0 {
+        let name = name.as_bytes();
+        if self.marks & mark(name.first(), name.len()) == 0 {
             return None;
         }
-        let same_length =
-            |(at, _): &&(Range<usize>, Range<usize>)| at.end.wrapping_sub(at.start) == name.len();
-        let mut candidates = self.headers.iter().filter(same_length);
-        let part = |at: &Range<usize>| self.block.get(at.clone()).unwrap_or_default();
-        candidates.find(|(candidate, _)| part(candidate) == name.as_bytes()).map(|(_, value)| part(value))
+        for (candidate, value) in &self.headers {
+            if length(candidate) == name.len() && self.block.get(candidate.clone()) == Some(name) {
+                return Some(self.block.get(value.clone()).unwrap_or_default());
+            }
+        }
+        None
     }
 
     /// Every value of `name`, which must be lower-case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(candidate, _)| *candidate == name.as_bytes()).map(|(_, value)| value)
+        let as_long = self.of_lengths(1 << (name.len() % 64));
+        as_long.filter(move |(candidate, _)| *candidate == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// Every header of which the name has one of the `lengths`, a bit each; and perhaps others.
+    pub fn of_lengths(&self, lengths: u64) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let part = |at: &Range<usize>| self.block.get(at.clone()).unwrap_or_default();
+        let may_be = move |(name, _): &&(Range<usize>, Range<usize>)| lengths >> (length(name) % 64) & 1 != 0;
+        self.headers.iter().filter(may_be).map(move |(name, value)| (part(name), part(value)))
     }
 
     /// Every header in the order in which they came.

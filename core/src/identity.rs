@@ -29,6 +29,16 @@ pub const KEY_PREFIX: &str = "fb_";
 /// Headers that may carry a credential. All of them are taken out before the request goes on.
 pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
+/// How long their names are, a bit each.
+const CREDENTIAL_LENGTHS: u64 = {
+    let (mut lengths, mut rest) = (0, CREDENTIAL_HEADERS.as_slice());
+    while let [name, others @ ..] = rest {
+        lengths |= 1 << name.len();
+        rest = others;
+    }
+    lengths
+};
+
 /// Whether a header, by its lower-case name, may be or belong to a credential: an AWS signature takes several, one of
 /// them a session token.
 #[must_use]
@@ -129,7 +139,7 @@ pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]
         key.into_iter().for_each(|key| shown.add(QUERY, Cow::Owned(key)));
     }
     let mut places = 0;
-    for (name, value) in head.iter() {
+    for (name, value) in head.of_lengths(CREDENTIAL_LENGTHS) {
         let Some((place, bit)) = credential_header(name) else { continue };
         let is_token = place == "authorization";
         let credential = if is_token { bearer(value) } else { value.trim_ascii() };

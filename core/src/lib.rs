@@ -21,6 +21,7 @@ pub mod text;
 pub mod tokens;
 pub mod pattern;
 pub mod window;
+mod product;
 mod word;
 
 // Configuration.

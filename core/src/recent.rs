@@ -14,6 +14,7 @@
 use hashbrown::Equivalent;
 
 use crate::hash::HashMap;
+use crate::product;
 
 /// Answers before anything is expected of a model.
 const ENOUGH: u32 = 16;
@@ -62,13 +63,13 @@ impl Lately {
     /// What to expect of the next one: more than nearly all have had.
     #[must_use]
     pub fn expected(&self) -> u64 {
-        self.output.saturating_mul(FACTOR)
+        product::saturating(self.output, FACTOR)
     }
 
     /// The same of so many answers together.
     #[must_use]
     pub fn times(self, answers: u64) -> Self {
-        let times = |tokens: u64| tokens.saturating_mul(answers);
+        let times = |tokens: u64| product::saturating(tokens, answers);
         Self { output: times(self.output), reasoning: times(self.reasoning) }
     }
 }

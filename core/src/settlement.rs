@@ -33,6 +33,7 @@ use crate::ledger::Amounts;
 use crate::meter::Reading;
 use crate::money::PicoUsd;
 use crate::price::{Price, ServiceTier};
+use crate::product;
 use crate::recent::Lately;
 use crate::tokens::{Tokens, Usage};
 
@@ -222,7 +223,7 @@ impl Bill<'_> {
         let whole = self.reading.reported.tokens();
         let tokens = self.steps().unwrap_or(whole);
         let output = tokens.total_output();
-        let most = self.output_bound.map_or(u64::MAX, |bound| bound.saturating_mul(BOUND_FACTOR));
+        let most = self.output_bound.map_or(u64::MAX, |bound| product::saturating(bound, BOUND_FACTOR));
         tokens.total_input().max(output) > self.plausible_tokens || output > most.max(ALWAYS_PLAUSIBLE)
     }
 

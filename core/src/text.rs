@@ -27,7 +27,7 @@ impl Label {
     /// The same of a JSON string, from the bytes between its quotes. `None` also if an escape or the UTF-8 is bad.
     #[must_use]
     pub fn from_json(raw: &[u8]) -> Option<Self> {
-        if is_printable(raw) && !raw.contains(&b'\\') {
+        if is_printable(raw) && memchr::memchr(b'\\', raw).is_none() {
             return Self::from_bytes(raw);
         }
         crate::json::unescape(raw).and_then(|text| Self::from_bytes(text.as_bytes()))
@@ -127,20 +127,29 @@ const BLOCK: usize = 16;
 
 /// Appends a text if none of it has to be escaped in JSON. Says whether.
 pub(crate) fn push_plain(out: &mut Vec<u8>, text: &[u8]) -> bool {
-    // Without a branch, so that it becomes vector instructions.
-    let block = |bytes: &[u8; BLOCK]| bytes.iter().fold(true, |all, &byte| all & is_plain_byte(byte));
-    push_if(out, text, block)
+    let four = |[a, b, c, d]: &[u8; 4]| are_plain(&[*a, *b, *c, *d, b' ', b' ', b' ', b' ']);
+    push_if(out, text, block_is_plain)
         .or_else(|| push_if(out, text, are_plain))
+        .or_else(|| push_if(out, text, four))
         .or_else(|| push_if(out, text, |[byte]| is_plain_byte(*byte)))
         .unwrap_or(true)
+}
+
+fn block_is_plain(bytes: &[u8; BLOCK]) -> bool {
+    // Without a branch, so that it becomes vector instructions.
+    let mut marks = [0u8; BLOCK];
+    for (mark, byte) in marks.iter_mut().zip(bytes) {
+        *mark = u8::from(*byte < b' ') | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    }
+    marks == [0; BLOCK]
 }
 
 /// Appends a text that is probably short: in parts, as to copy as many bytes as are not known beforehand takes a call
 /// of the engine.
 pub(crate) fn push_short(out: &mut Vec<u8>, text: &[u8]) {
-    if push_if(out, text, |_: &[u8; word::BYTES]| true).is_none() {
-        text.iter().for_each(|byte| out.push(*byte));
-    }
+    push_if(out, text, |_: &[u8; word::BYTES]| true)
+        .or_else(|| push_if(out, text, |_: &[u8; 4]| true))
+        .or_else(|| push_if(out, text, |_: &[u8; 1]| true));
 }
 
 /// Appends a text if all of its parts are such, the last bytes being in two of them. Says whether; `None` if the text is

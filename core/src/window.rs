@@ -8,6 +8,7 @@
 //!
 //! Does not read a clock.
 
+use crate::product;
 use time::{Date, Month, OffsetDateTime, UtcDateTime};
 
 /// Milliseconds since the Unix epoch.
@@ -142,10 +143,10 @@ impl Window {
 
     fn start_of(self, number: u64) -> Option<Millis> {
         let start = match self {
-            Self::Minute => number.saturating_mul(MINUTE),
-            Self::Hour => number.saturating_mul(HOUR),
-            Self::Day => number.saturating_mul(DAY),
-            Self::Week => number.saturating_mul(WEEK).saturating_sub(WEEK_SHIFT),
+            Self::Minute => product::saturating(number, MINUTE),
+            Self::Hour => product::saturating(number, HOUR),
+            Self::Day => product::saturating(number, DAY),
+            Self::Week => product::saturating(number, WEEK).saturating_sub(WEEK_SHIFT),
             Self::Month => return first_of_month(number),
             Self::Lifetime => return None,
         };

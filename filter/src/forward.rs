@@ -70,22 +70,9 @@ pub(crate) struct Departure<'a> {
 impl Departure<'_> {
     /// Sends the request.
     pub(crate) fn send(&self) -> Result<Sent, HostError> {
-        let Self { config, head, served, ask, admission, body, .. } = self;
+        let Self { head, served, ask, admission, body, .. } = self;
         let target = &admission.target;
         host::set_property(CLUSTER, target.provider.cluster.as_bytes())?;
-        // From here on every change of a header makes Envoy pick the route again, when it next needs it.
-        let shown = identity::shown(head, Some(served.api)).ok().flatten().unwrap_or_default();
-        for (name, value) in head.iter() {
-            let passes = api::passes_request(served.api, &config.passed.headers, name)
-                && config.identity_header.as_ref().is_none_or(|header| header.as_bytes() != name);
-            if !passes || (value.len() >= shown.len() && !name.starts_with(b":") && has_secret(value, &shown))
-            {
-                host::remove_header(Map::Request, name)?;
-            }
-        }
-        host::set_header(Map::Request, CLUSTER_HEADER, target.provider.cluster.as_bytes())?;
-        // What is compressed cannot be metered.
-        host::set_header(Map::Request, "accept-encoding", b"identity")?;
         let keyring = Keyring::new(&SharedStore);
         let key = if let Some(key) = admission.key {
             key
@@ -97,6 +84,12 @@ impl Departure<'_> {
         } else {
             0
         };
+        // From here on every change of a header makes Envoy pick the route again, when it next needs it.
+        let shown = identity::shown(head, Some(served.api)).ok().flatten().unwrap_or_default();
+        self.strip(key, &shown)?;
+        host::set_header(Map::Request, CLUSTER_HEADER, target.provider.cluster.as_bytes())?;
+        // What is compressed cannot be metered.
+        host::set_header(Map::Request, "accept-encoding", b"identity")?;
         let path = self.path(&shown);
         address(target, key, served, ask, head.target(), &path)?;
         let mut edits = Vec::new();
@@ -113,6 +106,28 @@ impl Departure<'_> {
         edits.extend(cuts.into_iter().map(|cut| Edit::replace(cut, "")));
         replace_body(head, body, edits)?;
         Ok(Sent { chained: self.chain(key, &path)?, key })
+    }
+
+    /// Takes out what of the head does not go on. `key`: which of the provider's it is sent with.
+    fn strip(&self, key: usize, shown: &[u8]) -> Result<(), HostError> {
+        let Self { config, head, served, admission, .. } = self;
+        let also = &config.passed.headers;
+        let named = config.identity_header.as_ref().map(|header| header.as_bytes());
+        // A credential comes once, and where the provider's takes its place it need not be taken out first.
+        let provider = &admission.target.provider;
+        let replaced = provider.keys().get(key).map(|_| credential(provider, served).0.as_bytes());
+        for (name, value) in head.iter() {
+            let passes = api::passes_request(served.api, also, name) && named != Some(name);
+            if passes && (value.len() < shown.len() || name.starts_with(b":") || !has_secret(value, shown)) {
+                continue;
+            }
+            if replaced != Some(name)
+                || !identity::CREDENTIAL_HEADERS.iter().any(|known| known.as_bytes() == name)
+            {
+                host::remove_header(Map::Request, name)?;
+            }
+        }
+        Ok(())
     }
 
     /// The path with what of its query goes on. `shown`: the caller's credential.
@@ -208,10 +223,15 @@ pub(crate) fn address(
         host::set_header(Map::Request, ":path", &path)?;
     }
     if let Some(key) = provider.keys().get(key) {
-        let (name, scheme) = provider.header.unwrap_or_else(|| served.api.credential());
+        let (name, scheme) = credential(provider, served);
         host::set_header(Map::Request, name, [scheme, key.secret.expose()].concat().as_bytes())?;
     }
     Ok(())
+}
+
+/// The header of a provider's credential, and what stands before the key in it.
+fn credential(provider: &Provider, served: &Served) -> (&'static str, &'static str) {
+    provider.header.unwrap_or_else(|| served.api.credential())
 }
 
 /// Makes the edits in the request's body.

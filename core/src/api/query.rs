@@ -48,7 +48,7 @@ pub fn credential(api: Api, query: &[u8]) -> Option<Option<Vec<u8>>> {
 #[must_use]
 pub fn has_secret(text: &[u8], secret: &[u8]) -> bool {
     let has = |text: &[u8]| !secret.is_empty() && has_part(text, secret);
-    has(text) || (text.contains(&b'%') && has(&percent_decode(text)))
+    has(text) || (memchr::memchr(b'%', text).is_some() && has(&percent_decode(text)))
 }
 
 /// Whether `part` is in a text. In a short one it is found before a search that is fast in any text would have begun.

@@ -63,7 +63,7 @@ impl Reported {
     /// Whether nothing was said, or zeros all over: no model answers without input, so these are
     /// placeholders.
     fn is_blank(&self) -> bool {
-        self.of(Count::SearchUnits) == 0 && self.tokens().total() == 0
+        self.of(Count::SearchUnits) == 0 && self.sides() == (0, 0)
     }
 
     fn says_any_of(&self, kinds: &[Count]) -> bool {

@@ -24,7 +24,7 @@ pub use shape::Shape;
 /// The text of a JSON string, from the bytes between its quotes. `None` if an escape or the UTF-8 is bad.
 #[must_use]
 pub fn unescape(raw: &[u8]) -> Option<String> {
-    if !raw.contains(&b'\\') {
+    if memchr::memchr(b'\\', raw).is_none() {
         return core::str::from_utf8(raw).ok().map(str::to_owned);
     }
     let quoted = [b"\"", raw, b"\""].concat();

@@ -43,6 +43,9 @@ enum State {
     },
 }
 
+/// Digits of most numbers at most.
+const SHORT_DIGITS: usize = 18;
+
 /// A container with interest that is open.
 #[derive(Clone, Copy, Debug)]
 struct Open<S: 'static> {
@@ -102,7 +105,7 @@ impl<S: Copy> Scanner<S> {
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
             at = match self.state {
-                State::InKey { escaped } => self.key(piece, at, escaped, sink),
+                State::InKey { escaped } => self.key(piece, at, escaped, sink)?,
                 State::InText { escaped } => self.text(piece, at, escaped, sink),
                 State::Scalar => self.scalar(piece, at, sink)?,
                 State::Skip { floor } => self.skip(piece, at, floor, sink)?,
@@ -167,7 +170,7 @@ impl<S: Copy> Scanner<S> {
             (State::Value | State::ValueOrClose, _) => self.begin_value(byte, piece, at, sink),
             (State::Key | State::KeyOrClose, b'"') => {
                 self.token.clear();
-                Ok(self.key(piece, at + 1, false, sink))
+                self.key(piece, at + 1, false, sink)
             }
             (State::Colon, b':') => {
                 self.state = State::Value;
@@ -177,7 +180,7 @@ impl<S: Copy> Scanner<S> {
                 if self.nesting.in_object() {
                     if piece.get(at + 1) == Some(&b'"') {
                         self.token.clear();
-                        return Ok(self.key(piece, at + 2, false, sink));
+                        return self.key(piece, at + 2, false, sink);
                     }
                     self.state = State::Key;
                 } else {
@@ -244,7 +247,13 @@ impl<S: Copy> Scanner<S> {
         Ok(at + 1)
     }
 
-    fn key(&mut self, piece: &[u8], at: usize, escaped: bool, sink: &mut impl Sink<S>) -> usize {
+    fn key(
+        &mut self,
+        piece: &[u8],
+        at: usize,
+        escaped: bool,
+        sink: &mut impl Sink<S>,
+    ) -> Result<usize, SyntaxError> {
         let (part, ending, next) = string_part(piece, at, escaped);
         match ending {
             Part::Open { escaped } => {
@@ -264,15 +273,17 @@ impl<S: Copy> Scanner<S> {
                 if self.pending.is_none() {
                     self.other_name(part, sink);
                 }
-                // Nearly always it follows at once.
-                if piece.get(next) == Some(&b':') {
-                    self.state = State::Value;
-                    return next + 1;
+                // Nearly always it follows at once, and its value too.
+                match piece.get(next..) {
+                    Some([b':', byte, ..]) if !is_space(*byte) => {
+                        self.state = State::Value;
+                        return self.begin_value(*byte, piece, next + 1, sink);
+                    }
+                    _ => self.state = State::Colon,
                 }
-                self.state = State::Colon;
             }
         }
-        next
+        Ok(next)
     }
 
     /// Tells the name of a member that is not looked for, of which `part` is the end.
@@ -323,6 +334,20 @@ impl<S: Copy> Scanner<S> {
     fn scalar(&mut self, piece: &[u8], at: usize, sink: &mut impl Sink<S>) -> Result<usize, SyntaxError> {
         let rest = piece.get(at..).unwrap_or_default();
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
+        // Nearly all are numbers of a few digits, or words.
+        if self.token.is_empty() {
+            let digits = rest.iter().take(SHORT_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+            let (value, length) = match rest {
+                [b'n', b'u', b'l', b'l', ..] => (Value::Null, 4),
+                [b't', b'r', b'u', b'e', ..] => (Value::Bool(true), 4),
+                [b'f', b'a', b'l', b's', b'e', ..] => (Value::Bool(false), 5),
+                _ => (Value::Number(rest.get(..digits).unwrap_or_default()), digits),
+            };
+            if length > 0 && rest.get(length).is_some_and(ends) {
+                self.take_scalar(value, self.base + (at + length) as u64, sink);
+                return Ok(at + length);
+            }
+        }
         match rest.iter().position(ends) {
             None => {
                 self.token.keep(rest);
@@ -362,11 +387,16 @@ impl<S: Copy> Scanner<S> {
             }
             _ => return Err(SyntaxError::Unexpected(self.start)),
         };
+        self.take_scalar(value, end, sink);
+        Ok(())
+    }
+
+    #[inline]
+    fn take_scalar(&mut self, value: Value<'_>, end: u64, sink: &mut impl Sink<S>) {
         if let Some(slot) = self.pending.take().and_then(|shape| shape.slot) {
             sink.value(slot, value, self.start..end);
         }
         self.state = State::After;
-        Ok(())
     }
 
     fn close_bracket(&mut self, byte: u8, at: usize) -> Result<(), SyntaxError> {

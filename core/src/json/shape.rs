@@ -3,6 +3,9 @@
 use super::token::TOKEN_BYTES;
 use super::unescape;
 
+/// How many marks there are to tell names by.
+const MARKS: usize = 32;
+
 /// One name in a document: what to call its value, and the names inside it.
 ///
 /// `"[]"` as a name stands for every element of an array. What is not named may be looked for too, by a shape for all
@@ -14,33 +17,36 @@ pub struct Shape<S: 'static> {
     pub(super) inside: &'static [Self],
     /// What every member and element is that is not named.
     rest: Option<&'static Self>,
-    /// The marks of the names inside.
-    marks: u64,
+    /// Where among those inside the first one is whose name has one of so many marks, counted from one.
+    first: [u8; MARKS],
+    /// Of its own name, which is none of those that have another.
+    tag: u32,
 }
 
 impl<S: Copy> Shape<S> {
     /// The document itself.
     #[must_use]
     pub const fn document(inside: &'static [Self]) -> Self {
-        Self { name: "", slot: None, inside, rest: None, marks: Self::marks(inside) }
+        Self { name: "", slot: None, inside, rest: None, first: Self::first(inside), tag: tag(b"") }
     }
 
     /// A value that is reported as `slot`.
     #[must_use]
     pub const fn value(name: &'static str, slot: S) -> Self {
-        Self { name, slot: Some(slot), inside: &[], rest: None, marks: 0 }
+        Self { name, slot: Some(slot), inside: &[], rest: None, first: [0; MARKS], tag: tag(name.as_bytes()) }
     }
 
     /// A container of which only values inside are reported.
     #[must_use]
     pub const fn inside(name: &'static str, inside: &'static [Self]) -> Self {
-        Self { name, slot: None, inside, rest: None, marks: Self::marks(inside) }
+        Self { name, slot: None, inside, rest: None, first: Self::first(inside), tag: tag(name.as_bytes()) }
     }
 
     /// A container that is reported as `slot` when it ends, after the values inside.
     #[must_use]
     pub const fn both(name: &'static str, slot: S, inside: &'static [Self]) -> Self {
-        Self { name, slot: Some(slot), inside, rest: None, marks: Self::marks(inside) }
+        let tag = tag(name.as_bytes());
+        Self { name, slot: Some(slot), inside, rest: None, first: Self::first(inside), tag }
     }
 
     /// The same, with every member that is not named being `rest`.
@@ -52,7 +58,7 @@ impl<S: Copy> Shape<S> {
     /// A value or container of any name: its texts, however deep, are reported as `slot`. `own` is the shape itself.
     #[must_use]
     pub const fn anything(slot: S, own: &'static Self) -> Self {
-        Self { name: "*", slot: Some(slot), inside: &[], rest: Some(own), marks: 0 }
+        Self { name: "*", slot: Some(slot), inside: &[], rest: Some(own), first: [0; MARKS], tag: tag(b"*") }
     }
 
     /// Its own name.
@@ -94,30 +100,40 @@ impl<S: Copy> Shape<S> {
     }
 
     pub(super) fn find(&'static self, name: &[u8]) -> Option<&'static Self> {
-        // Most keys are none of these, and most of the others are told by length and first byte.
-        if self.marks & mark(name) == 0 {
+        // Most keys are none of these, and most of the others are told by length, first and last byte.
+        let Some(before) = usize::from(self.first.get(mark(name)).copied().unwrap_or(0)).checked_sub(1)
+        else {
             return self.rest;
-        }
-        let first = name.first();
-        let named = self.inside.iter().find(|shape| {
-            let known = shape.name.as_bytes();
-            known.len() == name.len() && known.first() == first && known == name
-        });
-        named.or(self.rest)
+        };
+        let tag = tag(name);
+        let mut named = self.inside.get(before..).unwrap_or_default().iter();
+        named.find(|shape| shape.tag == tag && shape.name.as_bytes() == name).or(self.rest)
     }
 
-    const fn marks(mut shapes: &[Self]) -> u64 {
-        let mut marks = 0;
+    #[allow(clippy::indexing_slicing, reason = "the compiler does it")]
+    const fn first(mut shapes: &[Self]) -> [u8; MARKS] {
+        let (mut first, mut number) = ([0; MARKS], 0);
         while let [shape, rest @ ..] = shapes {
-            marks |= mark(shape.name.as_bytes());
+            number += 1;
+            assert!(number < u8::MAX, "more names than can be counted");
+            let place = &mut first[mark(shape.name.as_bytes())];
+            if *place == 0 {
+                *place = number;
+            }
             shapes = rest;
         }
-        marks
+        first
     }
 }
 
-/// One of 64 bits, which names that are as long and begin alike have in common.
-const fn mark(name: &[u8]) -> u64 {
-    let [first, ..] = name else { return 1 };
-    1 << ((*first as usize + 5 * name.len()) % 64)
+/// What names seldom have in common: length, first and last byte.
+const fn tag(name: &[u8]) -> u32 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
+    name.len() as u32 ^ (*first as u32) << 16 ^ (*last as u32) << 24
+}
+
+/// One of [`MARKS`] numbers, which names that are as long and begin alike have in common.
+const fn mark(name: &[u8]) -> usize {
+    let [first, ..] = name else { return 0 };
+    (*first as usize + 5 * name.len()) % MARKS
 }

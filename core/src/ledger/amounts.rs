@@ -1,6 +1,7 @@
 //! Decides what budgets measure: money, tokens in and out, and requests.
 
 use crate::money::PicoUsd;
+use crate::product;
 
 /// What a request uses, in every measure a budget may limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,10 +58,10 @@ impl Amounts {
     #[must_use]
     pub fn times(self, factor: u64) -> Self {
         Self {
-            usd: PicoUsd(self.usd.0.saturating_mul(factor)),
-            input: self.input.saturating_mul(factor),
-            output: self.output.saturating_mul(factor),
-            requests: self.requests.saturating_mul(factor),
+            usd: PicoUsd(product::saturating(self.usd.0, factor)),
+            input: product::saturating(self.input, factor),
+            output: product::saturating(self.output, factor),
+            requests: product::saturating(self.requests, factor),
         }
     }
 
@@ -193,10 +194,17 @@ impl Limits {
     /// The first measure of which more than the limit would be used.
     #[must_use]
     pub fn exceeded(&self, used: Amounts, running: u64) -> Option<Measure> {
-        let over = |(measure, used, limit): (Measure, u64, Option<u64>)| {
-            limit.is_some_and(|limit| used > limit).then_some(measure)
-        };
-        self.measures(used, running).into_iter().find_map(over)
+        let over = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used > limit);
+        // Not by the list of measures, which would have to be made for every request.
+        Some(match self {
+            _ if over(used.usd.0, self.usd.map(|usd| usd.0)) => Measure::Usd,
+            _ if over(used.tokens(), self.tokens) => Measure::Tokens,
+            _ if over(used.input, self.input_tokens) => Measure::InputTokens,
+            _ if over(used.output, self.output_tokens) => Measure::OutputTokens,
+            _ if over(used.requests, self.requests) => Measure::Requests,
+            _ if over(running, self.concurrent) => Measure::Concurrent,
+            _ => return None,
+        })
     }
 
     /// Whether no more than half of any limit is used. Requests that run do not count.
@@ -212,8 +220,8 @@ impl Limits {
         let percent = |(_, used, limit): (Measure, u64, Option<u64>)| {
             let limit = limit?;
             // In 128 bits only where it has to be: that takes some hundred instructions.
-            if let Some(hundredfold) = used.checked_mul(100) {
-                return Some(hundredfold.checked_div(limit).unwrap_or(100));
+            if used < u64::MAX / 100 {
+                return Some((used * 100).checked_div(limit).unwrap_or(100));
             }
             let hundredfold = u128::from(used) * 100;
             Some(u64::try_from(hundredfold.checked_div(u128::from(limit)).unwrap_or(100)).unwrap_or(u64::MAX))

@@ -43,6 +43,11 @@ impl<'a, S: Store> Ledger<'a, S> {
         }
     }
 
+    /// Whether it may be known of any account that it lacks something, without a look at the store.
+    pub fn knows_of_short(&self) -> bool {
+        self.leases.is_some_and(Leases::any_short)
+    }
+
     /// What `account` lacks for `amounts`, if that is known without a look at the store. A budget that only watches
     /// lacks nothing.
     pub fn is_short(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {

@@ -121,6 +121,11 @@ impl Leases {
         self.with(account, |lease| lease.give(records, account, amounts, charge, now))
     }
 
+    /// Whether any account was found short since the last tick.
+    pub(super) fn any_short(&self) -> bool {
+        self.short.get()
+    }
+
     /// Whether it is known without a look at the store that `account` has no room for `amounts`.
     pub(super) fn is_short<S: Store>(
         &self,
@@ -129,7 +134,7 @@ impl Leases {
         amounts: Amounts,
         now: Millis,
     ) -> Option<Short> {
-        if !self.short.get() {
+        if !self.any_short() {
             return None;
         }
         self.leases.borrow().get(&account.record)?.used_up(records, account, amounts, now)
@@ -309,7 +314,10 @@ impl Lease {
         amounts: Amounts,
         now: Millis,
     ) -> Option<Short> {
-        let mut counter = self.seen?;
+        let seen = self.seen.as_ref()?;
+        // Nearly always there is room, and a new window leaves no less.
+        account.limits.exceeded(seen.spent().plus(amounts), amounts.requests)?;
+        let mut counter = *seen;
         records.roll(&mut counter, account, now);
         let spent = counter.without_holds();
         let measure = spent.short(amounts, &account.limits, account.budget.mode)?;
@@ -325,15 +333,18 @@ impl Lease {
         rule: impl Fn(&Counter) -> (Amounts, T),
     ) -> Result<T, StoreError> {
         let Self { reserved, epoch, owed, .. } = *self;
-        let written = records.change(account, now, |counter| {
+        let mut written = (Counter::default(), Amounts::default(), 0);
+        let outcome = records.change(account, now, |counter| {
             counter.release(reserved, epoch);
             counter.charge(owed);
             let (reserved, outcome) = rule(counter);
             let epoch = counter.hold(reserved);
-            (true, (*counter, reserved, epoch, outcome))
+            written = (*counter, reserved, epoch);
+            (true, outcome)
         })?;
         // Only the slots of a record may have no place.
-        let (counter, reserved, epoch, outcome) = written.ok_or(StoreError::Unreadable)?;
+        let outcome = outcome.ok_or(StoreError::Unreadable)?;
+        let (counter, reserved, epoch) = written;
         (self.seen, self.reserved, self.epoch) = (Some(counter), reserved, epoch);
         self.far = account.limits.are_far(counter.used()).then_some(account.limits);
         self.owed = Amounts::default();

@@ -13,13 +13,14 @@ const NINE_BYTES: u64 = 1 << 56;
 /// Writes `number`.
 #[inline]
 pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
-    match u8::try_from(number) {
-        Ok(byte @ ..0x80) => out.push(byte),
+    match number {
+        ..0x80 => out.push(number as u8),
+        0x80..0x4000 => out.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]),
         _ => write_large(out, number),
     }
 }
 
-/// Writes a number that needs more than one byte.
+/// Writes a number that needs more than two bytes.
 fn write_large(out: &mut Vec<u8>, mut number: u64) {
     if number < NINE_BYTES {
         let bits = 64 - number.leading_zeros();
@@ -53,10 +54,14 @@ pub(super) fn read_number(stored: &mut &[u8]) -> Result<u64, StoreError> {
         *stored = rest;
         return Ok(u64::from(*byte));
     }
+    if let [low, high @ 0..=0x7f, rest @ ..] = *stored {
+        *stored = rest;
+        return Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7);
+    }
     read_large(stored)
 }
 
-/// Reads a number that needs more than one byte.
+/// Reads a number that needs more than two bytes.
 fn read_large(stored: &mut &[u8]) -> Result<u64, StoreError> {
     if let Some(bytes) = stored.first_chunk() {
         let word = u64::from_le_bytes(*bytes);

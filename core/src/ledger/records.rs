@@ -79,7 +79,7 @@ impl<'a, S: Store> Records<'a, S> {
         &self,
         account: &Account,
         now: Millis,
-        rule: impl Fn(&mut Counter) -> (bool, T),
+        mut rule: impl FnMut(&mut Counter) -> (bool, T),
     ) -> Result<Option<T>, StoreError> {
         for _ in 0..TRIES {
             let (stored, version): (Vec<u8>, Option<Version>) = match self.store.get(&account.record)? {

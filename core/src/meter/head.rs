@@ -6,12 +6,26 @@ use crate::dialect::{bedrock, headers};
 use crate::head::RequestHead;
 use crate::json::count;
 
+/// How long the names of those headers are, a bit each.
+const LENGTHS: u64 = {
+    let (mut lengths, mut served, mut counts) = (0, headers::SERVED.as_slice(), bedrock::HEADERS.as_slice());
+    while let [(name, _), others @ ..] = served {
+        lengths |= 1 << (name.len() % 64);
+        served = others;
+    }
+    while let [(name, _), others @ ..] = counts {
+        lengths |= 1 << (name.len() % 64);
+        counts = others;
+    }
+    lengths
+};
+
 impl Meter {
     /// Reads the headers of an answer.
     pub fn head(&mut self, head: &RequestHead) {
         let mut said = false;
         // Nearly always there is none of them.
-        for (name, value) in head.iter().filter(|(name, _)| name.starts_with(b"x-")) {
+        for (name, value) in head.of_lengths(LENGTHS) {
             if let Some((_, field)) = headers::SERVED.iter().find(|(known, _)| known.as_bytes() == name)
                 && value.len() <= 64
             {

@@ -338,5 +338,6 @@ impl Sink<Field> for Collect<'_> {
 /// Whether a label was made of just these bytes. It has none that would be written with an escape, other than
 /// the two that have to be.
 fn is(label: &Option<Label>, raw: &[u8]) -> bool {
-    label.as_ref().is_some_and(|label| label.as_str().as_bytes() == raw) && !raw.contains(&b'\\')
+    label.as_ref().is_some_and(|label| label.as_str().as_bytes() == raw)
+        && memchr::memchr(b'\\', raw).is_none()
 }

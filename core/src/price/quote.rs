@@ -9,6 +9,7 @@ use super::ONE;
 use super::kind::{KINDS, Kind};
 use crate::hash::fnv1a;
 use crate::money::{DecimalError, parse_decimal};
+use crate::product;
 use crate::tokens::Usage;
 
 /// The prices that are listed.
@@ -76,10 +77,7 @@ impl Quote {
         for (kind, ..) in Kind::ALL {
             let count = *kind.place(&mut usage);
             if count > 0 {
-                let price = self.price(kind);
-                // A product of 128 bits takes sixty instructions, and is seldom needed.
-                let product = price.checked_mul(count).map(u128::from);
-                sum = sum.saturating_add(product.unwrap_or_else(|| u128::from(price) * u128::from(count)));
+                sum = sum.saturating_add(product::whole(self.price(kind), count));
             }
         }
         sum
