@@ -11,9 +11,9 @@ mod failover;
 
 use std::collections::BTreeMap;
 
+use farebox_core::base::window::Millis;
 use farebox_core::config::{Config, ConfigError, Key, Model, Pattern, Provider, Unpriced, path};
-use farebox_core::route;
-use farebox_core::window::Millis;
+use farebox_core::request::route;
 use serde_json::{Map, Value};
 
 pub(crate) use failover::without_failover;

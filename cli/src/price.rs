@@ -6,9 +6,9 @@
 use core::fmt;
 use std::io::BufRead;
 
-use farebox_core::price::{Kind, Listing, Price, ServiceTier};
-use farebox_core::tokens::Usage;
-use farebox_core::window::Millis;
+use farebox_core::base::tokens::Usage;
+use farebox_core::base::window::Millis;
+use farebox_core::pricing::{Kind, Listing, Price, ServiceTier};
 use serde_json::Value;
 
 /// Prices use by the built-in catalogue.

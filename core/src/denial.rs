@@ -6,16 +6,16 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::ask::AskError;
+use crate::base::text::push_json_string;
+use crate::base::window::Millis;
+use crate::budget::ledger::{Figures, StoreError};
+use crate::budget::pending::Crowd;
 use crate::config::{Account, Config, Dimension};
 use crate::dialect::Dialect;
-use crate::identity::IdentityError;
-use crate::ledger::{Figures, StoreError};
-use crate::pending::Crowd;
-use crate::place::Lost;
-use crate::route::RouteError;
-use crate::text::push_json_string;
-use crate::window::Millis;
+use crate::request::identity::IdentityError;
+use crate::request::llm_request::LlmRequestError;
+use crate::request::resource::UnknownPath;
+use crate::request::route::RouteError;
 
 pub use self::manner::Client;
 use self::manner::Manner;
@@ -29,13 +29,13 @@ pub enum Denial {
     /// The caller is not let in.
     Identity(IdentityError),
     /// The path is not served, and why.
-    UnknownEndpoint(Lost),
+    UnknownEndpoint(UnknownPath),
     /// A WebSocket is asked for.
     Upgrade,
     /// The path is served with another method.
     Method(&'static str),
     /// The body cannot be understood.
-    Body(AskError),
+    Body(LlmRequestError),
     /// The body is larger than this many bytes.
     TooLarge(usize),
     /// The body did not come in time.
@@ -129,7 +129,7 @@ impl Denial {
             Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
             Self::Identity(_) => 401,
             // Claude Code says of every 404 that there is no such model, and shows no message.
-            Self::UnknownEndpoint(Lost::Meant(path)) if path.starts_with("/v1/messages") => 400,
+            Self::UnknownEndpoint(UnknownPath::Meant(path)) if path.starts_with("/v1/messages") => 400,
             Self::UnknownEndpoint(_) | Self::UnknownSubject(_) => 404,
             Self::Upgrade => 426,
             Self::Method(_) => 405,
@@ -308,8 +308,8 @@ impl From<IdentityError> for Denial {
     }
 }
 
-impl From<AskError> for Denial {
-    fn from(error: AskError) -> Self {
+impl From<LlmRequestError> for Denial {
+    fn from(error: LlmRequestError) -> Self {
         Self::Body(error)
     }
 }

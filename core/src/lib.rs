@@ -12,53 +12,17 @@
 
 #![forbid(unsafe_code)]
 
-// Values.
-pub mod head;
+pub mod base;
 pub mod json;
-pub mod hash;
-pub mod money;
-pub mod text;
-pub mod tokens;
-pub mod pattern;
-pub mod window;
-mod product;
-mod word;
-
-// Configuration.
 pub mod config;
-
-// The pipeline, in reading order: the request ...
-pub mod place;
-pub mod identity;
-pub mod attribution;
-pub mod bound_id;
 pub mod dialect;
-pub mod api;
-pub mod ask;
-pub mod splice;
-pub mod usage_option;
-pub mod repeat;
-pub mod route;
-pub mod keyring;
-pub mod failure;
-pub mod chain;
-pub mod behind;
-pub mod price;
-pub mod recent;
-pub mod estimate;
-pub mod ledger;
-pub mod subject;
-pub mod admission;
-pub mod order;
-pub mod cors;
-pub mod pending;
-pub mod counting;
-pub mod upload;
+
+// The life of a request, in reading order.
+pub mod request;
+pub mod pricing;
+pub mod budget;
+pub mod failover;
+pub mod response;
+pub mod accounting;
 pub mod denial;
-// ... and the answer.
-pub mod meter;
-pub mod last_event;
-pub mod settlement;
-pub mod sunk;
-pub mod record;
 pub mod pages;

@@ -10,7 +10,7 @@ pub use models::{model, models, show};
 pub use shown::shown;
 pub use usage::usage;
 
-use crate::text::push_json_string;
+use crate::base::text::push_json_string;
 
 /// The body of `/farebox/health`.
 pub const HEALTH: &str = "{\"status\":\"ok\"}";

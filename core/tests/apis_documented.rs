@@ -1,8 +1,8 @@
 //! `docs/apis.md` lists what the tables have, row by row.
 
-use farebox_core::api::{documented, documented_for_all};
-use farebox_core::ask::{documented_body, documented_head};
 use farebox_core::dialect::{Api, Served};
+use farebox_core::request::api::{documented, documented_for_all};
+use farebox_core::request::llm_request::{documented_body, documented_head};
 
 const DOCUMENT: &str = include_str!("../../docs/apis.md");
 
@@ -35,7 +35,7 @@ fn the_document_has_the_members_of_every_kind_of_body() {
 
 #[test]
 fn the_document_names_every_api_that_is_known_and_not_served() {
-    let missing: Vec<&str> = farebox_core::place::UNSUPPORTED
+    let missing: Vec<&str> = farebox_core::request::resource::UNSUPPORTED
         .iter()
         .map(|(path, ..)| *path)
         .filter(|path| !DOCUMENT.contains(&format!("`{path}`")))

@@ -5,11 +5,11 @@
 
 use std::rc::Rc;
 
+use farebox_core::base::headers::RequestHead;
+use farebox_core::base::window::Millis;
 use farebox_core::config::Config;
 use farebox_core::denial::{Client, Denial, Lack, Reply};
 use farebox_core::dialect::Dialect;
-use farebox_core::head::RequestHead;
-use farebox_core::window::Millis;
 use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/clients.md");

@@ -3,16 +3,18 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::Bill;
+use farebox_core::base::headers::RequestHead;
+use farebox_core::base::money::PicoUsd;
+use farebox_core::base::tokens::Tokens;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::estimate::Estimate;
+use farebox_core::budget::ledger::Amounts;
 use farebox_core::config::{Config, OnDisconnect};
 use farebox_core::dialect::Served;
-use farebox_core::estimate::Estimate;
-use farebox_core::head::RequestHead;
-use farebox_core::ledger::Amounts;
-use farebox_core::meter::{Framing, Meter};
-use farebox_core::money::PicoUsd;
-use farebox_core::settlement::{Bill, Ending};
-use farebox_core::tokens::Tokens;
-use farebox_core::window::Millis;
+use farebox_core::dialect::framing::Framing;
+use farebox_core::response::meter::Meter;
 
 /// An answer to a request: provider, path, model, headers of the answer, its body.
 struct Answer<'a> {
@@ -74,7 +76,7 @@ fn charged(answer: &Answer<'_>) -> (String, Option<String>, &'static str) {
         output_bound: None,
         plausible_tokens: 10_000_000,
     };
-    let charge = bill.charge(Ending::Answered);
+    let charge = bill.charge(Outcome::Answered);
     let usd = charge.usd.map_or("null".to_owned(), |usd| usd.to_string());
     (usd, bill.tier_charged(&charge).map(str::to_owned), charge.source.name())
 }

@@ -18,28 +18,14 @@
 
 #[cfg(any(target_arch = "wasm32", test))]
 mod allocator;
-mod answer;
-mod bound_answer;
-mod browser;
 mod attempt;
-mod behind;
-mod doubt;
-mod ending;
-mod forward;
 mod gateway;
 mod host;
 #[cfg(any(target_arch = "wasm32", test))]
 mod memory;
 mod metrics;
-mod page;
-mod refusal;
 mod root;
-mod run;
-mod seen;
-mod shared_store;
-mod trail;
-mod upload;
-mod worker;
+mod vm;
 
 #[cfg(test)]
 mod fake_host;
@@ -56,13 +42,13 @@ mod entry {
 
     use super::allocator::SizeClasses;
     use super::root::Root;
-    use super::worker::Worker;
+    use super::vm::Vm;
 
     #[global_allocator]
     static MEMORY: SizeClasses<std::alloc::System> = SizeClasses::over(std::alloc::System);
 
     // A VM has one thread, and a root context for every configuration that is pushed to it.
-    thread_local! { static WORKER: Rc<Worker> = Rc::default(); }
+    thread_local! { static WORKER: Rc<Vm> = Rc::default(); }
 
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(LogLevel::Info);

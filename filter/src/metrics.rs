@@ -12,10 +12,10 @@
 
 use core::cell::RefCell;
 
-use farebox_core::settlement::{Charge, UsageSource};
+use farebox_core::accounting::settlement::{Charge, UsageSource};
 use hashbrown::Equivalent;
 
-use farebox_core::hash::HashMap;
+use farebox_core::base::hash::HashMap;
 
 use crate::host::{self, MetricKind};
 
@@ -213,10 +213,10 @@ mod tests {
     /// Where metrics are named.
     const SOURCES: [&str; 5] = [
         include_str!("metrics.rs"),
-        include_str!("behind.rs"),
-        include_str!("ending.rs"),
-        include_str!("worker.rs"),
-        include_str!("run.rs"),
+        include_str!("attempt/reach.rs"),
+        include_str!("gateway/access_log.rs"),
+        include_str!("vm.rs"),
+        include_str!("attempt/retry.rs"),
     ];
 
     #[test]

@@ -10,10 +10,10 @@ use farebox_core::config::Config;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::attempt::Attempt;
+use crate::attempt::AttemptFilter;
 use crate::gateway::Gateway;
 use crate::host::{self, Buffer};
-use crate::worker::{Role, Worker};
+use crate::vm::{Role, Vm};
 
 /// How often waiting streams and kept charges are looked at, in milliseconds.
 const TICK_MS: u32 = 500;
@@ -22,13 +22,13 @@ const TICK_MS: u32 = 500;
 #[derive(Debug)]
 pub(crate) struct Root {
     config: Option<Rc<Config>>,
-    worker: Rc<Worker>,
+    vm: Rc<Vm>,
 }
 
 impl Root {
     /// A root context without a configuration, in the VM of `worker`.
-    pub(crate) fn new(worker: Rc<Worker>) -> Self {
-        Self { config: None, worker }
+    pub(crate) fn new(vm: Rc<Vm>) -> Self {
+        Self { config: None, vm }
     }
 }
 
@@ -48,7 +48,7 @@ impl RootContext for Root {
         let role = host::buffer(Buffer::VmConfiguration, 0, size).unwrap_or_default();
         match Role::read(&role) {
             Some(role) => {
-                self.worker.role.set(role);
+                self.vm.role.set(role);
                 true
             }
             None => {
@@ -77,11 +77,11 @@ impl RootContext for Root {
                     return false;
                 }
                 let config = Rc::new(config);
-                if self.worker.role.get() == Role::Attempt {
+                if self.vm.role.get() == Role::Attempt {
                     // Requests may come before the first tick. To say it once more changes nothing.
-                    self.worker.look_behind(&config, host::now());
+                    self.vm.look_behind(&config, host::now());
                 }
-                self.worker.add(&config);
+                self.vm.add(&config);
                 self.config = Some(config);
                 true
             }
@@ -96,7 +96,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(config) = &self.config {
-            self.worker.tick(config, host::now());
+            self.vm.tick(config, host::now());
         }
     }
 
@@ -106,10 +106,10 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         // Envoy makes no stream before it has a configuration; were there one, it must not pass unchecked.
-        let (config, worker) = (self.config.clone(), Rc::clone(&self.worker));
-        Some(match self.worker.role.get() {
-            Role::Gateway => Box::new(Gateway::new(context, config, worker)),
-            Role::Attempt => Box::new(Attempt::new(config, worker)),
+        let (config, vm) = (self.config.clone(), Rc::clone(&self.vm));
+        Some(match self.vm.role.get() {
+            Role::Gateway => Box::new(Gateway::new(context, config, vm)),
+            Role::Attempt => Box::new(AttemptFilter::new(config, vm)),
         })
     }
 }

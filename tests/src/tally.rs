@@ -2,8 +2,8 @@
 
 use crate::envoy::Envoy;
 use crate::patience::until;
-use farebox_core::money::PicoUsd;
-use farebox_core::window::Millis;
+use farebox_core::base::money::PicoUsd;
+use farebox_core::base::window::Millis;
 use serde_json::Value;
 
 /// A request that was admitted, from its line in the access log.

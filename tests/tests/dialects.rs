@@ -1,7 +1,7 @@
 //! Other dialects than OpenAI's, through Envoy: paths that name the model, frames that are not SSE, and a
 //! real model that is asked in three of them.
 
-use farebox_core::dialect::eventstream;
+use farebox_core::dialect::framing::event_stream;
 use farebox_tests::client::Client;
 use farebox_tests::config::{self, DEMO};
 use farebox_tests::envoy::Setup;
@@ -43,7 +43,7 @@ fn counts(record: &Value) -> (u64, u64, u64) {
 async fn a_model_in_the_path_is_routed_and_renamed_there_and_its_stream_is_metered() {
     let gateway = Gateway::new(every_api()).await;
     let frame = |kind: &str, payload: Value| {
-        eventstream::message(
+        event_stream::message(
             &[(":event-type", kind), (":message-type", "event")],
             payload.to_string().as_bytes(),
         )

@@ -3,7 +3,7 @@
 //! What budgets say at the end is compared with what the provider knows that it served and with the records; how
 //! far a limit was exceeded, with the bound that is published. `--nocapture` shows the figures.
 
-use farebox_core::money::PicoUsd;
+use farebox_core::base::money::PicoUsd;
 use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config::{self, DEMO, OTHER};
 use farebox_tests::envoy::Setup;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use farebox_core::config::{Budget, Downgrade, Key, Step, path};
 use farebox_core::dialect::Api;
-use farebox_core::price::Price;
-use farebox_core::route;
+use farebox_core::pricing::Price;
+use farebox_core::request::route;
 use serde_json::Value;
 
 use super::{Advisor, listed, literal, may_use, quoted};

@@ -52,20 +52,20 @@ const WITH_SECRET: &str = r#"{
 #[test]
 fn the_sample_is_ok() {
     let outcome = farebox(["check", SAMPLE]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 4 providers, 6 models, 1 key, 5 budgets\n"));
 }
 
 #[test]
 fn the_sample_envoy_configuration_is_ok() {
     let envoy = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/envoy.yaml");
     let outcome = farebox(["check", envoy, "--env"]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 4 providers, 6 models, 1 key, 5 budgets\n"));
 }
 
 #[test]
 fn the_sample_needs_no_secret() {
     let outcome = farebox(["check", SAMPLE, "--env"]).run();
-    assert_eq!(outcome, Outcome::success("ok: 3 providers, 3 models, 1 key, 5 budgets\n"));
+    assert_eq!(outcome, Outcome::success("ok: 4 providers, 6 models, 1 key, 5 budgets\n"));
 }
 
 #[test]

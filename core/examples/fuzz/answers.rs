@@ -1,10 +1,13 @@
 //! The rules that hold for every answer: pieces do not matter, no byte is lost, nothing is free in silence.
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::UsageSource;
 use farebox_core::config::OnDisconnect;
-use farebox_core::dialect::{Endpoint, Field, eventstream, sse};
+use farebox_core::dialect::framing::Framing;
+use farebox_core::dialect::framing::{event_stream, sse};
+use farebox_core::dialect::{Endpoint, Field};
 use farebox_core::json::{Scanner, Sink, Value};
-use farebox_core::meter::{Framing, Meter, Passed, Reading};
-use farebox_core::settlement::{Ending, UsageSource};
+use farebox_core::response::meter::{Meter, Passed, Reading};
 
 use crate::billing;
 use crate::mutation::Random;
@@ -76,10 +79,10 @@ pub(crate) fn events(random: &mut Random) -> Result<(), String> {
 
 pub(crate) fn messages(random: &mut Random) -> Result<(), String> {
     let split = |pieces: &[&[u8]]| {
-        let (mut splitter, mut messages, mut payload) = (eventstream::Splitter::default(), vec![], vec![]);
+        let (mut splitter, mut messages, mut payload) = (event_stream::Splitter::default(), vec![], vec![]);
         for piece in pieces {
             splitter.feed(piece, |part, _| match part {
-                eventstream::Part::Payload(bytes) => payload.extend_from_slice(bytes),
+                event_stream::Part::Payload(bytes) => payload.extend_from_slice(bytes),
                 other => messages.push((format!("{other:?}"), std::mem::take(&mut payload))),
             });
         }
@@ -124,8 +127,8 @@ pub(crate) fn meter(random: &mut Random) -> Result<(), String> {
         return Err(told("other bytes went out", body));
     }
     for (_, policy) in OnDisconnect::NAMES {
-        for ending in [Ending::Answered, Ending::ClientGone, Ending::Cut] {
-            let charge = billing::charge(&answer, &reading, ending, policy);
+        for outcome in [Outcome::Answered, Outcome::ClientDisconnect, Outcome::UpstreamReset] {
+            let charge = billing::charge(&answer, &reading, outcome, policy);
             let free = charge.tokens.total() == 0 && !billing::is_by_the_piece(&reading);
             if free && (answer.endpoint.is_charged() || charge.source != UsageSource::None) {
                 return Err(told(

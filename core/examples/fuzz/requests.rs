@@ -1,9 +1,9 @@
 //! The rules that hold for every request: what is understood can be changed, and only in what is meant.
 
-use farebox_core::ask::{Ask, CompletionMember};
+use farebox_core::base::edits;
 use farebox_core::config::Config;
 use farebox_core::dialect::Served;
-use farebox_core::splice;
+use farebox_core::request::llm_request::{CompletionMember, LlmRequest};
 
 use crate::mutation::Random;
 use crate::transcript;
@@ -43,32 +43,34 @@ pub(crate) fn json(random: &mut Random) -> Result<(), String> {
     let (one, other) = (random.one_of(&BODIES), random.one_of(&BODIES));
     let body = random.damage(one.as_bytes(), other.as_bytes());
     let served = Served::at(path).unwrap();
-    let Ok(ask) = Ask::read(&served, path.as_bytes(), b"application/json", &body) else { return Ok(()) };
+    let Ok(request) = LlmRequest::read(&served, path.as_bytes(), b"application/json", &body) else {
+        return Ok(());
+    };
     let valid = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).is_ok();
     let was_valid = valid(&body);
-    let edits = ask.name_model(OTHER_MODEL);
+    let edits = request.name_model(OTHER_MODEL);
     if !edits.is_empty() {
-        let changed = splice::apply(&body, edits);
-        let again = Ask::read(&served, path.as_bytes(), b"application/json", &changed);
-        if again.as_ref().map(|ask| ask.model.as_deref()) != Ok(Some(OTHER_MODEL))
+        let changed = edits::apply(&body, edits);
+        let again = LlmRequest::read(&served, path.as_bytes(), b"application/json", &changed);
+        if again.as_ref().map(|request| request.model.as_deref()) != Ok(Some(OTHER_MODEL))
             || (was_valid && !valid(&changed))
         {
             return Err(told(&format!("the model cannot be changed: {again:?}"), &body));
         }
     }
-    if let Some(edits) = ask.limit_output(OUTPUT_TOKENS, CompletionMember::MaxCompletionTokens) {
-        let changed = splice::apply(&body, edits);
-        let again = Ask::read(&served, path.as_bytes(), b"application/json", &changed);
-        let limit = again.as_ref().ok().and_then(|ask| ask.output_limit);
+    if let Some(edits) = request.limit_output(OUTPUT_TOKENS, CompletionMember::MaxCompletionTokens) {
+        let changed = edits::apply(&body, edits);
+        let again = LlmRequest::read(&served, path.as_bytes(), b"application/json", &changed);
+        let limit = again.as_ref().ok().and_then(|request| request.output_limit);
         if limit.is_none_or(|limit| limit > OUTPUT_TOKENS) || (was_valid && !valid(&changed)) {
             return Err(told(&format!("the output cannot be limited: {again:?}"), &body));
         }
     }
-    if !ask.endpoint.reports_usage_on_request() {
+    if !request.endpoint.reports_usage_on_request() {
         return Ok(());
     }
-    let changed = splice::apply(&body, vec![ask.ask_for_usage()]);
-    match Ask::read(&served, path.as_bytes(), b"application/json", &changed) {
+    let changed = edits::apply(&body, vec![request.ask_for_usage()]);
+    match LlmRequest::read(&served, path.as_bytes(), b"application/json", &changed) {
         Ok(again) if again.wants_usage && (!was_valid || valid(&changed)) => Ok(()),
         again => Err(told(&format!("usage cannot be asked for: {again:?}"), &body)),
     }
@@ -81,13 +83,13 @@ pub(crate) fn form(random: &mut Random) -> Result<(), String> {
     let content_type =
         if random.below(8) == 0 { random.damage(FORM_TYPE, b"boundary=;") } else { FORM_TYPE.to_vec() };
     let served = Served::at(path).unwrap();
-    let Ok(ask) = Ask::read(&served, path.as_bytes(), &content_type, &body) else { return Ok(()) };
-    let edits = ask.name_model("other");
+    let Ok(request) = LlmRequest::read(&served, path.as_bytes(), &content_type, &body) else { return Ok(()) };
+    let edits = request.name_model("other");
     if edits.is_empty() {
         return Ok(());
     }
-    let changed = splice::apply(&body, edits);
-    match Ask::read(&served, path.as_bytes(), &content_type, &changed) {
+    let changed = edits::apply(&body, edits);
+    match LlmRequest::read(&served, path.as_bytes(), &content_type, &changed) {
         Ok(again) if again.model.as_deref() == Some("other") => Ok(()),
         again => Err(told(&format!("the model cannot be changed: {again:?}"), &body)),
     }
@@ -113,11 +115,13 @@ pub(crate) fn path(random: &mut Random) -> Result<(), String> {
     if path.get(at).is_none_or(str::is_empty) {
         return Err(told("the model is not in the path", &bytes));
     }
-    let Ok(ask) = Ask::read(&served, path.as_bytes(), b"application/json", b"{}") else { return Ok(()) };
-    let Some(changed) = ask.path_naming(path.as_bytes(), OTHER_MODEL) else { return Ok(()) };
+    let Ok(request) = LlmRequest::read(&served, path.as_bytes(), b"application/json", b"{}") else {
+        return Ok(());
+    };
+    let Some(changed) = request.path_naming(path.as_bytes(), OTHER_MODEL) else { return Ok(()) };
     let changed = String::from_utf8(changed).map_err(|_| told("the path is no text", &bytes))?;
-    let again =
-        Served::at(&changed).map(|again| Ask::read(&again, changed.as_bytes(), b"application/json", b"{}"));
+    let again = Served::at(&changed)
+        .map(|again| LlmRequest::read(&again, changed.as_bytes(), b"application/json", b"{}"));
     match again {
         Some(Ok(again)) if again.model.as_deref() == Some(OTHER_MODEL) => Ok(()),
         again => Err(told(&format!("the model cannot be changed: {again:?} at {changed}"), &bytes)),

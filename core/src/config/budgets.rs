@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::names::Names;

@@ -3,7 +3,7 @@
 //! Does not know places: a zone's summer time is a law, not a number. See `window.rs`.
 
 use super::cursor::{Cursor, Fields};
-use crate::window::{Calendar, Window};
+use crate::base::window::{Calendar, Window};
 
 /// Furthest that any clock is ahead of UTC or behind it, in minutes.
 const MAX_OFFSET: i64 = 14 * 60;

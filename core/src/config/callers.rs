@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::{ID, LABEL, NAME, PATTERN};
 use super::{Budget, Dimension, Key, Pattern};
-use crate::subject::Subject;
-use crate::window::Millis;
+use crate::base::window::Millis;
+use crate::budget::subject::Subject;
 
 const FIELDS: [&str; 8] = ["id", "sha256", "team", "labels", "models", "expires", "enabled", "admin"];
 

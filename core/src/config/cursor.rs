@@ -16,7 +16,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::path;
 use super::suggestion::{did_you_mean, nearest};
 use super::syntax::Syntax;
-use crate::money::{DecimalError, parse_decimal};
+use crate::base::money::{DecimalError, parse_decimal};
 
 /// The mistakes found so far.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::names::Names;
 use super::suggestion::did_you_mean;
 use super::syntax::{HEADER, LABEL};
-use crate::identity::CREDENTIAL_HEADERS;
+use crate::request::identity::CREDENTIAL_HEADERS;
 
 /// The word for everyone, which is the only one that is no dimension.
 const EVERYONE: &str = "org";

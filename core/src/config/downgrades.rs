@@ -4,7 +4,7 @@ use super::Downgrade;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::syntax::{MODEL, SERVED_MODEL};
-use crate::pattern::Pattern;
+use crate::base::pattern::Pattern;
 
 /// From which percentage of a limit on requests go to the cheaper model, unless it is said.
 const FROM_PERCENT: u64 = 80;

@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 use super::Pattern;
 use super::cursor::Cursor;
 use super::policy::MAX_COUNT;
-use crate::money::PicoUsd;
+use crate::base::money::PicoUsd;
 
 const HOLD: [&str; 6] = [
     "output_tokens",

@@ -3,7 +3,7 @@
 use super::Limits;
 use super::cursor::Fields;
 use super::policy::MAX_COUNT;
-use crate::money::PicoUsd;
+use crate::base::money::PicoUsd;
 
 /// The key of every limit.
 pub(super) const MEASURES: [&str; 6] = [

@@ -39,13 +39,13 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use crate::cors::Cors;
-pub use crate::ledger::{
+pub use crate::base::pattern::Pattern;
+pub use crate::budget::ledger::{
     Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, Step, WhenAbsent,
     WhenFull,
 };
-pub use crate::pattern::Pattern;
-pub use crate::pending::PendingBounds;
+pub use crate::budget::pending::PendingBounds;
+pub use crate::request::cors::Cors;
 pub use error::{ConfigError, ConfigErrors};
 pub use hold::HoldPolicy;
 pub use passed::{Names, Passed};
@@ -54,13 +54,13 @@ pub use secret::Secret;
 
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
-use crate::bound_id::ProviderAccounts;
+use crate::accounting::settlement::StatedCost;
+use crate::base::window::Millis;
 use crate::dialect::Api;
-use crate::price::Catalogue;
-use crate::settlement::StatedCost;
-use crate::window::Millis;
+use crate::pricing::Catalogue;
+use crate::request::signed_id::ProviderAccounts;
 
 /// Everything an operator decided.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
 use super::credentials::MAX_WEIGHT;
 use super::cursor::Cursor;

@@ -9,7 +9,7 @@ use super::Pattern;
 use super::cursor::Cursor;
 use super::document::{Node, Shape};
 use super::suggestion::{did_you_mean, nearest};
-use crate::route::DIRECT;
+use crate::request::route::DIRECT;
 
 /// The names a document defines. `None`: the part that would define them is missing.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use super::{
     budgets, callers, cors, document, failover, headers_only, hold, models, passed, policy, prices,
     providers, requests, rules,
 };
-use crate::bound_id::ProviderAccounts;
+use crate::base::hash::{self, fnv1a};
 use crate::dialect::Endpoint;
-use crate::hash::{self, fnv1a};
+use crate::request::signed_id::ProviderAccounts;
 
 const FIELDS: [&str; 24] = [
     "$schema",

@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::{HEADER_PATTERN, QUERY_NAME};
-use crate::api::NEVER_PASSED;
-use crate::identity::is_credential;
+use crate::request::api::NEVER_PASSED;
+use crate::request::identity::is_credential;
 
 /// Names of headers or parameters; one that ends with a `*` stands for all that begin so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

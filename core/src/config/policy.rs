@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
 use super::{OnDisconnect, Pattern, Unpriced};
-use crate::pending::PendingBounds;
+use crate::budget::pending::PendingBounds;
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;

@@ -7,8 +7,8 @@
 //!
 //! Does not know models or prices: see `price`.
 
+use crate::accounting::settlement::StatedCost;
 use crate::dialect::Api;
-use crate::settlement::StatedCost;
 
 /// What is known of a provider.
 #[derive(Debug)]

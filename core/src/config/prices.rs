@@ -3,14 +3,14 @@
 use core::cmp::Reverse;
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::policy::MAX_COUNT;
 use super::syntax::{MODEL, NAME};
 use super::{Pattern, Provider};
-use crate::hash::{self, fnv1a};
-use crate::price::{Catalogue, Kind, Override, Price, Quote, Schedule, ServiceTier};
+use crate::base::hash::{self, fnv1a};
+use crate::pricing::{Catalogue, Kind, Override, Price, RateTiers, Rates, ServiceTier};
 
 /// The prices of long prompts.
 const STEPS: &str = "tiers";
@@ -60,15 +60,18 @@ fn read_price(at: &Cursor<'_>) -> Option<Price> {
     let over = |at: &Cursor<'_>| {
         let own = quote(&at.fields(&kinds())?);
         let steps = steps.iter().map(|(above, quote)| (*above, own.over(quote)));
-        Some(Schedule::new(own.over(&base), steps.collect()))
+        Some(RateTiers::new(own.over(&base), steps.collect()))
     };
     let tiers = tiers().filter_map(|(tier, name)| Some((tier, over(&fields.get(name)?)?))).collect();
     let words = fields.get(WORDS).map(|at| read_words(&at, over)).unwrap_or_default();
-    (needed == [true; 2]).then(|| Price::new(Schedule::new(base, steps), tiers).with_words(words))
+    (needed == [true; 2]).then(|| Price::new(RateTiers::new(base, steps), tiers).with_words(words))
 }
 
 /// Prices of tiers that are told apart by the provider's words.
-fn read_words(at: &Cursor<'_>, read: impl Fn(&Cursor<'_>) -> Option<Schedule>) -> Vec<(Box<str>, Schedule)> {
+fn read_words(
+    at: &Cursor<'_>,
+    read: impl Fn(&Cursor<'_>) -> Option<RateTiers>,
+) -> Vec<(Box<str>, RateTiers)> {
     let entries = at.entries().unwrap_or_default();
     if entries.len() > MOST_WORDS {
         at.fail(format!("has more than {MOST_WORDS} names"));
@@ -81,7 +84,7 @@ fn read_words(at: &Cursor<'_>, read: impl Fn(&Cursor<'_>) -> Option<Schedule>) -
 }
 
 /// What changes for long prompts, by the threshold.
-fn read_steps(at: &Cursor<'_>) -> Vec<(u64, Quote)> {
+fn read_steps(at: &Cursor<'_>) -> Vec<(u64, Rates)> {
     let known: Vec<_> = [ABOVE].into_iter().chain(kinds()).collect();
     let steps = at.items().unwrap_or_default().into_iter().filter_map(|step| {
         let fields = step.fields(&known)?;
@@ -95,9 +98,9 @@ fn kinds() -> [&'static str; Kind::ALL.len()] {
 }
 
 /// The prices among `fields`.
-fn quote(fields: &Fields<'_>) -> Quote {
-    Kind::ALL.into_iter().fold(Quote::default(), |quote, (kind, name, _)| {
-        let price = fields.get(name).and_then(|at| at.decimal(|text| Quote::published(kind, text)));
+fn quote(fields: &Fields<'_>) -> Rates {
+    Kind::ALL.into_iter().fold(Rates::default(), |quote, (kind, name, _)| {
+        let price = fields.get(name).and_then(|at| at.decimal(|text| Rates::published(kind, text)));
         price.map_or(quote, |price| quote.with(kind, price))
     })
 }

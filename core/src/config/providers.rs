@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use crate::hash::HashMap;
+use crate::base::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::parse::Environment;
@@ -12,10 +12,10 @@ use super::presets::{Host, PRESETS, Preset};
 use super::suggestion::did_you_mean;
 use super::syntax::{BASE_PATH, CLUSTER, HOST, ID, PROJECT};
 use super::{Credential, Endpoint, Provider, credentials, endpoints};
+use crate::accounting::settlement::StatedCost;
+use crate::base::money::parse_decimal;
 use crate::dialect::Api;
-use crate::money::parse_decimal;
-use crate::price::{Listing, ONE};
-use crate::settlement::StatedCost;
+use crate::pricing::{Listing, ONE};
 
 const FIELDS: [&str; 14] = [
     "preset",

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Config;
-use crate::identity::digest;
-use crate::window::Millis;
+use crate::base::window::Millis;
+use crate::request::identity::digest;
 
 /// 2026-11-21T12:00:00Z, a Saturday.
 pub(crate) const NOW: Millis = Millis(1_795_262_400_000);

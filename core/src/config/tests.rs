@@ -5,9 +5,9 @@ mod budgets;
 mod providers;
 
 use super::*;
-use crate::money::PicoUsd;
-use crate::price::{Kind, ServiceTier};
-use crate::window::Millis;
+use crate::base::money::PicoUsd;
+use crate::base::window::Millis;
+use crate::pricing::{Kind, ServiceTier};
 use proptest::prelude::*;
 
 const SAMPLE: &str = include_str!("../../../envoy/farebox.json");

@@ -8,9 +8,9 @@
 //! Does not choose the words: see `message.rs`.
 
 use super::{Denial, Lack};
+use crate::base::headers::RequestHead;
+use crate::base::window::Millis;
 use crate::dialect::Dialect;
-use crate::head::RequestHead;
-use crate::window::Millis;
 
 /// Resets nearer than this are worth waiting for, in milliseconds: SDKs then wait and succeed.
 const WORTH_WAITING_MS: u64 = 60_000;

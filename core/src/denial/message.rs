@@ -3,12 +3,12 @@
 //! Does not tell amounts, limits or another caller's name.
 
 use super::{Denial, Lack};
+use crate::base::window::Millis;
+use crate::budget::pending::Crowd;
 use crate::config::{Account, Dimension};
-use crate::identity::IdentityError;
-use crate::pending::Crowd;
-use crate::place::Lost;
-use crate::route::RouteError;
-use crate::window::Millis;
+use crate::request::identity::IdentityError;
+use crate::request::resource::UnknownPath;
+use crate::request::route::RouteError;
 
 impl Denial {
     /// What is written into the body of a reply.
@@ -59,13 +59,13 @@ impl Denial {
     }
 }
 
-fn lost_message(lost: &Lost) -> String {
+fn lost_message(lost: &UnknownPath) -> String {
     match lost {
-        Lost::Unknown => "This gateway does not serve this path. Check the base URL.".into(),
-        Lost::Meant(path) => {
+        UnknownPath::Unknown => "This gateway does not serve this path. Check the base URL.".into(),
+        UnknownPath::Meant(path) => {
             format!("This gateway does not serve this path. Did you mean {path}? Check the base URL.")
         }
-        Lost::Unsupported(name) => format!("This gateway does not support {name}."),
+        UnknownPath::Unsupported(name) => format!("This gateway does not support {name}."),
     }
 }
 
@@ -127,9 +127,9 @@ fn identity_message(error: IdentityError) -> String {
                 "More than one credential was given, in '{one}' and '{other}'. Send the key of this gateway alone."
             );
         }
-        IdentityError::Repeated(place) => {
+        IdentityError::Repeated(resource) => {
             return format!(
-                "More than one credential was given: '{place}' is there more than once. Send it once."
+                "More than one credential was given: '{resource}' is there more than once. Send it once."
             );
         }
         IdentityError::Invalid => "The API key is not valid here.",

@@ -1,9 +1,9 @@
 //! Decides by which word a refusal is known: in a header, in the record and in metrics.
 
 use super::{Denial, Lack};
-use crate::identity::IdentityError;
-use crate::pending::Crowd;
-use crate::route::RouteError;
+use crate::budget::pending::Crowd;
+use crate::request::identity::IdentityError;
+use crate::request::route::RouteError;
 
 impl Denial {
     /// Every reason, for metrics.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::base::headers::RequestHead;
+use crate::base::window::Window;
 use crate::config::testing::{self, NOW};
-use crate::head::RequestHead;
-use crate::window::Window;
 
 const CLIENTS: [Client; 4] = [Client::Sdk, Client::Wrapped, Client::Codex, Client::Other];
 
@@ -107,8 +107,8 @@ fn what_the_caller_wrote_cannot_break_the_body() {
 fn no_deterministic_refusal_is_retried_by_an_sdk() {
     for denial in [
         Denial::Identity(IdentityError::Missing),
-        Denial::Body(AskError::Empty),
-        Denial::UnknownEndpoint(crate::place::Lost::Unknown),
+        Denial::Body(LlmRequestError::Empty),
+        Denial::UnknownEndpoint(crate::request::resource::UnknownPath::Unknown),
         Denial::Route(RouteError::NoModel),
         Denial::Route(RouteError::Unavailable { model: "m".into() }),
         Denial::TooLarge(1),

@@ -13,20 +13,19 @@
 //! | Cohere | chat, embed, rerank | SSE | `cohere.rs` |
 //! | Ollama | chat, generate, embed | NDJSON | `ollama.rs` |
 //!
-//! Does not read bodies: see `ask.rs` for requests and `meter.rs` for answers.
+//! Does not read bodies: see `request/llm_request.rs` for requests and `response/meter.rs` for answers.
 
 pub mod anthropic;
 pub mod bedrock;
 pub mod cohere;
 mod endpoint;
-pub mod eventstream;
 mod field;
 pub mod gemini;
 pub mod headers;
 pub mod ollama;
 pub mod openai;
 mod path;
-pub mod sse;
+pub mod framing;
 mod usage;
 
 pub use endpoint::{BodyForm, Endpoint, Streams};

@@ -14,7 +14,7 @@
 //! says nothing else is estimated.
 
 use super::Count;
-use crate::tokens::{Tokens, Usage};
+use crate::base::tokens::{Tokens, Usage};
 
 const INPUTS: [Count; 6] = [
     Count::InputWithCache,

@@ -62,7 +62,7 @@ mod vector {
     };
 
     use super::{LONG, SHORT};
-    use crate::word;
+    use crate::base::word;
 
     /// Where the first quote or backslash is.
     #[inline]

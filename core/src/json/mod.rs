@@ -46,5 +46,5 @@ pub fn count(number: &[u8]) -> Option<u64> {
     if (1..=19).contains(&number.len()) && number.iter().all(u8::is_ascii_digit) {
         return Some(number.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0')));
     }
-    crate::money::parse_decimal(core::str::from_utf8(number).ok()?, 0).ok()
+    crate::base::money::parse_decimal(core::str::from_utf8(number).ok()?, 0).ok()
 }

@@ -8,10 +8,10 @@
 //! told by its name, roughly: it only sorts menus.
 
 use super::push_optional;
+use crate::base::text::push_json_string;
 use crate::config::{Config, Key};
 use crate::dialect::Dialect;
-use crate::route::{RouteError, listed_models, may_ask_for};
-use crate::text::push_json_string;
+use crate::request::route::{RouteError, listed_models, may_ask_for};
 
 /// When a model was made, which nobody here knows.
 const NEVER: &str = "1970-01-01T00:00:00Z";

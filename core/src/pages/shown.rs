@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use crate::ask::AskError;
 use crate::json::{Scanner, Shape, Sink, Value, unescape};
+use crate::request::llm_request::LlmRequestError;
 
 /// Older clients say `name`.
 static ASKED: Shape<()> = Shape::document(&[Shape::value("model", ()), Shape::value("name", ())]);
@@ -23,10 +23,13 @@ impl Sink<()> for Asked {
 /// The model that `body` asks about; `None` if it names none.
 ///
 /// # Errors
-/// [`AskError`], if it is no JSON.
-pub fn shown(body: &[u8]) -> Result<Option<String>, AskError> {
+/// [`LlmRequestError`], if it is no JSON.
+pub fn shown(body: &[u8]) -> Result<Option<String>, LlmRequestError> {
     let (mut scanner, mut asked) = (Scanner::new(&ASKED), Asked::default());
-    scanner.feed(body, &mut asked).and_then(|()| scanner.finish(&mut asked)).map_err(AskError::Syntax)?;
+    scanner
+        .feed(body, &mut asked)
+        .and_then(|()| scanner.finish(&mut asked))
+        .map_err(LlmRequestError::Syntax)?;
     Ok(asked.0)
 }
 

@@ -7,15 +7,15 @@
 use std::rc::Rc;
 
 use super::push_optional;
-use crate::attribution::Attribution;
+use crate::base::headers::RequestHead;
+use crate::base::text::{Label, percent_decode, push_json_string};
+use crate::base::window::Millis;
+use crate::budget::ledger::{Amounts, Ledger, Store};
+use crate::budget::subject::Subject;
 use crate::config::suggestion::did_you_mean;
 use crate::config::{Account, Config, Key, Limits};
 use crate::denial::Denial;
-use crate::head::RequestHead;
-use crate::ledger::{Amounts, Ledger, Store};
-use crate::subject::Subject;
-use crate::text::{Label, percent_decode, push_json_string};
-use crate::window::Millis;
+use crate::request::attribution::Attribution;
 
 /// The parameters of a query.
 const PARAMETERS: [&str; 9] =
@@ -112,9 +112,9 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
             let in_team = |of: &&Rc<Key>| query.team.as_deref().is_none_or(|team| team == &*of.team);
             let unknown = || {
                 let near = did_you_mean(id, config.keys.values().filter(in_team).map(|key| &*key.id));
-                let place =
+                let resource =
                     query.team.as_ref().map_or_else(|| "here".to_owned(), |team| format!("in team '{team}'"));
-                Denial::UnknownSubject(format!("There is no key '{id}' {place}{near}."))
+                Denial::UnknownSubject(format!("There is no key '{id}' {resource}{near}."))
             };
             config.keys.get(id.as_str()).filter(in_team).map(Some).ok_or_else(unknown)
         }

@@ -25,10 +25,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use farebox_core::ledger::{
+use farebox_core::base::window::{Calendar, Millis, Window};
+use farebox_core::budget::ledger::{
     Account, Amounts, Budget, Dimension, Ledger, Limits, MemoryStore, Room, Store, WhenFull,
 };
-use farebox_core::window::{Calendar, Millis, Window};
 
 use chance::Chance;
 use plan::{Style, first, pushed};

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
-use farebox_core::admission::Wanted;
-use farebox_core::ledger::{Account, Amounts, AtLimit, Budget, Dimension, Limits, Mode, Running, WhenFull};
-use farebox_core::money::PicoUsd;
-use farebox_core::window::{Calendar, Window};
+use farebox_core::base::money::PicoUsd;
+use farebox_core::base::window::{Calendar, Window};
+use farebox_core::budget::hold::Wanted;
+use farebox_core::budget::ledger::{
+    Account, Amounts, AtLimit, Budget, Dimension, Limits, Mode, Running, WhenFull,
+};
 
 use crate::chance::Chance;
 

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use farebox_core::ledger::{Account, Amounts, AtLimit, Ledger, Limits, Mode, Store, WhenFull};
-use farebox_core::window::{Calendar, Millis, Window};
+use farebox_core::base::window::{Calendar, Millis, Window};
+use farebox_core::budget::ledger::{Account, Amounts, AtLimit, Ledger, Limits, Mode, Store, WhenFull};
 
 use crate::worker::EPOCH_MS;
 

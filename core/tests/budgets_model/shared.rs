@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use farebox_core::ledger::{Put, Store, StoreError, Version};
+use farebox_core::budget::ledger::{Put, Store, StoreError, Version};
 
 /// One map for all workers of a process. Versions come from one counter for all keys.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Decides whether what workers did was right: each write, each outcome, each record that was emptied.
 
-use farebox_core::admission::Wanted;
-use farebox_core::ledger::{Amounts, AtLimit, Budget, WhenFull};
-use farebox_core::window::Millis;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::hold::Wanted;
+use farebox_core::budget::ledger::{Amounts, AtLimit, Budget, WhenFull};
 
 use crate::plan::{Config, Request};
 use crate::reference::{Event, Kind};

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use farebox_core::admission::{Hold, Refusal, Unsettled, admit};
-use farebox_core::ledger::{Account, Amounts, Budget, Claims, Ledger, Put, Store, StoreError, Version};
-use farebox_core::window::Millis;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::hold::{Hold, Refusal, Unsettled, admit};
+use farebox_core::budget::ledger::{
+    Account, Amounts, Budget, BudgetRegistry, Ledger, Put, Store, StoreError, Version,
+};
 
 use crate::plan::{Config, Request};
 
@@ -121,7 +123,7 @@ struct State {
     live: Vec<Vec<Rc<Budget>>>,
     holds: HashMap<u64, (Hold, Vec<Rc<Account>>)>,
     unsettled: HashMap<u64, (Unsettled, Vec<Rc<Account>>)>,
-    claims: Claims,
+    claims: BudgetRegistry,
 }
 
 /// Does what it is told until nobody tells it anything.

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use farebox_core::admission::Wanted;
-use farebox_core::ledger::{Account, Amounts, Budget, Mode};
-use farebox_core::window::Millis;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::hold::Wanted;
+use farebox_core::budget::ledger::{Account, Amounts, Budget, Mode};
 
 use crate::chance::Chance;
 use crate::plan::{Config, Request, Spec, Style};

@@ -1,8 +1,8 @@
 //! Decides which budgets a case has, how pushes change them, and what requests hold and cost.
 
-use farebox_core::ledger::{Amounts, AtLimit, Limits, Mode};
-use farebox_core::money::PicoUsd;
-use farebox_core::window::Window;
+use farebox_core::base::money::PicoUsd;
+use farebox_core::base::window::Window;
+use farebox_core::budget::ledger::{Amounts, AtLimit, Limits, Mode};
 
 use crate::chance::Chance;
 use crate::worker::{Config, Spec};

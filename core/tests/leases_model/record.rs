@@ -1,7 +1,7 @@
 //! Decides what is true of one counter, whatever the store and the workers say: a plain sum of charges, and for each
 //! worker how far its knowledge of the counter may be out of date.
 
-use farebox_core::ledger::{Amounts, AtLimit, Counter, Limits, Mode};
+use farebox_core::budget::ledger::{Amounts, AtLimit, Counter, Limits, Mode};
 
 use crate::worker::Spec;
 

@@ -1,7 +1,7 @@
 //! Decides whether what workers did was right: each write, each outcome, and what is left in the end.
 
-use farebox_core::ledger::{Amounts, AtLimit, Counter, Mode};
-use farebox_core::window::Calendar;
+use farebox_core::base::window::Calendar;
+use farebox_core::budget::ledger::{Amounts, AtLimit, Counter, Mode};
 
 use crate::plan::{amounts, charge};
 use crate::record::{fits, read};

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use farebox_core::ledger::{
+use farebox_core::base::window::{Calendar, Millis, Window};
+use farebox_core::budget::ledger::{
     Account, Amounts, AtLimit, Budget, Dimension, Leases, Ledger, Limits, Mode, Put, Room, Store, StoreError,
     Version,
 };
-use farebox_core::window::{Calendar, Millis, Window};
 
 /// A budget as one configuration has it.
 #[derive(Clone, Copy, Debug, PartialEq)]

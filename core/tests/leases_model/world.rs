@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use farebox_core::ledger::{Amounts, Counter, Ledger};
-use farebox_core::window::Millis;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::ledger::{Amounts, Counter, Ledger};
 
 use crate::chance::Chance;
 use crate::plan::{Style, amounts, first, pushed};

@@ -1,13 +1,14 @@
 //! Decides how a reading is written in the tables, and what is charged for it.
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::{Bill, Charge, StatedCost};
+use farebox_core::base::money::PicoUsd;
+use farebox_core::base::tokens::Tokens;
+use farebox_core::budget::estimate::Estimate;
+use farebox_core::budget::ledger::Amounts;
 use farebox_core::config::OnDisconnect;
 use farebox_core::dialect::{Count, Reported};
-use farebox_core::estimate::Estimate;
-use farebox_core::ledger::Amounts;
-use farebox_core::meter::Reading;
-use farebox_core::money::PicoUsd;
-use farebox_core::settlement::{Bill, Charge, Ending, StatedCost};
-use farebox_core::tokens::Tokens;
+use farebox_core::response::meter::Reading;
 use serde_json::{Map, Value};
 
 use crate::transcript::Transcript;
@@ -16,7 +17,7 @@ use crate::transcript::Transcript;
 pub(crate) fn charge(
     transcript: &Transcript,
     reading: &Reading,
-    ending: Ending,
+    outcome: Outcome,
     policy: OnDisconnect,
 ) -> Charge {
     let tokens = Tokens { input: 100, output: 1_000, ..Tokens::default() };
@@ -41,7 +42,7 @@ pub(crate) fn charge(
         output_bound: None,
         plausible_tokens: u64::MAX,
     };
-    bill.charge(ending)
+    bill.charge(outcome)
 }
 
 /// Whether it is counted in other units than tokens.
@@ -53,7 +54,7 @@ pub(crate) fn is_by_the_piece(reading: &Reading) -> bool {
 pub(crate) fn summary(transcript: &Transcript, reading: &Reading) -> Map<String, Value> {
     let mut summary = buckets(&reading.reported);
     let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
-    let charge = charge(transcript, reading, transcript.ending, OnDisconnect::BillSeen);
+    let charge = charge(transcript, reading, transcript.outcome, OnDisconnect::BillSeen);
     let source = Some(charge.source.name()).filter(|name| *name != "provider");
     let steps = reading.steps.iter().map(|step| {
         let mut written = buckets(&step.reported);

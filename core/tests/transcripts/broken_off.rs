@@ -1,7 +1,7 @@
 //! A report counts whole or not at all, wherever an answer breaks off, and what a model wrote counts as far as it came.
 
 use farebox_core::dialect::Reported;
-use farebox_core::meter::Framing;
+use farebox_core::dialect::framing::Framing;
 
 use crate::check;
 use crate::transcript::{self, Transcript};
@@ -11,7 +11,7 @@ const TWO_REPORTS: [&str; 2] =
     ["compatible/llamacpp_stream_usage_and_timings", "openai/responses_stream_web_search"];
 
 /// The answer up to byte `at`, as it is charged when it breaks off there.
-fn broken_off(transcript: &Transcript, at: usize) -> farebox_core::meter::Meter {
+fn broken_off(transcript: &Transcript, at: usize) -> farebox_core::response::meter::Meter {
     let mut meter = transcript.meter(false);
     meter.feed(&transcript.body[..at], false);
     meter.break_off();

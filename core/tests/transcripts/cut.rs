@@ -1,8 +1,9 @@
 //! A stream that is ended early stays a stream: whole events, as the provider sent them, and the last one.
 
-use farebox_core::dialect::{eventstream, sse};
-use farebox_core::last_event::last_event;
-use farebox_core::meter::{Framing, Meter, Passed};
+use farebox_core::dialect::framing::Framing;
+use farebox_core::dialect::framing::{event_stream, sse};
+use farebox_core::response::meter::{Meter, Passed};
+use farebox_core::response::stream_error::last_event;
 use proptest::prelude::*;
 
 use crate::transcript::{self, Transcript};
@@ -31,15 +32,15 @@ fn events(framing: Framing, bytes: &[u8]) -> (Vec<String>, bool) {
             events.extend(bytes.split_inclusive(|&byte| byte == b'\n').map(|line| take(&mut line.to_vec())));
             end = if bytes.ends_with(b"\n") { bytes.len() } else { 0 };
         }
-        _ => eventstream::Splitter::default().feed(bytes, |part, offset| match part {
-            eventstream::Part::Payload(more) => data.extend_from_slice(more),
-            eventstream::Part::Begin { exception: false } => {}
-            eventstream::Part::Begin { exception: true } => data.extend_from_slice(b"exception: "),
-            eventstream::Part::End { intact } => {
+        _ => event_stream::Splitter::default().feed(bytes, |part, offset| match part {
+            event_stream::Part::Payload(more) => data.extend_from_slice(more),
+            event_stream::Part::Begin { exception: false } => {}
+            event_stream::Part::Begin { exception: true } => data.extend_from_slice(b"exception: "),
+            event_stream::Part::End { intact } => {
                 events.push(format!("{} intact={intact}", take(&mut data)));
                 end = offset;
             }
-            eventstream::Part::Lost => events.push("lost".into()),
+            event_stream::Part::Lost => events.push("lost".into()),
         }),
     }
     // The LF of a CRLF comes after the end.
@@ -143,14 +144,15 @@ fn nothing_is_put_behind_an_answer_that_has_ended() {
 
 #[test]
 fn what_is_seen_while_an_answer_runs_is_what_is_charged_if_it_breaks_off() {
+    use farebox_core::accounting::outcome::Outcome;
+    use farebox_core::accounting::settlement::{Basis, UsageSource};
     use farebox_core::config::OnDisconnect;
-    use farebox_core::settlement::{Basis, Ending, UsageSource};
     check(|transcript| {
         let mut meter = transcript.meter(false);
         for (at, piece) in transcript.body.chunks(1).enumerate() {
             meter.feed(piece, false);
             let reading = meter.reading();
-            let charge = billing::charge(transcript, reading, Ending::Cut, OnDisconnect::BillSeen);
+            let charge = billing::charge(transcript, reading, Outcome::UpstreamReset, OnDisconnect::BillSeen);
             let (seen, charged) = (reading.output_so_far(), charge.tokens.total_output());
             let estimated = matches!(charge.basis, Some(Basis::Deltas | Basis::TextBytes));
             // What could not be read is charged what was held, which nobody could see.

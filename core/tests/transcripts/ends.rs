@@ -1,8 +1,10 @@
 //! A stream has come to its own end when its last event has, and not before, after whichever event its connection ends.
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::UsageSource;
+use farebox_core::dialect::framing::Framing;
 use farebox_core::dialect::{Endpoint, Streams};
-use farebox_core::meter::{Framing, Meter};
-use farebox_core::settlement::{Ending, UsageSource};
+use farebox_core::response::meter::Meter;
 
 use crate::transcript::{self, Transcript};
 use crate::{billing, check};
@@ -81,12 +83,12 @@ fn a_stream_that_ends_after_any_earlier_event_is_an_error_of_its_provider() {
             let is_split =
                 text.len() < 2 || !matches!(transcript.framing(), Framing::Events | Framing::Lines);
             let has_sign = signs.iter().any(|sign| text.contains(sign));
-            let ending = Ending::at_the_end(meter.reading(), meter.is_whole());
+            let outcome = Outcome::at_the_end(meter.reading(), meter.is_whole());
             let name = &transcript.name;
             assert!(has_sign || !meter.is_whole(), "{name}: whole at byte {at}");
             assert!(is_split || !has_sign || meter.is_whole(), "{name}: not whole at byte {at}");
             assert_eq!(
-                ending.outcome() == "ok",
+                outcome.as_str() == "ok",
                 meter.is_whole() && !meter.reading().error,
                 "{name}: byte {at}"
             );
@@ -102,11 +104,11 @@ fn what_was_seen_of_such_a_stream_is_charged() {
         for at in ends(transcript).into_iter().filter(|_| transcript.framing() == Framing::Events) {
             let meter = ended(transcript, at);
             let reading = meter.reading();
-            let ending = Ending::at_the_end(reading, meter.is_whole());
-            if ending != Ending::Failed || reading.deltas == 0 || !transcript.endpoint.generates() {
+            let outcome = Outcome::at_the_end(reading, meter.is_whole());
+            if outcome != Outcome::UpstreamError || reading.deltas == 0 || !transcript.endpoint.generates() {
                 continue;
             }
-            let charge = billing::charge(transcript, reading, ending, OnDisconnect::BillSeen);
+            let charge = billing::charge(transcript, reading, outcome, OnDisconnect::BillSeen);
             let tokens = charge.tokens;
             if tokens.total_input() == 0 || tokens.total_output() == 0 || charge.source == UsageSource::None {
                 return Err(format!("up to byte {at}: {charge:?}"));
@@ -120,10 +122,12 @@ fn what_was_seen_of_such_a_stream_is_charged() {
 fn an_error_event_of_responses_is_an_error_with_or_without_text_before_it() {
     let error = "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"Sorry.\",\"param\":null,\"sequence_number\":9}\n\n";
     let delta = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n";
-    for (body, expected) in [(error.to_owned(), Ending::Refused), ([delta, error].concat(), Ending::Failed)] {
+    for (body, expected) in
+        [(error.to_owned(), Outcome::Refused), ([delta, error].concat(), Outcome::UpstreamError)]
+    {
         let mut meter = Meter::new(Endpoint::Responses, Framing::Events, false);
         meter.feed(body.as_bytes(), true);
-        assert_eq!(Ending::at_the_end(meter.reading(), meter.is_whole()), expected);
-        assert_eq!(expected.outcome(), "upstream_error");
+        assert_eq!(Outcome::at_the_end(meter.reading(), meter.is_whole()), expected);
+        assert_eq!(expected.as_str(), "upstream_error");
     }
 }

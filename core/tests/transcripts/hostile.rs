@@ -1,8 +1,9 @@
 //! Nothing a provider writes makes the meter panic, believe a decoy, or charge nothing without saying so.
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::UsageSource;
 use farebox_core::config::OnDisconnect;
-use farebox_core::meter::Reading;
-use farebox_core::settlement::{Ending, UsageSource};
+use farebox_core::response::meter::Reading;
 
 use crate::transcript::Transcript;
 use crate::{billing, check, pass};
@@ -81,17 +82,19 @@ fn is_charged_or_says_why(transcript: &Transcript) -> Result<(), String> {
         return Err("other bytes went out".into());
     }
     let reading = meter.reading();
-    for ending in [Ending::Answered, Ending::Cut, Ending::ClientGone, Ending::Refused] {
-        let charge = billing::charge(transcript, reading, ending, OnDisconnect::BillSeen);
+    for outcome in [Outcome::Answered, Outcome::UpstreamReset, Outcome::ClientDisconnect, Outcome::Refused] {
+        let charge = billing::charge(transcript, reading, outcome, OnDisconnect::BillSeen);
         if charge.tokens.total() == 0
             && charge.source != UsageSource::None
             && !billing::is_by_the_piece(reading)
         {
-            return Err(format!("{ending:?}: nothing is charged, by {:?}: {reading:?}", charge.source));
+            return Err(format!("{outcome:?}: nothing is charged, by {:?}: {reading:?}", charge.source));
         }
-        if charge.source == UsageSource::None && transcript.endpoint.is_charged() && ending != Ending::Refused
+        if charge.source == UsageSource::None
+            && transcript.endpoint.is_charged()
+            && outcome != Outcome::Refused
         {
-            return Err(format!("{ending:?}: is free"));
+            return Err(format!("{outcome:?}: is free"));
         }
     }
     Ok(())
@@ -173,7 +176,7 @@ fn a_missing_usage_is_estimated_and_says_so() {
         let hostile = transcript.with_text(&renamed);
         is_charged_or_says_why(&hostile)?;
         let (meter, _) = pass(&hostile, false, &[&hostile.body]);
-        let charge = billing::charge(&hostile, meter.reading(), Ending::Answered, OnDisconnect::BillSeen);
+        let charge = billing::charge(&hostile, meter.reading(), Outcome::Answered, OnDisconnect::BillSeen);
         let headers_say_it = hostile.head.first("x-amzn-bedrock-input-token-count").is_some();
         match charge.source {
             UsageSource::Provider if !headers_say_it => Err("the provider is said to have counted".into()),

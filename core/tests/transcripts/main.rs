@@ -21,10 +21,11 @@ mod ends;
 mod hostile;
 mod transcript;
 
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::accounting::settlement::UsageSource;
+use farebox_core::base::tokens::Tokens;
 use farebox_core::config::OnDisconnect;
-use farebox_core::meter::{Meter, Passed, Reading};
-use farebox_core::settlement::{Ending, UsageSource};
-use farebox_core::tokens::Tokens;
+use farebox_core::response::meter::{Meter, Passed, Reading};
 use transcript::Transcript;
 
 /// Checks every transcript and tells all that is wrong at once.
@@ -159,17 +160,17 @@ fn truncated(transcript: &Transcript, reading: &Reading, whole: &Tokens) -> Resu
         return Err(format!("{tokens:?} is more than {whole:?}"));
     }
     for (_, policy) in OnDisconnect::NAMES {
-        for ending in [Ending::Cut, Ending::ClientGone] {
-            let charge = billing::charge(transcript, reading, ending, policy);
+        for outcome in [Outcome::UpstreamReset, Outcome::ClientDisconnect] {
+            let charge = billing::charge(transcript, reading, outcome, policy);
             let tokens = charge.tokens;
             if tokens.total() == 0 && charge.source != UsageSource::None && !billing::is_by_the_piece(reading)
             {
-                return Err(format!("{ending:?}: nothing is charged"));
+                return Err(format!("{outcome:?}: nothing is charged"));
             }
             let seen =
                 policy == OnDisconnect::BillSeen && transcript.endpoint.generates() && reading.deltas > 0;
             if seen && tokens.total_output() == 0 && !billing::is_by_the_piece(reading) {
-                return Err(format!("{ending:?}: no output is charged for text: {reading:?}"));
+                return Err(format!("{outcome:?}: no output is charged for text: {reading:?}"));
             }
         }
     }

@@ -6,10 +6,12 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farebox_core::dialect::{Endpoint, Served, eventstream};
-use farebox_core::head::RequestHead;
-use farebox_core::meter::{Framing, Meter};
-use farebox_core::settlement::Ending;
+use farebox_core::accounting::outcome::Outcome;
+use farebox_core::base::headers::RequestHead;
+use farebox_core::dialect::framing::Framing;
+use farebox_core::dialect::framing::event_stream;
+use farebox_core::dialect::{Endpoint, Served};
+use farebox_core::response::meter::Meter;
 use serde_json::{Map, Value};
 
 /// One answer, and what it says.
@@ -28,7 +30,7 @@ pub(crate) struct Transcript {
     /// What went over the wire.
     pub(crate) body: Vec<u8>,
     /// How it ended.
-    pub(crate) ending: Ending,
+    pub(crate) outcome: Outcome,
     /// What it says: see `billing::summary`.
     pub(crate) expected: Map<String, Value>,
     /// Events that a client which did not ask for usage does not see.
@@ -92,7 +94,7 @@ impl Transcript {
             head,
             text: file[blank + 2..].to_vec(),
             body: Vec::new(),
-            ending: if refused { Ending::Refused } else { Ending::Answered },
+            outcome: if refused { Outcome::Refused } else { Outcome::Answered },
             hidden: expected
                 .remove("hidden")
                 .map_or(0, |count| usize::try_from(count.as_u64().unwrap()).unwrap()),
@@ -148,7 +150,7 @@ fn frame(line: &[u8], in_chunks: bool) -> Vec<u8> {
     };
     let headers =
         [(kind_header, &*kind), (":content-type", "application/json"), (":message-type", message_type)];
-    let mut message = eventstream::message(&headers, &payload);
+    let mut message = event_stream::message(&headers, &payload);
     if damaged {
         let at = message.len() - 8;
         message[at] ^= 0x20;

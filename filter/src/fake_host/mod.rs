@@ -15,7 +15,7 @@ mod vm;
 
 pub(crate) use stream::Stream;
 pub(crate) use upstream::Upstream;
-pub(crate) use vm::Vm;
+pub(crate) use vm::FakeVm;
 
 use core::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

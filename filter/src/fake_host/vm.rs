@@ -10,17 +10,17 @@ use proxy_wasm::types::LogLevel;
 
 use super::{Stream, Upstream, reset, with};
 use crate::root::Root;
-use crate::worker::Worker;
+use crate::vm::Vm;
 
 /// The VM of one worker. Shared data belongs to all that one test starts.
-pub(crate) struct Vm {
-    worker: Rc<Worker>,
+pub(crate) struct FakeVm {
+    vm: Rc<Vm>,
     current: RefCell<Rc<RefCell<Root>>>,
     /// Root contexts of earlier configurations, which live as long as their streams.
     earlier: RefCell<Vec<Weak<RefCell<Root>>>>,
 }
 
-impl Vm {
+impl FakeVm {
     /// The first worker of a new Envoy with this configuration, which it must accept.
     pub(crate) fn start(config: &str) -> Self {
         reset();
@@ -57,9 +57,9 @@ impl Vm {
 
     /// A worker of the same Envoy that has not configured the filter yet.
     pub(crate) fn empty() -> Self {
-        let worker = Rc::default();
-        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&worker))));
-        Self { worker, current: RefCell::new(root), earlier: RefCell::default() }
+        let vm = Rc::default();
+        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&vm))));
+        Self { vm, current: RefCell::new(root), earlier: RefCell::default() }
     }
 
     /// Another worker of the same Envoy.
@@ -71,7 +71,7 @@ impl Vm {
 
     /// Pushes a configuration; says whether it was accepted. If not, the one before goes on.
     pub(crate) fn push(&self, config: &str) -> bool {
-        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&self.worker))));
+        let root = Rc::new(RefCell::new(Root::new(Rc::clone(&self.vm))));
         let accepted = configure(&root, config);
         if accepted {
             let before = self.current.replace(root);

@@ -81,7 +81,7 @@ fn agents() -> [Agent; 5] {
 }
 
 /// The README's configuration with the models that agents ask for, after `change`.
-fn sample(change: impl FnOnce(&mut Value)) -> Vm {
+fn sample(change: impl FnOnce(&mut Value)) -> FakeVm {
     static SECRETS: Once = Once::new();
     // SAFETY: the environment is only read through `std`, which takes a lock.
     SECRETS.call_once(|| unsafe {
@@ -91,7 +91,7 @@ fn sample(change: impl FnOnce(&mut Value)) -> Vm {
     });
     let mut json: Value = serde_json::from_str(SAMPLE).unwrap();
     change(&mut json);
-    Vm::start(&json.to_string())
+    FakeVm::start(&json.to_string())
 }
 
 /// Makes texts as long again as they were: "… +4000" stands for 4,000 bytes.
@@ -128,7 +128,7 @@ fn requests(agent: &Agent) -> Vec<(Pairs, String)> {
 }
 
 /// Sends a request; whether it goes on.
-fn send(vm: &Vm, (head, body): &(Pairs, String)) -> (Stream, bool) {
+fn send(vm: &FakeVm, (head, body): &(Pairs, String)) -> (Stream, bool) {
     let mut stream = vm.stream();
     assert_eq!(stream.request(head.clone(), false), Action::Pause, "{:?}", stream.response());
     let goes_on = stream.body(body.as_bytes(), true) == Action::Continue;
@@ -136,7 +136,7 @@ fn send(vm: &Vm, (head, body): &(Pairs, String)) -> (Stream, bool) {
 }
 
 /// The dollars that are held for the sample's only team.
-fn dollars_held(vm: &Vm) -> f64 {
+fn dollars_held(vm: &FakeVm) -> f64 {
     let mut stream = vm.stream();
     let bearer = format!("Bearer {KEY}");
     let head = [(":method", "GET"), (":path", "/farebox/usage"), ("authorization", &bearer)];

@@ -7,7 +7,7 @@ use proxy_wasm::types::Action;
 
 use super::*;
 use crate::fake_host::{BAD_ARGUMENT, Call, Upstream, advance, counter, fail, fail_after, heal, logs};
-use crate::forward;
+use crate::gateway::forward;
 
 const ASKED: &str = r#"{"model":"both","messages":[{"role":"user","content":"Hi"}]}"#;
 const OVERLOADED: &[u8] = b"data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";
@@ -40,15 +40,15 @@ type Answer<'a> = (u32, &'a [(&'a str, &'a str)], &'a [u8]);
 
 /// A gateway, the VM behind its router, and a request that was let through.
 struct Setting {
-    gateway: Vm,
-    behind: Vm,
+    gateway: FakeVm,
+    behind: FakeVm,
     stream: Stream,
 }
 
 impl Setting {
     fn new(body: &str) -> Self {
-        let gateway = Vm::start(&two());
-        let behind = Vm::behind_the_router(&two());
+        let gateway = FakeVm::start(&two());
+        let behind = FakeVm::behind_the_router(&two());
         let stream = admitted(&gateway, body);
         Self { gateway, behind, stream }
     }
@@ -350,7 +350,7 @@ fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_a
     let mut pool: Value = serde_json::from_str(&two()).unwrap();
     pool["providers"]["paid"]["endpoints"] = json!(["http://10.0.0.1", "http://10.0.0.2"]);
     let pool = pool.to_string();
-    let (gateway, behind) = (Vm::start(&pool), Vm::behind_the_router(&pool));
+    let (gateway, behind) = (FakeVm::start(&pool), FakeVm::behind_the_router(&pool));
     let stream = admitted(&gateway, ASKED);
     let setting = Setting { gateway, behind, stream };
     let mut credentials = Vec::new();
@@ -374,7 +374,7 @@ fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_a
 
 #[test]
 fn a_role_that_is_unknown_is_refused() {
-    let vm = Vm::without_a_configuration();
+    let vm = FakeVm::without_a_configuration();
     assert!(vm.take_role(b"") && vm.take_role(b" attempt\n"));
     assert!(!vm.take_role(b"attempts"));
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::fake_host::{advance, counter};
 
 /// Lets the worker see that its Envoy hands bodies over.
-fn with_a_body_seen() -> Vm {
+fn with_a_body_seen() -> FakeVm {
     let vm = start();
     answered(&vm);
     vm
@@ -31,7 +31,7 @@ fn a_body_in_pieces_is_decided_on_when_it_is_whole() {
 
 #[test]
 fn a_form_without_a_model_is_sent_with_the_default_one_and_its_own_length() {
-    let vm = Vm::start(&config(|json| json["default_models"] = json!({"transcriptions": "fast"})));
+    let vm = FakeVm::start(&config(|json| json["default_models"] = json!({"transcriptions": "fast"})));
     let form =
         "--b0\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\0x\r\n--b0--\r\n";
     let mut stream = vm.stream();
@@ -134,7 +134,7 @@ fn a_body_that_came_in_time_is_not_given_up_on() {
 
 #[test]
 fn the_time_for_a_body_is_configured() {
-    let vm = Vm::start(&config(|json| json["limits"]["request_body_seconds"] = 2.into()));
+    let vm = FakeVm::start(&config(|json| json["limits"]["request_body_seconds"] = 2.into()));
     answered(&vm);
     let mut stream = held(&vm);
     advance(2_000);

@@ -3,11 +3,11 @@
 use super::*;
 use crate::fake_host::{Stream, advance, counter, logs, metric_names, shared_data};
 
-fn with_budgets(budgets: Value) -> Vm {
-    Vm::start(&config(|json| json["budgets"] = budgets))
+fn with_budgets(budgets: Value) -> FakeVm {
+    FakeVm::start(&config(|json| json["budgets"] = budgets))
 }
 
-fn chat_in(vm: &Vm, session: &str, body: &str) -> Stream {
+fn chat_in(vm: &FakeVm, session: &str, body: &str) -> Stream {
     let mut stream = vm.stream();
     let mut request = chat();
     request.extend(pairs(&[("x-farebox-session", session)]));
@@ -51,7 +51,7 @@ fn a_strict_budget_changes_the_limit_in_the_body_and_says_so() {
 
 #[test]
 fn answers_say_which_budgets_are_low_and_which_chose_the_model() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["models"]["cheap"] = json!([{"provider": "local", "model": "cheap-1"}]);
         json["prices"]["local/cheap-1"] = json!({"input": 0, "output": 1});
         json["budgets"] = json!([
@@ -93,7 +93,7 @@ fn answers_say_which_budgets_are_low_and_which_chose_the_model() {
 
 #[test]
 fn a_downgrade_of_a_budget_that_only_watches_is_rehearsed_and_its_caller_sees_nothing_of_it() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["models"]["cheap"] = json!([{"provider": "local", "model": "cheap-1"}]);
         json["prices"]["local/cheap-1"] = json!({"input": 0, "output": 1});
         json["budgets"] = json!([
@@ -121,7 +121,7 @@ fn a_downgrade_of_a_budget_that_only_watches_is_rehearsed_and_its_caller_sees_no
 
 #[test]
 fn targets_without_a_price_are_in_the_record_and_counted() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["models"]["plain"] =
             json!([{"provider": "local", "model": "dear"}, {"provider": "local", "model": "plain"}]);
         json["prices"] = json!({"local/plain": {"input": 1, "output": 1}});
@@ -264,7 +264,7 @@ fn a_caller_that_must_name_its_session_is_told_how() {
 fn a_budget_that_is_removed_keeps_its_usage_for_an_hour_and_is_freed_after_that() {
     let both = || config(|_| {});
     let one = config(|json| drop(json["budgets"].as_array_mut().unwrap().remove(1)));
-    let (vm, other) = (Vm::start(&both()), Vm::another(&both()));
+    let (vm, other) = (FakeVm::start(&both()), FakeVm::another(&both()));
     let counted = || shared_data().get(&b"fb/2/team/team/search"[..]).map_or(0, |(value, _)| value.len());
     let pass = |minutes: u64| {
         for _ in 0..minutes {

@@ -8,7 +8,7 @@ use crate::fake_host::{Call, calls};
 /// The calls of one plain request, when everything that is done once has been done.
 fn of_one_request(budgets: usize) -> BTreeMap<Call, usize> {
     let budget = |number| json!({"name": format!("b{number}"), "window": "day", "limit_requests": 1000});
-    let vm = Vm::start(&config(|json| json["budgets"] = (0..budgets).map(budget).collect()));
+    let vm = FakeVm::start(&config(|json| json["budgets"] = (0..budgets).map(budget).collect()));
     for _ in 0..2 {
         calls();
         let mut stream = vm.stream();

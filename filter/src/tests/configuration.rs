@@ -60,7 +60,7 @@ fn configuring_writes_no_shared_data() {
     assert!(!vm.push("{}"));
     vm.tick();
     assert_eq!(shared_data(), before);
-    let _other = Vm::another(&config(|_| {}));
+    let _other = FakeVm::another(&config(|_| {}));
     assert_eq!(shared_data(), before);
 }
 
@@ -134,7 +134,7 @@ fn a_budget_whose_window_gets_longer_still_ends() {
             json["budgets"] = json!([{"name": "b", "window": window, "limit_requests": 1}]);
         })
     };
-    let vm = Vm::start(&window("minute"));
+    let vm = FakeVm::start(&window("minute"));
     answered(&vm);
     assert!(vm.push(&window("hour")));
     let mut second = held(&vm);
@@ -145,7 +145,7 @@ fn a_budget_whose_window_gets_longer_still_ends() {
 
 #[test]
 fn without_a_configuration_nothing_is_let_through() {
-    let vm = Vm::without_a_configuration();
+    let vm = FakeVm::without_a_configuration();
     let mut stream = vm.stream();
     assert_eq!(stream.request(chat(), false), Action::Pause);
     assert_eq!(stream.response().unwrap().status, 503);

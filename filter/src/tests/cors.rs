@@ -4,8 +4,8 @@ use super::*;
 
 const PAGE: &str = "https://app.example";
 
-fn with_cors() -> Vm {
-    Vm::start(&config(|json| json["cors"] = json!({"origins": [PAGE]})))
+fn with_cors() -> FakeVm {
+    FakeVm::start(&config(|json| json["cors"] = json!({"origins": [PAGE]})))
 }
 
 fn from(origin: &str, method: &str, path: &str, id: &str) -> Pairs {
@@ -14,7 +14,7 @@ fn from(origin: &str, method: &str, path: &str, id: &str) -> Pairs {
     head
 }
 
-fn preflight(vm: &Vm, origin: &str, path: &str) -> Stream {
+fn preflight(vm: &FakeVm, origin: &str, path: &str) -> Stream {
     let mut stream = vm.stream();
     let asks = [
         (":method", "OPTIONS"),

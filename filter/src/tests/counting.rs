@@ -4,7 +4,7 @@ use super::*;
 
 const COUNT: &str = "/v1/responses/input_tokens";
 
-fn counts(vm: &Vm, id: &str) -> crate::fake_host::Stream {
+fn counts(vm: &FakeVm, id: &str) -> crate::fake_host::Stream {
     let mut stream = vm.stream();
     if stream.request(head("POST", COUNT, id), false) == Action::Pause && stream.response().is_none() {
         stream.body(PLAIN.as_bytes(), true);
@@ -16,7 +16,7 @@ fn counts(vm: &Vm, id: &str) -> crate::fake_host::Stream {
 fn a_count_of_tokens_is_in_no_budget_and_is_answered_when_all_are_spent() {
     let budget =
         json!([{"name": "one", "per": "key", "window": "day", "limit_requests": 1, "limit_concurrent": 1}]);
-    let vm = Vm::start(&config(|json| json["budgets"] = budget));
+    let vm = FakeVm::start(&config(|json| json["budgets"] = budget));
     for _ in 0..3 {
         assert!(counts(&vm, "demo").sent().is_some());
     }
@@ -33,7 +33,7 @@ fn a_count_of_tokens_is_in_no_budget_and_is_answered_when_all_are_spent() {
 
 #[test]
 fn a_count_of_tokens_needs_a_good_key_and_each_key_has_so_many_a_minute() {
-    let vm = Vm::start(&config(|json| json["limits"] = json!({"count_requests_per_minute": 2})));
+    let vm = FakeVm::start(&config(|json| json["limits"] = json!({"count_requests_per_minute": 2})));
     assert_eq!(counts(&vm, "nobody").response().unwrap().header("x-farebox-denied"), ["invalid_key"]);
     assert!(counts(&vm, "demo").sent().is_some() && counts(&vm, "demo").sent().is_some());
     let mut third = counts(&vm, "demo");

@@ -221,7 +221,7 @@ fn what_the_client_leaves_behind_is_charged_by_policy() {
         ("bill_input_only", 0, 0),
     ];
     for (policy, streamed, plain) in policies {
-        let vm = Vm::start(&config(|json| json["on_disconnect"] = policy.into()));
+        let vm = FakeVm::start(&config(|json| json["on_disconnect"] = policy.into()));
         let mut stream = admitted(&vm, r#"{"model":"plain","stream":true,"max_tokens":100}"#);
         stream.answer(200, EVENTS, false);
         stream.answer_body(b"data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n", false);

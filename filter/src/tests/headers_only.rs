@@ -10,8 +10,8 @@ fn config_by(header: Value) -> String {
     })
 }
 
-fn start_by_header() -> Vm {
-    Vm::start(&config_by(json!({"model_header": "x-model"})))
+fn start_by_header() -> FakeVm {
+    FakeVm::start(&config_by(json!({"model_header": "x-model"})))
 }
 
 fn asked(more: &[(&str, &str)]) -> Pairs {
@@ -21,7 +21,7 @@ fn asked(more: &[(&str, &str)]) -> Pairs {
 }
 
 /// A stream whose headers have gone on before its body is here.
-fn sent(vm: &Vm, more: &[(&str, &str)]) -> Stream {
+fn sent(vm: &FakeVm, more: &[(&str, &str)]) -> Stream {
     let mut stream = vm.stream();
     assert_eq!(stream.request(asked(more), false), Action::Continue, "{:?}", stream.response());
     stream
@@ -65,7 +65,7 @@ fn the_hold_is_made_before_the_body_and_becomes_the_charge() {
 
 #[test]
 fn what_is_charged_is_the_model_that_answered_and_not_the_one_that_the_header_names() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["headers_only"] = json!({"model_header": "x-model"});
         json["prices"]["local/dear"] = json!({"input": 100, "output": 200});
     }));
@@ -93,7 +93,7 @@ fn a_stream_is_seen_by_its_answer_and_nothing_of_it_is_hidden() {
 
 #[test]
 fn without_a_header_the_default_model_is_asked() {
-    let vm = Vm::start(&config_by(json!({})));
+    let vm = FakeVm::start(&config_by(json!({})));
     let mut stream = sent(&vm, &[("content-length", "40"), ("x-model", "fast")]);
     stream.body(PLAIN.as_bytes(), true);
     assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("local-cluster"));
@@ -114,7 +114,7 @@ fn a_client_that_leaves_before_its_body_is_here_gives_its_hold_back() {
 
 #[test]
 fn a_budget_refuses_before_anything_goes_on() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["headers_only"] = json!({"model_header": "x-model"});
         json["budgets"][1]["limit_tokens"] = 100.into();
     }));
@@ -146,7 +146,7 @@ fn what_the_headers_do_not_say_is_refused() {
 
 #[test]
 fn a_request_is_sent_to_its_first_target_alone() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["headers_only"] = json!({"model_header": "x-model"});
         json["models"]["plain"] = json!([{"provider": "local"}, {"provider": "paid", "model": "p-1"}]);
     }));

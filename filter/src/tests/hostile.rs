@@ -89,7 +89,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn happen(vm: &Vm, stream: &mut Stream, event: Event) {
+fn happen(vm: &FakeVm, stream: &mut Stream, event: Event) {
     match event {
         Event::Body(bytes, end) => {
             stream.body_anyway(&bytes, end);

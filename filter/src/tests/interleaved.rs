@@ -49,7 +49,7 @@ fn a_tick_that_gives_one_stream_up_leaves_the_others() {
 
 #[test]
 fn many_requests_at_once_are_let_through_up_to_the_limit() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["budgets"] = json!([{"name": "all", "window": "day", "limit_requests": 5}]);
     }));
     let mut streams: Vec<_> = (0..8).map(|_| held(&vm)).collect();

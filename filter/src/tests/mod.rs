@@ -27,11 +27,11 @@ mod uploads;
 
 use std::sync::Once;
 
-use farebox_core::identity::digest;
+use farebox_core::request::identity::digest;
 use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 
-use crate::fake_host::{Pairs, Stream, Vm};
+use crate::fake_host::{FakeVm, Pairs, Stream};
 
 /// What the provider `paid` is authenticated with.
 const PROVIDER_SECRET: &str = "sk-the-provider-secret";
@@ -93,8 +93,8 @@ fn config(change: impl FnOnce(&mut Value)) -> String {
     json.to_string()
 }
 
-fn start() -> Vm {
-    Vm::start(&config(|_| {}))
+fn start() -> FakeVm {
+    FakeVm::start(&config(|_| {}))
 }
 
 fn key_text(id: &str) -> String {
@@ -123,7 +123,7 @@ fn chat() -> Pairs {
 }
 
 /// A stream whose headers were let in and are held.
-fn held(vm: &Vm) -> Stream {
+fn held(vm: &FakeVm) -> Stream {
     let mut stream = vm.stream();
     assert_eq!(stream.request(chat(), false), Action::Pause);
     assert!(stream.sent().is_none() && stream.response().is_none());
@@ -131,14 +131,14 @@ fn held(vm: &Vm) -> Stream {
 }
 
 /// A stream whose request has gone on.
-fn admitted(vm: &Vm, body: &str) -> Stream {
+fn admitted(vm: &FakeVm, body: &str) -> Stream {
     let mut stream = held(vm);
     assert_eq!(stream.body(body.as_bytes(), true), Action::Continue, "{:?}", stream.response());
     stream
 }
 
 /// A request from its first byte to its record.
-fn answered(vm: &Vm) -> Value {
+fn answered(vm: &FakeVm) -> Value {
     let mut stream = admitted(vm, PLAIN);
     stream.answer(200, JSON, false);
     stream.answer_body(ANSWER.as_bytes(), true);
@@ -146,7 +146,7 @@ fn answered(vm: &Vm) -> Value {
 }
 
 /// The page `/farebox/usage` as the caller `id` sees it.
-fn usage(vm: &Vm, id: &str) -> Value {
+fn usage(vm: &FakeVm, id: &str) -> Value {
     let mut stream = vm.stream();
     assert_eq!(stream.request(head("GET", "/farebox/usage", id), true), Action::Pause);
     let mut page = stream.response().unwrap().json();
@@ -162,7 +162,7 @@ fn usage(vm: &Vm, id: &str) -> Value {
 }
 
 /// What the budget `team` of the caller `demo` has spent, and what it holds.
-fn team(vm: &Vm) -> (Value, Value) {
+fn team(vm: &FakeVm) -> (Value, Value) {
     let page = usage(vm, "demo");
     (page["budgets"][1]["spent"].clone(), page["budgets"][1]["held"].clone())
 }

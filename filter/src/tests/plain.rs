@@ -76,7 +76,7 @@ fn a_provider_gets_its_own_name_path_credential_model_and_length() {
 
 #[test]
 fn what_no_table_lists_and_what_has_the_callers_key_in_it_stays_here() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["headers"] = json!({"pass": ["x-tenant", "x-own-*"]});
         json["query"] = json!({"pass": ["trace"]});
     }));
@@ -141,7 +141,7 @@ fn a_redirect_and_names_of_the_operators_account_do_not_reach_a_client() {
 
 #[test]
 fn the_name_that_an_authentication_filter_gave_a_caller_stays_here() {
-    let vm = Vm::start(&config(|json| json["identity"] = json!({"header": "x-auth-client"})));
+    let vm = FakeVm::start(&config(|json| json["identity"] = json!({"header": "x-auth-client"})));
     let mut stream = vm.stream();
     let mut request =
         pairs(&[(":method", "POST"), (":path", "/v1/chat/completions"), ("x-auth-client", "ads")]);
@@ -253,7 +253,7 @@ fn a_request_is_counted_under_the_names_of_the_configuration() {
 
 #[test]
 fn a_model_that_a_client_names_freely_makes_no_metric_of_its_own() {
-    let vm = Vm::start(&config(|json| json["unpriced"] = "allow".into()));
+    let vm = FakeVm::start(&config(|json| json["unpriced"] = "allow".into()));
     for model in ["local/a", "local/b{x}"] {
         let mut stream = admitted(&vm, &json!({"model": model}).to_string());
         stream.answer(200, JSON, true);

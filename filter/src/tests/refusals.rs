@@ -153,7 +153,7 @@ fn a_refusal_stops_each_client_in_the_way_that_it_understands() {
 
 #[test]
 fn a_full_budget_refuses_until_its_window_ends() {
-    let vm = Vm::start(&config(|json| {
+    let vm = FakeVm::start(&config(|json| {
         json["budgets"] = json!([{"name": "team", "per": "team", "window": "minute", "limit_requests": 1}]);
     }));
     answered(&vm);

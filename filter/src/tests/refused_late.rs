@@ -6,7 +6,7 @@ use crate::fake_host::{advance, counter};
 const BAD_KEY: &str = "farebox_denied_total{reason:invalid_key}";
 
 /// A request with a key that is none, whose body has `length` bytes.
-fn refused(vm: &Vm, length: &str) -> Stream {
+fn refused(vm: &FakeVm, length: &str) -> Stream {
     let mut request = head("POST", "/v1/chat/completions", "nobody");
     if !length.is_empty() {
         request.extend(pairs(&[("content-length", length)]));

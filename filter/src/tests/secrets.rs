@@ -7,7 +7,7 @@ const PROMPT: &str = "the-words-of-the-prompt";
 const SAID: &str = "the-words-of-the-answer";
 
 /// Everything that the filter tells about these requests.
-fn told(vm: &Vm) -> String {
+fn told(vm: &FakeVm) -> String {
     let body = format!("{{\"model\":\"fast\",\"stream\":true,\"messages\":[\"{PROMPT}\"]}}");
     let broken = format!("{{\"model\":\"{}\",\"messages\":[\"{PROMPT}\"", key_text("demo"));
     let mut told = vec![];

@@ -97,7 +97,7 @@ fn a_kept_charge_is_written_though_a_new_configuration_came_in_between() {
 #[test]
 fn two_workers_that_both_find_no_counter_lose_neither_request() {
     let vm = start();
-    let other = Vm::another(&config(|_| {}));
+    let other = FakeVm::another(&config(|_| {}));
     let mut stream = held(&vm);
     before_next_write(move || drop(admitted(&other, PLAIN)));
     assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Continue);
@@ -109,8 +109,8 @@ fn two_workers_that_both_find_no_counter_lose_neither_request() {
 #[test]
 fn two_workers_that_both_see_room_for_one_let_one_through() {
     let one = config(|json| json["budgets"] = json!([{"name": "all", "window": "day", "limit_requests": 1}]));
-    let vm = Vm::start(&one);
-    let other = Vm::another(&one);
+    let vm = FakeVm::start(&one);
+    let other = FakeVm::another(&one);
     let mut stream = held(&vm);
     before_next_write(move || drop(admitted(&other, PLAIN)));
     assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Pause);
@@ -122,7 +122,7 @@ fn two_workers_that_both_see_room_for_one_let_one_through() {
 fn a_charge_written_in_between_is_not_lost_either() {
     let vm = start();
     answered(&vm);
-    let other = Vm::another(&config(|_| {}));
+    let other = FakeVm::another(&config(|_| {}));
     let mut stream = admitted(&vm, PLAIN);
     stream.answer(200, JSON, false);
     stream.answer_body(ANSWER.as_bytes(), true);

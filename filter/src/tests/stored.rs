@@ -6,8 +6,8 @@ const RESPONSES: &str = "/v1/responses";
 const ANSWERED: &str = r#"{"id":"resp_1","object":"response","status":"completed","model":"p-1","output":[{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"Hi"}]}],"usage":{"input_tokens":10,"output_tokens":5}}"#;
 
 /// One model at a pool of two accounts and at another provider.
-fn several(change: impl FnOnce(&mut Value)) -> Vm {
-    Vm::start(&config(|json| {
+fn several(change: impl FnOnce(&mut Value)) -> FakeVm {
+    FakeVm::start(&config(|json| {
         json["providers"]["pool"] = json!({
             "dialect": "openai", "cluster": "pool-cluster",
             "credentials": [{"env": PROVIDER_SECRET_NAME}, {"env": SECOND_SECRET_NAME}],
@@ -22,7 +22,7 @@ fn several(change: impl FnOnce(&mut Value)) -> Vm {
     }))
 }
 
-fn ask(vm: &Vm, key: &str, number: usize, body: &Value) -> Stream {
+fn ask(vm: &FakeVm, key: &str, number: usize, body: &Value) -> Stream {
     let mut stream = vm.stream();
     let mut request = head("POST", RESPONSES, key);
     request.iter_mut().filter(|(name, _)| name == b"x-request-id").for_each(|(_, id)| {
@@ -34,7 +34,7 @@ fn ask(vm: &Vm, key: &str, number: usize, body: &Value) -> Stream {
 }
 
 /// Where a request went, and with which credential.
-fn place(stream: &Stream) -> (String, Vec<String>) {
+fn resource(stream: &Stream) -> (String, Vec<String>) {
     let sent = stream.sent().expect("it was sent");
     let credential = sent.header("authorization").iter().map(ToString::to_string).collect();
     (sent.cluster.clone().unwrap_or_default(), credential)
@@ -59,12 +59,12 @@ fn a_request_goes_on_at_the_account_that_has_what_it_goes_on_from() {
     let mut places = std::collections::BTreeSet::new();
     for number in 0..24 {
         let mut first = ask(&vm, "demo", number, &json!({"model": "both", "input": "Hi"}));
-        let at = place(&first);
+        let at = resource(&first);
         let id = answer(&mut first);
         for more in 0..4 {
             let body = json!({"model": "both", "input": "And?", "previous_response_id": id});
             let mut next = ask(&vm, "demo", 100 * number + more, &body);
-            assert_eq!(place(&next), at, "{:?}", next.response());
+            assert_eq!(resource(&next), at, "{:?}", next.response());
             let sent: Value = serde_json::from_slice(&next.sent().unwrap().body).unwrap();
             assert_eq!(sent["previous_response_id"], "resp_1");
             assert!(next.sent().unwrap().header("x-envoy-max-retries").is_empty(), "nobody else has it");
@@ -138,9 +138,9 @@ fn an_answer_stays_as_it_is_where_one_team_has_one_account() {
         body.to_string().replace("\"fast\"", "\"p-1\"")
     );
     let mut of_several = ask(&vm, "demo", 3, &json!({"model": "both", "input": "Hi"}));
-    let (at, id) = (place(&of_several), answer(&mut of_several));
+    let (at, id) = (resource(&of_several), answer(&mut of_several));
     let body = json!({"model": "both", "input": "And?", "previous_response_id": id});
-    (0..8).for_each(|number| assert_eq!(place(&ask(&vm, "demo", number, &body)), at));
+    (0..8).for_each(|number| assert_eq!(resource(&ask(&vm, "demo", number, &body)), at));
 }
 
 #[test]

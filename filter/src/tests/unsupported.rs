@@ -5,7 +5,7 @@ use proxy_wasm::types::Action;
 use super::*;
 use crate::fake_host::{BAD_ARGUMENT, Call, Stream, advance, counter, fail, fail_after, heal, logs};
 
-fn assert_refused(stream: &mut Stream, vm: &Vm) {
+fn assert_refused(stream: &mut Stream, vm: &FakeVm) {
     heal();
     assert_eq!(stream.replies(), 1);
     let response = stream.response().unwrap();

@@ -6,8 +6,8 @@ use crate::fake_host::{Stream, advance, counter};
 const MIB: u64 = 1024 * 1024;
 
 /// A gateway with a budget that lets two requests run, and room for bodies as it is unless it is said.
-fn start_with(budgets: Value, pending: Value) -> Vm {
-    Vm::start(&config(|json| {
+fn start_with(budgets: Value, pending: Value) -> FakeVm {
+    FakeVm::start(&config(|json| {
         json["budgets"] = budgets;
         json["limits"] = pending;
     }))
@@ -18,7 +18,7 @@ fn lane() -> Value {
 }
 
 /// A request whose body will have `length` bytes, or does not say how many.
-fn upload(vm: &Vm, id: &str, length: Option<u64>) -> Stream {
+fn upload(vm: &FakeVm, id: &str, length: Option<u64>) -> Stream {
     let mut request = head("POST", "/v1/chat/completions", id);
     if let Some(length) = length {
         request.extend(pairs(&[("content-length", &length.to_string())]));
@@ -42,7 +42,7 @@ fn no_turn() -> Option<(u32, String, String)> {
     Some((429, "budget_concurrency".into(), "1".into()))
 }
 
-fn running(vm: &Vm) -> Value {
+fn running(vm: &FakeVm) -> Value {
     usage(vm, "demo")["budgets"][0]["held"]["requests"].clone()
 }
 
@@ -83,8 +83,8 @@ fn a_body_of_unknown_length_takes_its_turn_when_it_is_long() {
 
 #[test]
 fn every_ending_of_a_long_body_gives_its_turn_and_its_bytes_back() {
-    type Ending = (&'static str, fn(&Vm, &mut Stream));
-    let endings: [Ending; 7] = [
+    type Outcome = (&'static str, fn(&FakeVm, &mut Stream));
+    let endings: [Outcome; 7] = [
         ("reset", |_, stream| stream.reset(0x4000)),
         ("refused for what it says", |_, stream| {
             stream.body(&[b' '; 100_000], true);
@@ -140,7 +140,7 @@ fn a_caller_with_nothing_left_is_refused_before_a_long_body_by_every_worker() {
     let budgets = json!([{"name": "day", "per": "team", "window": "day", "limit_requests": 1}]);
     let vm = start_with(budgets.clone(), json!({}));
     answered(&vm);
-    let other = Vm::another(&config(|json| {
+    let other = FakeVm::another(&config(|json| {
         json["budgets"] = budgets;
         json["limits"] = json!({});
     }));

@@ -1,7 +1,7 @@
 //! Decides what a provider that makes no mistake answers, plain and streamed.
 
 use super::endpoints::Shape;
-use farebox_core::dialect::eventstream;
+use farebox_core::dialect::framing::event_stream;
 use serde_json::{Value, json};
 
 /// Tokens in and out.
@@ -120,7 +120,7 @@ pub fn stream(answer: Shape, model: &str, words: &[&str], counts: Counts) -> (&'
         }
         Shape::Converse => {
             let frame = |kind: &str, payload: &Value| {
-                eventstream::message(
+                event_stream::message(
                     &[(":event-type", kind), (":message-type", "event")],
                     payload.to_string().as_bytes(),
                 )

@@ -13,7 +13,7 @@ use crate::dice::Dice;
 use crate::envoy::Envoy;
 use crate::patience::until;
 use crate::provider::Provider;
-use farebox_core::money::PicoUsd;
+use farebox_core::base::money::PicoUsd;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -5,7 +5,7 @@ use super::lenient::Served;
 use super::requests::Case;
 use super::wire::{End, Received};
 use super::world::{CHEAP_PICO, DEAR_SENT, HOMES, STRICT_PICO};
-use farebox_core::money::PicoUsd;
+use farebox_core::base::money::PicoUsd;
 use serde_json::Value;
 
 /// What tokens of a model cost, in pico-dollars.

@@ -1,7 +1,7 @@
 //! Budgets while requests go from target to target: charged once, and nothing stays held.
 
 use super::{COST_AT_B, MESSAGES};
-use farebox_core::money::PicoUsd;
+use farebox_core::base::money::PicoUsd;
 use farebox_tests::answers::Answers;
 use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config::{self, DEMO};

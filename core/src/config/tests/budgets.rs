@@ -1,7 +1,7 @@
 //! What budgets come to.
 
 use super::*;
-use crate::window::{Calendar, Window};
+use crate::base::window::{Calendar, Window};
 
 fn budget<'c>(config: &'c Config, name: &str) -> &'c Budget {
     config.budgets.iter().find(|budget| &*budget.name == name).unwrap()

@@ -1,9 +1,9 @@
 //! What providers, the targets at them and failover come to.
 
 use super::*;
+use crate::accounting::settlement::StatedCost;
 use crate::config::presets::{Host, PRESETS};
-use crate::price::Listing;
-use crate::settlement::StatedCost;
+use crate::pricing::Listing;
 
 fn provider(text: &str) -> Rc<Provider> {
     providers_in(&format!(r#"{{"local": {{{text}}}}}"#), everything_set)

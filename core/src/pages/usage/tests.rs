@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::admission::{Wanted, admit};
+use crate::base::money::PicoUsd;
+use crate::budget::hold::{Wanted, admit};
+use crate::budget::ledger::MemoryStore;
 use crate::config::testing::{self, NOW};
-use crate::ledger::MemoryStore;
-use crate::money::PicoUsd;
 
 fn config() -> Config {
     testing::config(|json| {

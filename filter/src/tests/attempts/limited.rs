@@ -22,7 +22,7 @@ fn limited(reason: &str) -> Option<u64> {
 
 #[test]
 fn a_request_is_sent_once_where_nobody_has_said_that_there_is_a_filter_behind_the_router() {
-    let gateway = Vm::start(&two());
+    let gateway = FakeVm::start(&two());
     for count in 1..=3 {
         let mut stream = admitted(&gateway, ASKED);
         assert_eq!(retries(&stream), [""; 0]);
@@ -35,7 +35,7 @@ fn a_request_is_sent_once_where_nobody_has_said_that_there_is_a_filter_behind_th
     }
     assert_eq!(limited("no_filter"), None, "nobody has promised it");
     // Once it is there, it counts from the next tick on.
-    let behind = Vm::behind_the_router(&two());
+    let behind = FakeVm::behind_the_router(&two());
     gateway.tick();
     let mut stream = admitted(&gateway, ASKED);
     let mut attempt = behind.attempt(&stream);
@@ -49,10 +49,10 @@ fn a_request_is_sent_once_where_nobody_has_said_that_there_is_a_filter_behind_th
 
 #[test]
 fn a_filter_behind_the_router_that_says_nothing_is_seen_at_work() {
-    let gateway = Vm::start(&two());
+    let gateway = FakeVm::start(&two());
     // Its store is another one.
     fail(Call::SetShared, BAD_ARGUMENT);
-    let behind = Vm::behind_the_router(&two());
+    let behind = FakeVm::behind_the_router(&two());
     heal();
     let mut stream = admitted(&gateway, ASKED);
     assert_eq!(retries(&stream), [""; 0]);
@@ -136,7 +136,7 @@ fn a_router_that_keeps_to_the_first_cluster_brings_that_ones_own_answer_and_no_o
 #[test]
 fn a_router_that_keeps_to_the_first_cluster_still_tries_another_key() {
     let plugin = pool();
-    let (gateway, behind) = (Vm::start(&plugin), Vm::empty());
+    let (gateway, behind) = (FakeVm::start(&plugin), FakeVm::empty());
     be_envoy(Some((1, 38)));
     assert!(behind.take_role(b"attempt") && behind.push(&plugin));
     assert_eq!(limited("version"), Some(1));
@@ -156,14 +156,14 @@ fn a_router_that_keeps_to_the_first_cluster_still_tries_another_key() {
     let mut both = [PROVIDER_SECRET, SECOND_SECRET].map(|secret| format!("Bearer {secret}"));
     both.sort_unstable();
     assert_eq!(keys, both);
-    let second = Vm::empty();
+    let second = FakeVm::empty();
     assert!(second.take_role(b"attempt") && second.push(&plugin));
     assert_eq!(limited("version"), Some(1), "it is said once for all workers");
 }
 
 #[test]
 fn an_envoy_that_would_end_when_a_held_answer_is_retried_holds_none() {
-    let (gateway, behind) = (Vm::start(&two()), Vm::empty());
+    let (gateway, behind) = (FakeVm::start(&two()), FakeVm::empty());
     be_envoy(Some((1, 36)));
     assert!(behind.take_role(b"attempt") && behind.push(&two()));
     assert_eq!(limited("version"), Some(1));
@@ -177,7 +177,7 @@ fn an_envoy_that_would_end_when_a_held_answer_is_retried_holds_none() {
 
 #[test]
 fn what_a_client_sends_makes_nobody_send_again() {
-    let gateway = Vm::start(&two());
+    let gateway = FakeVm::start(&two());
     let mut stream = gateway.stream();
     let mut headers = chat();
     let names = [

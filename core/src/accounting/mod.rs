@@ -1,0 +1,5 @@
+//! What a request did cost, and what is written down of it.
+
+pub mod outcome;
+pub mod settlement;
+pub mod record;

@@ -1,0 +1,399 @@
+//! Decides how a request is sent: to which model, with how much output allowed, and on whose money.
+//!
+//! ```text
+//! ## route ▸ price ▸ estimate ▸ accounts ▸ admit   => an Admission, or a Denial
+//! ## a budget with little left   => once more with the model that it names (see `downgrade.rs`)
+//! ## a strict budget with less left than the request may use   => once more with less output allowed
+//! ```
+//!
+//! What an earlier attempt holds is given back before the next one, so nothing is held twice.
+//!
+//! Does not write the request: see the filter's `gateway/forward.rs`.
+
+use core::ops::Range;
+use std::rc::Rc;
+
+use self::stored::Stored;
+use crate::base::headers::RequestHead;
+use crate::base::window::Millis;
+use crate::budget::estimate::{Estimate, Expectation, most};
+use crate::budget::hold::{self, Hold, Noticed, Refusal, Wanted, admit};
+use crate::budget::ledger::{Amounts, Ledger, Limits, Measure, Store};
+use crate::budget::recent::Recent;
+use crate::budget::subject::Subject;
+use crate::config::{Account, AtLimit, Config, Dimension, Key, Mode, Unpriced};
+use crate::denial::{Denial, Lack};
+use crate::dialect::Api;
+use crate::pricing::Price;
+use crate::request::attribution::Attribution;
+use crate::request::llm_request::{CompletionMember, LlmRequest, LlmRequestError};
+use crate::request::repeat::digest;
+use crate::request::route::{Destination, Plan, route};
+
+mod downgrade;
+mod stored;
+
+pub use downgrade::Rehearsal;
+
+/// How often the output of a request is cut down before it is refused: others may take what was left.
+const CLAMPS: usize = 8;
+
+/// A request that wants to be sent.
+#[derive(Clone, Copy)]
+pub struct AdmissionRequest<'a> {
+    /// What the operator decided.
+    pub config: &'a Config,
+    /// The caller.
+    pub key: &'a Key,
+    /// What the request says of itself.
+    pub said: &'a Attribution,
+    /// Its headers.
+    pub head: &'a RequestHead,
+    /// Whose path it uses.
+    pub api: Api,
+    /// What it asks for.
+    pub request: &'a LlmRequest,
+    /// Its body.
+    pub body: &'a [u8],
+    /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
+    pub draw: u64,
+    /// Whether a place rests, or all keys for it.
+    pub rests: &'a dyn Fn(&Destination) -> bool,
+    /// What models have answered lately.
+    pub recent: &'a Recent,
+    /// When it arrived: the moment of its prices.
+    pub arrived: Millis,
+    /// Now.
+    pub now: Millis,
+}
+
+/// A request that may be sent.
+#[derive(Debug)]
+pub struct Admission {
+    /// Where it goes.
+    pub plan: Plan,
+    /// The place that is tried.
+    pub target: Destination,
+    /// Which key of its provider it needs, if only one will do.
+    pub key: Option<usize>,
+    /// Places that are passed over because nobody knows what they cost.
+    pub unpriced: Vec<Destination>,
+    /// What of its body does not go on: what binds ids here.
+    pub cuts: Vec<Range<usize>>,
+    /// What it is expected to use.
+    pub estimate: Estimate,
+    /// What it is charged if nothing is seen of its answer.
+    pub unseen: Estimate,
+    /// What budgets hold for it.
+    pub hold: Hold,
+    /// Output tokens that each of its answers may have, if that was decided here.
+    pub output_limit: Option<u64>,
+    /// The budget that chose the model.
+    pub downgraded_by: Option<Rc<Account>>,
+    /// Where a budget that only watches would have sent it.
+    pub rehearsal: Option<Rehearsal>,
+    /// What was noticed of its budgets.
+    pub noticed: Noticed,
+}
+
+/// A model with its prices and what the request is expected to use of it.
+struct Offer {
+    plan: Plan,
+    target: Destination,
+    key: Option<usize>,
+    unpriced: Vec<Destination>,
+    /// Of every place that it may go to.
+    prices: Vec<Option<Rc<Price>>>,
+    estimate: Estimate,
+    /// Output tokens of one answer that the estimate is of.
+    expected: u64,
+    /// What of the estimate is more than a guess.
+    certain: Amounts,
+    /// Output tokens that the model's answers suggest, and that are expected before there are enough.
+    recent: Option<u64>,
+    first: u64,
+    accounts: Vec<Rc<Account>>,
+}
+
+impl AdmissionRequest<'_> {
+    /// Finds a way to send the request.
+    ///
+    /// # Errors
+    /// [`Denial`]; nothing is held then.
+    pub fn resource<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
+        self.check()?;
+        let stored = Stored::of(self)?;
+        let plan = route(self.config, self.key, self.said, self.head, self.api, self.request, self.draw)?;
+        let offer = self.offer(plan, &stored)?;
+        let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
+        if let Some(name) = self.request.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
+            return Err(Denial::Body(LlmRequestError::MayRaise(name.clone())));
+        }
+        if self.request.limited_otherwise && offer.accounts.iter().any(is_strict) {
+            return Err(Denial::Body(LlmRequestError::Misspelled("generationConfig.maxOutputTokens")));
+        }
+        // What a tier costs that nobody knows cannot be held.
+        if let Some(tier) = self.request.tier().filter(|_| offer.accounts.iter().any(is_strict))
+            && !offer
+                .prices
+                .iter()
+                .flatten()
+                .all(|price| price.tier(tier.as_str()).is_none_or(|tier| price.knows(tier)))
+        {
+            return Err(Denial::Body(LlmRequestError::MayRaise(tier.clone())));
+        }
+        let taken = self.take(ledger, &offer);
+        let low = downgrade::low(&taken);
+        let Some((by, cheaper)) = self.elsewhere(&low, AtLimit::Deny, &offer, &stored) else {
+            let taken = taken.map_err(|refusal| self.denial(refusal))?;
+            let rehearsed = self.elsewhere(&low, AtLimit::Shadow, &offer, &stored);
+            let mut admission = self.admission(taken, offer, None, stored);
+            admission.rehearsal = rehearsed.map(|(by, other)| Rehearsal { by, model: other.plan.model });
+            return Ok(admission);
+        };
+        let before = taken.map(|taken| taken.hold.release(ledger, self.now));
+        match self.take(ledger, &cheaper) {
+            Ok(taken) => Ok(self.admission(taken, cheaper, Some(by), stored)),
+            // The cheaper model may have a budget of its own that is full.
+            Err(_) if before.is_ok() => self
+                .take(ledger, &offer)
+                .map(|taken| self.admission(taken, offer, None, stored))
+                .map_err(|refusal| self.denial(refusal)),
+            Err(refusal) => Err(self.denial(refusal)),
+        }
+    }
+
+    /// What a request may not ask for unless the operator allows it.
+    fn check(&self) -> Result<(), Denial> {
+        let Self { config, key, request, .. } = self;
+        if request.background && !config.requests.background {
+            return Err(Denial::Body(LlmRequestError::Background));
+        }
+        if request.other_models && !config.requests.other_models {
+            return Err(Denial::Body(LlmRequestError::OtherModels));
+        }
+        if request.stored_prompt && request.model.is_none() && !key.models.is_empty() {
+            return Err(Denial::Body(LlmRequestError::StoredPrompt));
+        }
+        Ok(())
+    }
+
+    fn offer(&self, mut plan: Plan, stored: &Stored) -> Result<Offer, Denial> {
+        let Self { config, request, .. } = self;
+        let price =
+            |resource: &Destination| config.prices.price(&resource.provider, &resource.model, self.arrived);
+        let mut unpriced = Vec::new();
+        if config.unpriced == Unpriced::Deny && request.endpoint.is_charged() {
+            for places in [&mut plan.targets, &mut plan.long] {
+                unpriced.extend(places.extract_if(.., |resource| price(resource).is_none()));
+            }
+        }
+        // llama.cpp's server reports the tokens of one answer, however many it makes.
+        let reports_one = |resource: &Destination| resource.provider.preset == Some("llamacpp");
+        if request.choices > 1 && plan.targets.iter().any(reports_one) {
+            plan.targets.retain(|resource| !reports_one(resource));
+            plan.long.retain(|resource| !reports_one(resource));
+            if plan.targets.is_empty() {
+                return Err(Denial::Body(LlmRequestError::SeveralAnswers));
+            }
+        }
+        let key = stored.keep(&mut plan)?;
+        // A target of which all keys rest comes after one that can be asked, unless there is none.
+        if plan.targets.len() > 1
+            && let Some(awake) = plan.targets.iter().position(|resource| !(self.rests)(resource))
+            && let Some(until_awake) = plan.targets.get_mut(..=awake)
+        {
+            until_awake.rotate_right(1);
+        }
+        let Some(target) = plan.targets.first().cloned() else { return Err(Denial::Unpriced(plan.model)) };
+        let recent = self.recent.lately(&self.key.team, &plan.label).map(|lately| lately.expected());
+        let prices: Vec<_> = plan.targets.iter().chain(&plan.long).map(price).collect();
+        let first = config.hold.expected(&plan.model);
+        let expectation = Expectation::new(request.output_limit, recent, first);
+        let estimate = self.estimate(&prices, expectation.expected);
+        // Mostly they are one number.
+        let certain = if expectation.stated == expectation.expected {
+            estimate.amounts
+        } else {
+            self.estimate(&prices, expectation.stated).amounts
+        };
+        let repeats = request.endpoint.is_charged()
+            && config.budgets.iter().any(|budget| budget.per.contains(&Dimension::Request));
+        let repeated = repeats.then(|| digest(self.head.path(), self.body));
+        let subject = Subject {
+            model: Some(&plan.label),
+            provider: Some(&target.provider.name),
+            said: Some(self.said),
+            head: Some(self.head),
+            request: repeated.as_deref(),
+            ..Subject::of(self.key)
+        };
+        // Counts of tokens are free, and have a limit of their own: see `counting.rs`.
+        let counts = request.endpoint.is_charged();
+        let accounts = if counts { subject.accounts(config, self.key) } else { Ok(Vec::new()) };
+        let accounts = accounts.map_err(Denial::Unnamed)?;
+        let expected = expectation.expected;
+        Ok(Offer {
+            plan,
+            target,
+            key,
+            unpriced,
+            prices,
+            estimate,
+            expected,
+            certain,
+            recent,
+            first,
+            accounts,
+        })
+    }
+
+    /// What answers of `each` output tokens use. Whichever target answers in the end, there is enough held for it.
+    fn estimate(&self, prices: &[Option<Rc<Price>>], each: u64) -> Estimate {
+        let of =
+            |price: &Option<Rc<Price>>| Estimate::of(self.request, price.as_deref(), &self.config.hold, each);
+        let dearer =
+            |one: Estimate, other: Estimate| Estimate { amounts: one.amounts.max(other.amounts), ..one };
+        prices.iter().map(of).reduce(dearer).unwrap_or_default()
+    }
+
+    /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
+    fn take<S: Store>(&self, ledger: &Ledger<'_, S>, offer: &Offer) -> Result<Taken, Refusal> {
+        let strict = offer.accounts.iter().any(|account| account.budget.mode == Mode::Strict);
+        if !strict {
+            let wanted =
+                Wanted { expected: offer.estimate.amounts, certain: offer.certain, most: Amounts::default() };
+            let (hold, noticed) = admit(ledger, &offer.accounts, &wanted, self.now)?;
+            return Ok(Taken { hold, noticed, output_limit: None });
+        }
+        let policy = &self.config.hold;
+        let asked = self.request.output_limit;
+        // Pictures and speech have no such limit: what they may have is assumed, and cannot be made less.
+        let limits = self.request.limit_output(0, CompletionMember::MaxTokens).is_some();
+        // What leaves too little for thinking, the provider would refuse.
+        let thinking = self.request.least_thinking();
+        let least_output = policy.least_output_tokens.saturating_add(thinking);
+        let assumed = policy.strict_output_tokens.max(if thinking > 0 { least_output } else { 0 });
+        let mut limit = asked.unwrap_or(assumed);
+        let mut tries = 0;
+        loop {
+            let most = self.most(offer, limit);
+            let (expected, certain) = (offer.estimate.amounts.min(most), offer.certain.min(most));
+            let wanted = Wanted { expected, certain, most };
+            let mut refusal = match admit(ledger, &offer.accounts, &wanted, self.now) {
+                Ok((hold, noticed)) => {
+                    let output_limit = (asked != Some(limit) && limits).then_some(limit);
+                    return Ok(Taken { hold, noticed, output_limit });
+                }
+                Err(refusal) => refusal,
+            };
+            let affordable = match &mut refusal {
+                Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
+                    let least = self.most(offer, limit.min(least_output));
+                    let left = short.left(&account.limits);
+                    (short.alone, short.wanted) = (account.limits.exceeded(least, 1).is_some(), least);
+                    self.affordable(offer, &left, limit)
+                }
+                _ => None,
+            };
+            tries += 1;
+            match affordable {
+                Some(less) if limits && less >= least_output && tries < CLAMPS => limit = less,
+                _ => return Err(refusal),
+            }
+        }
+    }
+
+    fn most(&self, offer: &Offer, output: u64) -> Amounts {
+        let bytes = self.body.len() as u64;
+        let most = |price: &Option<Rc<Price>>| most(self.request, bytes, output, price.as_deref());
+        offer.prices.iter().map(most).reduce(Amounts::max).unwrap_or_default()
+    }
+
+    /// The largest output below `limit` that fits what is `left`.
+    fn affordable(&self, offer: &Offer, left: &Limits, limit: u64) -> Option<u64> {
+        let fits = |output: u64| left.exceeded(self.most(offer, output), 1).is_none();
+        if !fits(0) {
+            return None;
+        }
+        let (mut fitting, mut above) = (0, limit);
+        while above.saturating_sub(fitting) > 1 {
+            let middle = fitting + (above - fitting) / 2;
+            *if fits(middle) { &mut fitting } else { &mut above } = middle;
+        }
+        Some(fitting)
+    }
+
+    fn denial(&self, refusal: Refusal) -> Denial {
+        denial(self.config, refusal, self.now)
+    }
+
+    fn admission(
+        &self,
+        taken: Taken,
+        offer: Offer,
+        downgraded_by: Option<Rc<Account>>,
+        stored: Stored,
+    ) -> Admission {
+        let Taken { hold, noticed, output_limit } = taken;
+        let Offer { plan, target, key, unpriced, prices, estimate, expected, recent, first, .. } = offer;
+        // What the provider is not allowed it has not made.
+        let allowed = output_limit.or(self.request.output_limit);
+        let unseen = match Expectation::new(allowed, recent, first).unseen {
+            same if same == expected => estimate,
+            other => self.estimate(&prices, other),
+        };
+        let estimate = Estimate { covers: hold.covers(&estimate), ..estimate };
+        let cuts = stored.cuts;
+        Admission {
+            plan,
+            target,
+            key,
+            unpriced,
+            cuts,
+            estimate,
+            unseen,
+            hold,
+            output_limit,
+            downgraded_by,
+            rehearsal: None,
+            noticed,
+        }
+    }
+}
+
+/// Why `key` would be refused whatever it asks for, as far as that is known without a look at the store: somebody who
+/// does not stop is refused without reading what for.
+pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now: Millis) -> Option<Denial> {
+    hold::used_up(ledger, key, now).map(|refusal| denial(config, refusal, now))
+}
+
+/// What is told of a refusal by a budget.
+pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
+    let (account, short) = match refusal {
+        Refusal::Short(account, short) => (account, short),
+        Refusal::NoSlot(account) => return Denial::budget(config, account, Lack::Slot, None, now),
+        Refusal::Store(error) => return Denial::Store(error),
+    };
+    let lack = if short.alone {
+        Lack::Size
+    } else if short.measure == Measure::Concurrent {
+        Lack::Turn
+    } else if short.is_only_held(&account) {
+        Lack::Held
+    } else {
+        Lack::Room
+    };
+    let figures = short.figures(&account.limits);
+    Denial::budget(config, account, lack, Some(figures), now)
+}
+
+/// What was taken for an offer.
+struct Taken {
+    hold: Hold,
+    noticed: Noticed,
+    output_limit: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests;

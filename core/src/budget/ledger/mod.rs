@@ -1,0 +1,38 @@
+//! Decides what may be spent: counters that hold, settle and release, over a store that others write too.
+//!
+//! Checking a counter and adding to it later lets a thousand concurrent requests through a budget for
+//! one. So a request's worst case is *held* first, in the same compare-and-set that checks the limit,
+//! and replaced by the real charge when the answer has ended.
+//!
+//! Does not know requests, keys or prices: see `budget/hold.rs` and `accounting/settlement.rs`.
+
+mod account;
+mod amounts;
+mod shared;
+mod budget;
+mod claimed;
+mod registry;
+mod counter;
+mod downgrade;
+mod lease;
+mod number;
+mod record;
+mod room;
+mod slots;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use account::Account;
+pub use amounts::{Amounts, Limits, Measure};
+pub use budget::{AtLimit, Budget, Dimension, Mode, Overrides, Running, WhenAbsent, WhenFull};
+pub use counter::Counter;
+pub use downgrade::{Downgrade, Step};
+pub use lease::Leases;
+pub use registry::BudgetRegistry;
+pub use room::{Figures, Room, Short};
+pub use shared::Ledger;
+pub use store::{MemoryStore, Put, Store, StoreError, Version};
+
+/// First byte of a stored record.
+const FORMAT: u8 = 2;

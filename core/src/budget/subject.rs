@@ -1,0 +1,119 @@
+//! Decides whose counters a request uses: for each budget, the subject that it is counted for.
+//!
+//! What a caller is (its key, team, labels) comes from its verified key. What a request says of itself (agent,
+//! session, any header) is a claim: it chooses among counters of the team that pays, so that a claim can take
+//! room from nobody else, and the budgets of team and key hold whatever it claims.
+//!
+//! Does not decide whether a counter has room: see `budget/hold.rs`.
+
+use std::rc::Rc;
+
+use crate::base::headers::RequestHead;
+use crate::base::text::Label;
+use crate::config::{Account, AtLimit, Budget, Config, Dimension, Key, WhenAbsent};
+use crate::request::attribution::Attribution;
+
+/// What budgets may be counted by, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Subject<'a> {
+    /// The team that pays.
+    pub team: &'a str,
+    /// The caller's key.
+    pub key: Option<&'a str>,
+    /// The labels of the key.
+    pub labels: &'a [(Box<str>, Box<str>)],
+    /// What metrics call the model.
+    pub model: Option<&'a str>,
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// What the request says of itself.
+    pub said: Option<&'a Attribution>,
+    /// The headers that it says it in.
+    pub head: Option<&'a RequestHead>,
+    /// The request itself: see [`crate::request::repeat::digest`].
+    pub request: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// What is known of the caller that uses `key`.
+    #[must_use]
+    pub fn of(key: &'a Key) -> Self {
+        Self { team: &key.team, key: Some(&key.id), labels: &key.labels, ..Self::default() }
+    }
+
+    /// The account of `budget`.
+    ///
+    /// # Errors
+    /// The dimension of which the value is not known.
+    pub fn account<'b>(&self, budget: &'b Rc<Budget>) -> Result<Account, &'b Dimension> {
+        let mut values = Vec::with_capacity(budget.per.len());
+        for dimension in &budget.per {
+            values.push(self.value(dimension).ok_or(dimension)?);
+        }
+        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+        Ok(Account::new(budget, self.team, &values))
+    }
+
+    /// The accounts of all budgets of `config` that hold for this subject, `key`'s own from where they are kept.
+    ///
+    /// # Errors
+    /// A dimension that a budget insists on and that is not known.
+    pub fn accounts(&self, config: &Config, key: &Key) -> Result<Vec<Rc<Account>>, Dimension> {
+        let mut accounts = Vec::with_capacity(config.budgets.len());
+        for (budget, own) in config.budgets.iter().zip(&key.accounts) {
+            let account = match own {
+                Some(own) => Rc::clone(own),
+                None => match self.account(budget) {
+                    Ok(account) => Rc::new(account),
+                    Err(_) if budget.when_absent == WhenAbsent::Skip => continue,
+                    // Who only watches refuses nobody.
+                    Err(_) if budget.at_limit == AtLimit::Shadow => continue,
+                    Err(absent) => return Err(absent.clone()),
+                },
+            };
+            if account.limits.any() {
+                accounts.push(account);
+            }
+        }
+        // Whoever is new takes a place in a slot, perhaps somebody else's: not if another budget refuses it.
+        accounts.sort_by_key(|account| account.budget.is_claimed());
+        Ok(accounts)
+    }
+
+    fn value(&self, dimension: &Dimension) -> Option<Text<'a>> {
+        let said = |read: fn(&Attribution) -> &Option<Label>| {
+            read(self.said?).as_ref().map(|label| Text::Borrowed(label.as_str()))
+        };
+        match dimension {
+            Dimension::Team => Some(Text::Borrowed(self.team)),
+            Dimension::Key => self.key.map(Text::Borrowed),
+            Dimension::Label(name) => {
+                let label = self.labels.iter().find(|(other, _)| other == name);
+                label.map(|(_, value)| Text::Borrowed(value))
+            }
+            Dimension::Model => self.model.map(Text::Borrowed),
+            Dimension::Provider => self.provider.map(Text::Borrowed),
+            Dimension::User => said(|said| &said.user),
+            Dimension::Agent => said(|said| &said.agent),
+            Dimension::Session => said(|said| &said.session),
+            Dimension::Workflow => said(|said| &said.workflow),
+            Dimension::Header(name) => self.head?.first(name).and_then(Label::from_bytes).map(Text::Owned),
+            Dimension::Request => self.request.map(Text::Borrowed),
+        }
+    }
+}
+
+/// The value of a dimension.
+enum Text<'a> {
+    Borrowed(&'a str),
+    Owned(Label),
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Owned(label) => label.as_str(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What becomes of an attempt that fails: whose fault it was, which key or target is next, and what it has cost.
+
+pub mod classify;
+pub mod key_pool;
+pub mod reach;
+pub mod plan;
+pub mod failed_usage;

@@ -1,0 +1,385 @@
+//! Decides who is calling, and so who pays.
+//!
+//! A caller shows a Farebox key (`fb_<id>_<secret>`) as a bearer token or in the header of its SDK
+//! (`x-api-key`, `api-key`, `x-goog-api-key`); only the SHA-256 of the key is configured, and it is compared in constant time. Where an authentication filter
+//! runs before this one, the header that it sets may name the caller instead; which header is
+//! configuration, and its value must be the `id` of a configured caller, so that budgets and metrics stay
+//! bounded by the configuration.
+//!
+//! Some clients send two credentials: Claude Code with both of its variables set, a provider's key beside ours. What begins
+//! with `fb_` is ours and counts, and the other one never goes on. Two different keys of ours are refused, never ranked:
+//! parsers that rank differently are how one caller spends another's money. So are two of which none is ours, and a
+//! header that comes twice. Nothing that a client merely says of itself counts here; that is `attribution.rs`.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::base::headers::RequestHead;
+use crate::base::window::Millis;
+use crate::config::{Config, Key};
+use crate::dialect::Api;
+use crate::request::api;
+
+/// How every Farebox key begins.
+pub const KEY_PREFIX: &str = "fb_";
+
+/// Headers that may carry a credential. All of them are taken out before the request goes on.
+pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// How long their names are, a bit each.
+const CREDENTIAL_LENGTHS: u64 = {
+    let (mut lengths, mut rest) = (0, CREDENTIAL_HEADERS.as_slice());
+    while let [name, others @ ..] = rest {
+        lengths |= 1 << name.len();
+        rest = others;
+    }
+    lengths
+};
+
+/// Whether a header, by its lower-case name, may be or belong to a credential: an AWS signature takes several, one of
+/// them a session token.
+#[must_use]
+pub fn is_credential(name: &[u8]) -> bool {
+    credential_header(name).is_some()
+        || matches!(name, b"x-amz-security-token" | b"x-amz-date" | b"x-amz-content-sha256")
+}
+
+/// Why a caller is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// It shows no credential.
+    Missing,
+    /// It shows more than one: in which two places.
+    Several(&'static str, &'static str),
+    /// It shows one in a place that is there more than once.
+    Repeated(&'static str),
+    /// The key is none of ours, or its secret is wrong.
+    Invalid,
+    /// The key is switched off.
+    Disabled,
+    /// The key has expired.
+    Expired,
+}
+
+/// Finds the caller of a request.
+///
+/// # Errors
+/// [`IdentityError`], in the order: repeated, several, missing, invalid, disabled, expired.
+pub fn identify(
+    config: &Config,
+    head: &RequestHead,
+    api: Option<Api>,
+    now: Millis,
+) -> Result<Rc<Key>, IdentityError> {
+    let named = named_by_filter(config, head)?;
+    let shown = shown(head, api)?;
+    let key = match (named, shown.as_deref()) {
+        (_, Some(text)) if text.starts_with(KEY_PREFIX.as_bytes()) => by_secret(config, text),
+        (Some(name), _) => core::str::from_utf8(name).ok().and_then(|id| config.keys.get(id)),
+        (None, Some(_)) => None,
+        (None, None) => return Err(IdentityError::Missing),
+    };
+    let key = key.ok_or(IdentityError::Invalid)?;
+    if !key.enabled {
+        return Err(IdentityError::Disabled);
+    }
+    if key.expires.is_some_and(|expires| expires <= now) {
+        return Err(IdentityError::Expired);
+    }
+    Ok(Rc::clone(key))
+}
+
+/// The configured key that a request names which is not let in: one that has expired, is switched off, or is shown
+/// with a secret that is not its own, or no longer. Nobody has proved anything by it: it is for finding those who
+/// still use what was exchanged, and nothing is charged to it.
+#[must_use]
+pub fn claimed(config: &Config, head: &RequestHead, api: Option<Api>) -> Option<Rc<Key>> {
+    let shown = shown(head, api).ok()?;
+    let id = match (shown.as_deref(), named_by_filter(config, head).ok()?) {
+        (Some(text), _) if text.starts_with(KEY_PREFIX.as_bytes()) => {
+            key_id(core::str::from_utf8(text).ok()?)?
+        }
+        (_, Some(name)) => core::str::from_utf8(name).ok()?,
+        _ => return None,
+    };
+    config.keys.get(id).map(Rc::clone)
+}
+
+/// The SHA-256 of a key text, as it is configured.
+#[must_use]
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// The `id` in the text of a key: what stands between the first two underscores.
+#[must_use]
+pub fn key_id(text: &str) -> Option<&str> {
+    text.strip_prefix(KEY_PREFIX)?.split_once('_').map(|(id, _)| id)
+}
+
+fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<&'h [u8]>, IdentityError> {
+    let Some(header) = &config.identity_header else { return Ok(None) };
+    let mut values = head.iter().filter(|(name, _)| *name == header.as_bytes()).map(|(_, value)| value);
+    let first = values.next();
+    if values.next().is_some() { Err(IdentityError::Repeated("the caller's header")) } else { Ok(first) }
+}
+
+/// The one credential of the client that counts. Google's clients may put it into the query: `api` is whose path it is.
+///
+/// # Errors
+/// [`IdentityError::Several`] or [`IdentityError::Repeated`].
+pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]>>, IdentityError> {
+    const QUERY: &str = "key";
+    let mut shown = Shown::default();
+    if let Some(api) = api.filter(|api| matches!(api, Api::Gemini | Api::Vertex)) {
+        let key = api::credential(api, head.query()).ok_or(IdentityError::Repeated(QUERY))?;
+        key.into_iter().for_each(|key| shown.add(QUERY, Cow::Owned(key)));
+    }
+    let mut places = 0;
+    for (name, value) in head.of_lengths(CREDENTIAL_LENGTHS) {
+        let Some((resource, bit)) = credential_header(name) else { continue };
+        let is_token = resource == "authorization";
+        let credential = if is_token { bearer(value) } else { value.trim_ascii() };
+        // Envoy joins headers that are repeated with commas; a bearer token and a key have none.
+        let is_joined = (!is_token || credential.len() < value.len()) && credential.contains(&b',');
+        if is_joined || places & bit != 0 {
+            return Err(IdentityError::Repeated(resource));
+        }
+        places |= bit;
+        shown.add(resource, Cow::Borrowed(credential));
+    }
+    match shown {
+        Shown { first: Some((one, _)), second: Some(other), .. } => Err(IdentityError::Several(one, other)),
+        Shown { first, .. } => Ok(first.map(|(_, credential)| credential)),
+    }
+}
+
+/// The credentials that count of those that were shown so far: ours, if there is one, and else those of others.
+#[derive(Default)]
+struct Shown<'h> {
+    /// They are ours.
+    ours: bool,
+    /// The first, and where it was shown.
+    first: Option<(&'static str, Cow<'h, [u8]>)>,
+    /// Where another one was.
+    second: Option<&'static str>,
+}
+
+impl<'h> Shown<'h> {
+    fn add(&mut self, resource: &'static str, credential: Cow<'h, [u8]>) {
+        let ours = credential.starts_with(KEY_PREFIX.as_bytes());
+        match &self.first {
+            // One of ours counts, and those of others no longer.
+            Some(_) if ours && !self.ours => {
+                *self = Self { ours, first: Some((resource, credential)), second: None }
+            }
+            None => *self = Self { ours, first: Some((resource, credential)), second: None },
+            Some(_) if !ours && self.ours => {}
+            // Of ours the same one is no second one.
+            Some((_, first)) if ours && *first == credential => {}
+            Some(_) => self.second = self.second.or(Some(resource)),
+        }
+    }
+}
+
+/// Which of [`CREDENTIAL_HEADERS`] a header is, and a bit for it.
+#[inline]
+fn credential_header(name: &[u8]) -> Option<(&'static str, u8)> {
+    let number = match name {
+        b"authorization" => 0,
+        b"x-api-key" => 1,
+        b"api-key" => 2,
+        b"x-goog-api-key" => 3,
+        _ => return None,
+    };
+    CREDENTIAL_HEADERS.get(number).map(|known| (*known, 1 << number))
+}
+
+/// What follows `Bearer`; a value of another scheme is returned whole, and is then none of our keys.
+fn bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        _ => value,
+    }
+}
+
+fn by_secret<'c>(config: &'c Config, text: &[u8]) -> Option<&'c Rc<Key>> {
+    let key = core::str::from_utf8(text).ok().and_then(key_id).and_then(|id| config.keys.get(id));
+    // The hash is made and compared for unknown ids too, so that an answer's time tells no id.
+    let shown = digest(text);
+    let nobody = [[0; 32]];
+    let hashes = key.map(|key| &*key.sha256).filter(|hashes| !hashes.is_empty());
+    let same = hashes
+        .unwrap_or(&nobody)
+        .iter()
+        .map(|hash| shown.ct_eq(hash))
+        .fold(Choice::from(0), |any, one| any | one);
+    key.filter(|_| bool::from(same) && hashes.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing;
+
+    fn identify(headers: &[(&str, &str)]) -> Result<String, IdentityError> {
+        let config = testing::config(|json| {
+            json["identity"] = serde_json::json!({"header": "x-auth-client"});
+            json["keys"][1]["enabled"] = false.into();
+            json["keys"][2]["expires"] = "2026-01-01".into();
+        });
+        let headers =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        let head = RequestHead::new(headers.collect());
+        super::identify(&config, &head, None, testing::NOW).map(|key| key.id.to_string())
+    }
+
+    #[test]
+    fn a_key_is_accepted_as_a_bearer_token_and_in_the_headers_of_the_sdks() {
+        assert_eq!(identify(&[("authorization", "Bearer fb_a_secret-of-a")]), Ok("a".into()));
+        assert_eq!(identify(&[("authorization", "bearer  fb_a_secret-of-a ")]), Ok("a".into()));
+        for header in ["x-api-key", "api-key", "x-goog-api-key"] {
+            assert_eq!(identify(&[(header, "fb_a_secret-of-a")]), Ok("a".into()));
+        }
+    }
+
+    #[test]
+    fn a_key_has_two_secrets_while_one_takes_the_others_place() {
+        let hash =
+            |text: &str| digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let both = [hash("fb_a_old"), hash("fb_a_new")];
+        let config = testing::config(|json| json["keys"][0]["sha256"] = serde_json::json!(both));
+        for (key, expected) in [("fb_a_old", true), ("fb_a_new", true), ("fb_a_secret-of-a", false)] {
+            let head = RequestHead::from([("x-api-key", key)]);
+            assert_eq!(super::identify(&config, &head, None, testing::NOW).is_ok(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_secret_and_an_unknown_id_are_the_same_to_the_caller() {
+        for key in ["fb_a_secret-of-b", "fb_a_", "fb_a", "fb_", "fb_nobody_x", "sk-other", "Basic Zm9v", ""] {
+            assert_eq!(identify(&[("x-api-key", key)]), Err(IdentityError::Invalid), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_credential_is_told_so() {
+        assert_eq!(identify(&[("accept", "*/*")]), Err(IdentityError::Missing));
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_accepted_on_googles_paths_and_only_alone() {
+        let config = testing::config(|_| {});
+        let of = |path: &str, header: Option<&str>, api| {
+            let mut headers = vec![(b":path".to_vec(), path.as_bytes().to_vec())];
+            headers.extend(header.map(|key| (b"x-goog-api-key".to_vec(), key.as_bytes().to_vec())));
+            let head = RequestHead::new(headers);
+            super::identify(&config, &head, Some(api), testing::NOW).map(|key| key.id.to_string())
+        };
+        let path = "/v1beta/models/m:generateContent?alt=sse&key=fb_a_secret-of-a";
+        assert_eq!(of(path, None, Api::Gemini), Ok("a".into()));
+        assert_eq!(of(path, None, Api::OpenAi), Err(IdentityError::Missing));
+        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::Gemini), Ok("a".into()));
+        let other = Err(IdentityError::Several("key", "x-goog-api-key"));
+        assert_eq!(of(path, Some("fb_off_secret-of-off"), Api::Gemini), other);
+        assert_eq!(of(path, Some("fb_a_secret-of-a"), Api::OpenAi), Ok("a".into()));
+        let twice = "/v1beta/models/m:generateContent?key=fb_a_secret-of-a&%6bey=AIza";
+        assert_eq!(of(twice, None, Api::Gemini), Err(IdentityError::Repeated("key")));
+    }
+
+    const OURS: (&str, &str) = ("authorization", "Bearer fb_a_secret-of-a");
+
+    #[test]
+    fn of_two_credentials_the_one_that_is_ours_counts() {
+        for other in ["sk-ant-x", "eyJ.x.y", "", "FB_b_x"] {
+            assert_eq!(identify(&[OURS, ("x-api-key", other)]), Ok("a".into()), "{other}");
+            let bearer = format!("Bearer {other}");
+            assert_eq!(
+                identify(&[("x-api-key", "fb_a_secret-of-a"), ("authorization", &bearer)]),
+                Ok("a".into())
+            );
+        }
+        // It counts even if it is wrong: nobody gets in by another way.
+        let wrong = [("authorization", "Bearer fb_a_wrong"), ("x-api-key", "sk-x"), ("x-auth-client", "a")];
+        assert_eq!(identify(&wrong), Err(IdentityError::Invalid));
+    }
+
+    #[test]
+    fn the_same_key_in_two_headers_is_one() {
+        assert_eq!(identify(&[OURS, ("x-api-key", "fb_a_secret-of-a")]), Ok("a".into()));
+        let three = [OURS, ("x-api-key", "sk-x"), ("api-key", "fb_a_secret-of-a")];
+        assert_eq!(identify(&three), Ok("a".into()));
+    }
+
+    #[test]
+    fn two_keys_of_ours_or_two_of_nobodys_are_refused_with_both_places() {
+        let several = |one, other| Err(IdentityError::Several(one, other));
+        assert_eq!(identify(&[OURS, ("x-api-key", "fb_off_x")]), several("authorization", "x-api-key"));
+        let between = [OURS, ("x-api-key", "sk-x"), ("api-key", "fb_off_x")];
+        assert_eq!(identify(&between), several("authorization", "api-key"));
+        let apart = [OURS, ("x-api-key", "fb_off_x"), ("api-key", "fb_a_secret-of-a")];
+        assert_eq!(identify(&apart), several("authorization", "x-api-key"));
+        let nobodys = [("x-api-key", "sk-x"), ("authorization", "Bearer eyJ.x.y")];
+        assert_eq!(identify(&nobodys), several("x-api-key", "authorization"));
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_is_refused_even_if_it_says_the_same() {
+        let repeated = |resource| Err(IdentityError::Repeated(resource));
+        for second in [OURS, ("authorization", "Bearer eyJ.x.y")] {
+            assert_eq!(identify(&[OURS, second]), repeated("authorization"));
+        }
+        let joined = [("authorization", "Bearer fb_a_secret-of-a,Bearer fb_a_secret-of-a")];
+        assert_eq!(identify(&joined), repeated("authorization"));
+        assert_eq!(identify(&[("x-api-key", "fb_a_secret-of-a,sk-x")]), repeated("x-api-key"));
+        let named = [("x-auth-client", "a"), ("x-auth-client", "a")];
+        assert_eq!(identify(&named), repeated("the caller's header"));
+    }
+
+    #[test]
+    fn a_switched_off_or_expired_key_is_told_apart_from_a_wrong_one() {
+        assert_eq!(identify(&[("x-api-key", "fb_off_secret-of-off")]), Err(IdentityError::Disabled));
+        assert_eq!(identify(&[("x-api-key", "fb_old_secret-of-old")]), Err(IdentityError::Expired));
+    }
+
+    #[test]
+    fn who_is_not_let_in_has_named_a_key_all_the_same() {
+        let config = testing::config(|json| {
+            json["identity"] = serde_json::json!({"header": "x-auth-client"});
+            json["keys"][1]["enabled"] = false.into();
+        });
+        let claimed = |name: &str, value: &str| {
+            let head = RequestHead::from([(name, value)]);
+            super::claimed(&config, &head, None).map(|key| key.id.to_string())
+        };
+        assert_eq!(claimed("x-api-key", "fb_off_secret-of-off").as_deref(), Some("off"));
+        assert_eq!(claimed("authorization", "Bearer fb_a_a-secret-of-last-year").as_deref(), Some("a"));
+        assert_eq!(claimed("x-auth-client", "off").as_deref(), Some("off"));
+        for nobody in ["fb_nobody_x", "fb_a", "sk-a", "a", ""] {
+            assert_eq!(claimed("x-api-key", nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn an_authentication_filter_may_name_a_configured_caller() {
+        assert_eq!(identify(&[("x-auth-client", "a"), ("authorization", "Bearer eyJ.x.y")]), Ok("a".into()));
+        assert_eq!(identify(&[("x-auth-client", "nobody")]), Err(IdentityError::Invalid));
+        assert_eq!(identify(&[("x-auth-client", "off")]), Err(IdentityError::Disabled));
+    }
+
+    #[test]
+    fn a_key_that_is_shown_beats_the_header_of_the_filter() {
+        let wrong = [("x-auth-client", "a"), ("x-api-key", "fb_old_wrong")];
+        assert_eq!(identify(&wrong), Err(IdentityError::Invalid));
+    }
+
+    #[test]
+    fn the_header_of_a_filter_means_nothing_unless_it_is_configured() {
+        let config = testing::config(|_| {});
+        let head = RequestHead::from([("x-auth-client", "a")]);
+        assert_eq!(super::identify(&config, &head, None, testing::NOW), Err(IdentityError::Missing));
+    }
+}

@@ -1,0 +1,107 @@
+//! Decides what is said, and to whom, about the filter behind the router: to the other workers in the store, to the operator
+//! in the log and in a metric, each once.
+//!
+//! What follows from it is decided in `core/src/failover/reach.rs`.
+
+use farebox_core::base::window::Millis;
+use farebox_core::budget::ledger::StoreError;
+use farebox_core::config::Config;
+use farebox_core::failover::reach::{Leave, Reach, Said};
+
+use crate::host;
+use crate::host::shared_store::SharedStore;
+use crate::vm::{Role, Vm};
+
+/// What Envoy says of its own version.
+const VERSION: [&str; 2] = ["major_number", "minor_number"];
+
+impl Vm {
+    /// Says, behind the router, that the filter is there with this configuration, and reads, before it, what was said.
+    pub(crate) fn look_behind(&self, config: &Config, now: Millis) {
+        // Such requests are never sent again.
+        if config.headers_only.is_some() {
+            return;
+        }
+        let done = match self.role.get() {
+            Role::Gateway => self.attempts.borrow_mut().listen(&SharedStore, config.hash, now),
+            Role::Attempt => {
+                let version = VERSION.map(version);
+                let reach = match version {
+                    [Some(major), Some(minor)] => Reach::of_envoy(major, minor),
+                    _ => Reach::Everywhere,
+                };
+                self.say(config, reach, now, || match reach {
+                    Reach::Everywhere => {}
+                    Reach::Cluster => self.limited(
+                        "version",
+                        "this Envoy is older than 1.39 and picks no other cluster for another attempt: requests are \
+                         only sent again with another key of the same provider (`farebox render envoy --envoy 1.38`)",
+                    ),
+                    Reach::Nowhere => self.limited(
+                        "version",
+                        "this Envoy is older than 1.37 and would end if an answer were held that is retried: no request is \
+                         sent again (`farebox render envoy --envoy 1.36`)",
+                    ),
+                })
+            }
+        };
+        if let Err(error) = done {
+            log::warn!("what there is behind the router cannot be shared: {error}");
+        }
+    }
+
+    /// How far an attempt can send its request on.
+    pub(crate) fn reach(&self, config: &Config) -> Reach {
+        self.attempts.borrow().reach(config.hash).unwrap_or(Reach::Everywhere)
+    }
+
+    /// How a request leaves for the cluster of its first target.
+    pub(crate) fn leave(&self, config: &Config, cluster: &str, now: Millis) -> Leave {
+        self.attempts.borrow_mut().leave(&SharedStore, config.hash, cluster, now)
+    }
+
+    /// An answer came from this cluster, by the filter behind the router or without it.
+    pub(crate) fn saw(&self, config: &Config, cluster: &str, there: bool) {
+        if self.attempts.borrow_mut().saw(config.hash, cluster, there) {
+            self.limited(
+                "no_filter",
+                &format!(
+                    "an answer of {cluster} came without the filter behind the router (upstream_http_filters): requests \
+                     to it are sent once"
+                ),
+            );
+        }
+    }
+
+    /// Another attempt was brought to the cluster of the one before.
+    pub(crate) fn astray(&self, config: &Config, now: Millis) {
+        let said = self.say(config, Reach::Cluster, now, || {
+            self.limited(
+                "same_cluster",
+                "another attempt was brought to the cluster of the one before: this Envoy does not pick it anew \
+                 (refresh_cluster_on_retry is not set, or was dropped on the way). Requests are only sent again with \
+                 another key of the same provider",
+            );
+        });
+        if let Err(error) = said {
+            log::warn!("what there is behind the router cannot be shared: {error}");
+        }
+    }
+
+    fn say(&self, config: &Config, reach: Reach, now: Millis, new: impl FnOnce()) -> Result<(), StoreError> {
+        let Said { is_new, .. } = self.attempts.borrow_mut().say(&SharedStore, config.hash, reach, now)?;
+        if is_new {
+            new();
+        }
+        Ok(())
+    }
+
+    fn limited(&self, reason: &str, why: &str) {
+        self.metrics.count(&["farebox_failover_limited_total{reason:", reason, "}"].concat(), 1);
+        log::warn!("{why}");
+    }
+}
+
+fn version(number: &str) -> Option<u64> {
+    host::number_property(&["xds\0node\0user_agent_build_version\0version\0", number].concat())
+}

@@ -1,0 +1,302 @@
+//! Decides how Envoy is called: every hostcall of the filter is here, and every one can fail.
+//!
+//! The SDK's own wrappers panic on a status they do not expect and on a header that is not UTF-8, and a
+//! panic ends every stream of the worker. These return the host's status as an error and hand out bytes.
+//! The ABI is Proxy-Wasm 0.2.1; what Envoy hands over was allocated by the SDK's
+//! `proxy_on_memory_allocate`, as a `Vec<u8>`.
+//!
+//! Does not decide anything about a request.
+
+#![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
+
+pub(crate) mod shared_store;
+
+use core::fmt;
+use core::ops::Range;
+use core::ptr::{null, null_mut};
+use std::borrow::Cow;
+
+use farebox_core::base::headers::RequestHead;
+use farebox_core::base::window::Millis;
+
+/// A status other than OK that the host answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostError(pub(crate) u32);
+
+impl HostError {
+    /// There is no such thing.
+    pub(crate) const NOT_FOUND: Self = Self(1);
+    /// Somebody else wrote in between.
+    pub(crate) const CAS_MISMATCH: Self = Self(8);
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "host status {}", self.0)
+    }
+}
+
+type Result<T> = core::result::Result<T, HostError>;
+
+/// A header map of the current stream.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum Map {
+    Request = 0,
+    Response = 2,
+}
+
+/// A body, or a configuration.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    ResponseBody = 1,
+    VmConfiguration = 6,
+    PluginConfiguration = 7,
+}
+
+/// Kinds of metrics.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum MetricKind {
+    Counter = 0,
+    Histogram = 2,
+}
+
+mod abi {
+    #[rustfmt::skip]
+    unsafe extern "C" {
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+        pub(super) fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        pub(super) fn proxy_get_shared_data(key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, cas: *mut u32) -> u32;
+        pub(super) fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
+        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_send_local_response(status: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize, headers: *const u8, headers_size: usize, grpc_status: i32) -> u32;
+    }
+}
+
+fn ok(status: u32) -> Result<()> {
+    if status == 0 { Ok(()) } else { Err(HostError(status)) }
+}
+
+/// Runs a hostcall that hands over bytes.
+fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> {
+    let (mut data, mut size) = (null_mut(), 0);
+    ok(call(&raw mut data, &raw mut size))?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host filled a block that it got from `proxy_on_memory_allocate(size)`, which leaks a
+    // `Vec` of that capacity, and it keeps no reference to it.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// The time of day.
+pub(crate) fn now() -> Millis {
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is to a live u64. The call has no other way to fail.
+    unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+    Millis(nanoseconds / 1_000_000)
+}
+
+/// Has `on_tick` called every `ms` milliseconds.
+pub(crate) fn tick_every(ms: u32) -> Result<()> {
+    // SAFETY: no pointers.
+    ok(unsafe { abi::proxy_set_tick_period_milliseconds(ms) })
+}
+
+/// Makes the calls that follow concern the stream `context`.
+pub(crate) fn enter(context: u32) -> Result<()> {
+    // SAFETY: no pointers.
+    ok(unsafe { abi::proxy_set_effective_context(context) })
+}
+
+/// All headers of a map, in order, as bytes.
+pub(crate) fn headers(map: Map) -> Result<RequestHead> {
+    // SAFETY: `bytes` passes pointers to live locals.
+    let block = bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })?;
+    let pairs = read_pairs(&block).unwrap_or_default();
+    Ok(RequestHead::in_block(block, pairs))
+}
+
+/// Sets a header to one value, whatever it was.
+pub(crate) fn set_header(map: Map, name: &str, value: &[u8]) -> Result<()> {
+    // SAFETY: pointers and sizes of live slices.
+    ok(unsafe {
+        abi::proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Removes every header of this name.
+pub(crate) fn remove_header(map: Map, name: &[u8]) -> Result<()> {
+    // SAFETY: pointer and size of a live slice.
+    ok(unsafe { abi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Up to `max` bytes of a buffer from `start`; empty if there is nothing.
+pub(crate) fn buffer(buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>> {
+    // SAFETY: `bytes` passes pointers to live locals.
+    match bytes(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, max, data, size) }) {
+        Err(HostError::NOT_FOUND) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// Replaces a whole buffer.
+pub(crate) fn set_buffer(buffer: Buffer, data: &[u8]) -> Result<()> {
+    // SAFETY: pointer and size of a live slice.
+    ok(unsafe { abi::proxy_set_buffer_bytes(buffer as u32, 0, usize::MAX, data.as_ptr(), data.len()) })
+}
+
+/// A property of the stream, by its path joined with NUL.
+pub(crate) fn property(path: &str) -> Result<Vec<u8>> {
+    // SAFETY: pointer and size of a live slice; `bytes` passes pointers to live locals.
+    bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+/// A value of the stream's filter state that was put there as `wasm.<name>`.
+pub(crate) fn filter_state(name: &str) -> Result<Vec<u8>> {
+    property(&["filter_state\0wasm.", name].concat())
+}
+
+/// A numeric property; `None` if it is not there.
+pub(crate) fn number_property(path: &str) -> Option<u64> {
+    property(path).ok()?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Puts a value into the stream's filter state, as `wasm.<name>`.
+pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<()> {
+    // SAFETY: pointers and sizes of live slices.
+    ok(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// A shared value with its version.
+pub(crate) fn shared_data(key: &str) -> Result<(Vec<u8>, u32)> {
+    let mut cas = 0;
+    // SAFETY: pointer and size of a live slice; pointers to live locals.
+    let value = bytes(|data, size| unsafe {
+        abi::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
+    })?;
+    Ok((value, cas))
+}
+
+/// Writes a shared value if it is still at version `cas`. Zero writes whatever it is at.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<()> {
+    // SAFETY: pointers and sizes of live slices.
+    ok(unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
+}
+
+/// Defines a metric, or finds the one of this name.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32> {
+    let mut id = 0;
+    // SAFETY: pointer and size of a live slice; pointer to a live local.
+    ok(unsafe { abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Adds to a counter. Adding nothing is not a call: the host refuses zero.
+pub(crate) fn increment(id: u32, by: u64) {
+    if by > 0 {
+        // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
+        unsafe { abi::proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) };
+    }
+}
+
+/// Records a value in a histogram.
+pub(crate) fn record(id: u32, value: u64) {
+    // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
+    unsafe { abi::proxy_record_metric(id, value) };
+}
+
+/// Answers the client in place of a provider. `details` shows in the access log as `%RESPONSE_CODE_DETAILS%`.
+pub(crate) fn reply(
+    status: u16,
+    details: &str,
+    headers: &[(&'static str, Cow<'static, str>)],
+    body: &str,
+) -> Result<()> {
+    let block = write_pairs(headers);
+    // SAFETY: pointers and sizes of live slices.
+    ok(unsafe {
+        abi::proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            if body.is_empty() { null() } else { body.as_ptr() },
+            body.len(),
+            block.as_ptr(),
+            block.len(),
+            -1,
+        )
+    })
+}
+
+/// Closes the stream to the client and the one to the provider, whatever is on its way.
+pub(crate) fn close_response() {
+    const RESPONSE: u32 = 1;
+    // SAFETY: no pointers. A stream that cannot be closed has ended.
+    unsafe { abi::proxy_close_stream(RESPONSE) };
+}
+
+/// Closes the stream to the provider.
+pub(crate) fn close_request() {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers. A stream that cannot be closed has ended.
+    unsafe { abi::proxy_close_stream(REQUEST) };
+}
+
+/// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and
+/// value, and then every name and value with a NUL behind it. `None` if the block is cut short.
+fn read_pairs(block: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    let (count, sizes) = block.split_first_chunk()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let sizes = sizes.get(..count.checked_mul(8)?)?;
+    let mut at = (4 + sizes.len()) as u64;
+    #[allow(clippy::cast_possible_truncation, reason = "the last place is in the block, so all are")]
+    let mut after = |size: u32, between: u64| {
+        let start = at as usize;
+        at += u64::from(size) + between;
+        start..start.wrapping_add(size as usize)
+    };
+    let pairs = sizes.as_chunks().0.iter().map(|[a, b, c, d, e, f, g, h]| {
+        let name = after(u32::from_le_bytes([*a, *b, *c, *d]), 1);
+        (name, after(u32::from_le_bytes([*e, *f, *g, *h]), 1))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    (at <= block.len() as u64 + 1).then_some(pairs)
+}
+
+fn write_pairs(headers: &[(&'static str, Cow<'static, str>)]) -> Vec<u8> {
+    let size = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
+    let mut block = Vec::with_capacity(512);
+    block.extend(size(headers.len()));
+    for (name, value) in headers {
+        block.extend(size(name.len()));
+        block.extend(size(value.len()));
+    }
+    for (name, value) in headers {
+        for text in [name.as_bytes(), value.as_bytes()] {
+            block.extend_from_slice(text);
+            block.push(0);
+        }
+    }
+    block
+}

@@ -1,0 +1,276 @@
+//! What the streams of one VM share, whatever configuration they began with: the metrics, charges that
+//! could not be written yet, and the streams whose body is still on its way.
+//!
+//! Counters are not here: they are shared by all workers, in shared data. What this worker has leased of them is.
+
+use core::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use farebox_core::base::hash::HashMap;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::counting::Counting;
+use farebox_core::budget::hold::Unsettled;
+use farebox_core::budget::ledger::{Account, Budget, BudgetRegistry, Leases, Ledger};
+use farebox_core::budget::pending::Pending;
+use farebox_core::budget::recent::Recent;
+use farebox_core::config::Config;
+use farebox_core::denial::{Client, Denial};
+use farebox_core::dialect::Dialect;
+use farebox_core::failover::reach::Behind;
+
+use crate::host;
+use crate::host::shared_store::SharedStore;
+use crate::metrics::Metrics;
+
+/// How long a stream may be held before it is doubted that this Envoy lets a held stream see its body.
+/// Doubt ends with the first body that is seen.
+const DOUBT_MS: u64 = 5_000;
+/// How long a client has to read the last event before the connection is closed, in milliseconds.
+pub(crate) const LAST_EVENT_MS: u64 = 100;
+
+/// What the filter does at the place where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Before the router: once for every request.
+    #[default]
+    Gateway,
+    /// Behind the router: once for every attempt.
+    Attempt,
+}
+
+impl Role {
+    /// Reads `vm_config.configuration`. It is the VM's and not the filter's because the two roles must not share a
+    /// VM: an attempt may begin while the gateway is at work.
+    pub(crate) fn read(configuration: &[u8]) -> Option<Self> {
+        match configuration.trim_ascii() {
+            b"" => Some(Self::Gateway),
+            b"attempt" => Some(Self::Attempt),
+            _ => None,
+        }
+    }
+}
+
+/// Shared by the streams of one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Vm {
+    pub(crate) role: Cell<Role>,
+    pub(crate) metrics: Metrics,
+    /// What models have answered lately.
+    pub(crate) recent: RefCell<Recent>,
+    claims: RefCell<BudgetRegistry>,
+    leases: Leases,
+    /// What is owed to counters could not be written at the last tick.
+    behind: Cell<bool>,
+    /// The configurations that streams here have or may get.
+    live: RefCell<Vec<Weak<Config>>>,
+    /// The hash of the configuration of which the budgets were claimed last.
+    claimed: Cell<Option<u64>>,
+    /// Whether a held stream has ever seen its body here.
+    pub(crate) body_seen: Cell<bool>,
+    waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
+    /// The bytes of bodies that are not complete.
+    pub(crate) pending: RefCell<Pending>,
+    /// What there is behind the router.
+    pub(crate) attempts: RefCell<Behind>,
+    /// The counts of tokens that keys have asked for.
+    pub(crate) counting: RefCell<Counting>,
+    unsettled: RefCell<Vec<Unsettled>>,
+    /// Requests that were let through and have not ended.
+    running: Cell<u64>,
+    /// Streams that got their last event, and when.
+    closing: RefCell<HashMap<u32, Millis>>,
+}
+
+/// A stream whose body is still on its way.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    since: Millis,
+    limit_ms: u64,
+    /// Its caller is known. What a stranger leaves undone says nothing of this Envoy.
+    known: bool,
+    dialect: Dialect,
+    request_id: String,
+    /// Why it was given up, if it was.
+    pub(crate) given_up: RefCell<Option<GivenUp>>,
+}
+
+/// What became of a stream that waited for too long.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) denial: Denial,
+    /// Whether the client could be told.
+    pub(crate) told: bool,
+}
+
+impl Vm {
+    /// The counters, with holds kept as long as `config` says.
+    pub(crate) fn ledger(&self, config: &Config) -> Ledger<'_, SharedStore> {
+        Ledger::new(&SharedStore, config.hold.epoch_ms).with_leases(&self.leases)
+    }
+
+    /// Streams may have this configuration from now on.
+    pub(crate) fn add(&self, config: &Rc<Config>) {
+        self.live.borrow_mut().push(Rc::downgrade(config));
+    }
+
+    /// Claims the budgets of `config` before it is first used here.
+    pub(crate) fn claim(&self, config: &Config, now: Millis) {
+        if self.claimed.get() != Some(config.hash) {
+            self.claimed.set(Some(config.hash));
+            self.claim_all(config, now);
+        }
+    }
+
+    /// Remembers that these counters are used.
+    pub(crate) fn uses<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
+        let mut claims = self.claims.borrow_mut();
+        accounts.for_each(|account| claims.used(account));
+    }
+
+    fn claim_all(&self, config: &Config, now: Millis) {
+        let mut live = self.live.borrow_mut();
+        live.retain(|config| config.strong_count() > 0);
+        let configs: Vec<Rc<Config>> = live.iter().filter_map(Weak::upgrade).collect();
+        let budgets: Vec<Rc<Budget>> = configs.iter().flat_map(|config| &config.budgets).cloned().collect();
+        match self.claims.borrow_mut().tick(&self.ledger(config), &budgets, now) {
+            Ok(0) => {}
+            Ok(freed) => {
+                log::info!("{freed} counters of budgets were freed that no configuration has any more")
+            }
+            Err(error) => log::error!("budgets could not be claimed: {error}"),
+        }
+    }
+
+    /// A request was let through.
+    pub(crate) fn begun(&self) {
+        self.running.set(self.running.get() + 1);
+    }
+
+    /// A request that was let through has ended, and was counted.
+    pub(crate) fn ended(&self) {
+        self.running.set(self.running.get().saturating_sub(1));
+        if self.running.get() == 0 {
+            self.metrics.tell();
+        }
+    }
+
+    /// Waits for the body of the stream `context`.
+    pub(crate) fn wait(
+        &self,
+        context: u32,
+        config: &Config,
+        dialect: Dialect,
+        request_id: &str,
+        known: bool,
+        now: Millis,
+    ) -> Rc<Waiting> {
+        let waiting = Rc::new(Waiting {
+            since: now,
+            limit_ms: config.request_body_ms,
+            known,
+            dialect,
+            request_id: request_id.to_owned(),
+            given_up: RefCell::new(None),
+        });
+        self.waiting.borrow_mut().insert(context, Rc::clone(&waiting));
+        waiting
+    }
+
+    /// The stream `context` waits no longer.
+    pub(crate) fn stop_waiting(&self, context: u32) {
+        self.waiting.borrow_mut().remove(&context);
+    }
+
+    /// Keeps a charge that could not be written.
+    pub(crate) fn keep(&self, unsettled: Unsettled) {
+        self.metrics.count("farebox_unsettled_total", 1);
+        self.unsettled.borrow_mut().push(unsettled);
+    }
+
+    /// The stream `context` got its last event at `now` and is to be closed.
+    pub(crate) fn close_later(&self, context: u32, now: Millis) {
+        self.closing.borrow_mut().insert(context, now);
+    }
+
+    /// The stream `context` has ended.
+    pub(crate) fn forget(&self, context: u32) {
+        self.stop_waiting(context);
+        self.closing.borrow_mut().remove(&context);
+    }
+
+    /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event,
+    /// claims budgets, and gives up on streams that wait for too long.
+    pub(crate) fn tick(&self, config: &Config, now: Millis) {
+        if !self.unsettled.borrow().is_empty() {
+            let ledger = self.ledger(config);
+            self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
+        }
+        self.write_owed(config, now);
+        self.metrics.tell();
+        self.close(now);
+        self.claim_all(config, now);
+        self.look_behind(config, now);
+        self.waiting.borrow_mut().retain(|&context, waiting| {
+            let waited = now.since(waiting.since);
+            let doubtful = !self.body_seen.get() && waited >= DOUBT_MS;
+            if waited < waiting.limit_ms && !doubtful {
+                return true;
+            }
+            let seen = self.body_seen.get() || !waiting.known;
+            let denial = if seen { Denial::TooSlow } else { Denial::HostUnsupported };
+            if denial == Denial::HostUnsupported {
+                self.host_unsupported(
+                    "a held request did not get its body: is `allow_on_headers_stop_iteration` set?",
+                );
+            }
+            self.give_up(context, waiting, denial, now);
+            false
+        });
+    }
+
+    /// Writes what is owed to counters. That it cannot be written is said once and not with every tick.
+    fn write_owed(&self, config: &Config, now: Millis) {
+        let written = self.ledger(config).tick(now);
+        let was_behind = self.behind.replace(written.is_err());
+        if let Err(error) = written
+            && !was_behind
+        {
+            log::error!("what requests used could not be written and is kept: {error}");
+            self.metrics.count("farebox_unsettled_total", 1);
+        }
+    }
+
+    /// Closes streams that got their last event and whose providers have said nothing since.
+    fn close(&self, now: Millis) {
+        // Closing a stream ends it at once, and its end wants to be forgotten here.
+        let due: Vec<u32> = self
+            .closing
+            .borrow()
+            .iter()
+            .filter(|(_, since)| now.since(**since) >= LAST_EVENT_MS)
+            .map(|(&context, _)| context)
+            .collect();
+        for context in due {
+            self.closing.borrow_mut().remove(&context);
+            if host::enter(context).is_ok() {
+                host::close_response();
+            }
+        }
+    }
+
+    /// Says that this Envoy does not do what the filter needs.
+    pub(crate) fn host_unsupported(&self, why: &str) {
+        self.metrics.count("farebox_host_unsupported_total", 1);
+        log::error!("this Envoy does not do what the filter needs, so the request was refused: {why}");
+    }
+
+    fn give_up(&self, context: u32, waiting: &Waiting, denial: Denial, now: Millis) {
+        let reply = denial.reply(waiting.dialect, Client::Other, &waiting.request_id, now);
+        let told = host::enter(context)
+            .and_then(|()| host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body));
+        if let Err(error) = &told {
+            log::error!("a reply could not be sent: {error}");
+        }
+        waiting.given_up.replace(Some(GivenUp { denial, told: told.is_ok() }));
+    }
+}
