@@ -3,11 +3,11 @@
 //! Pure Rust: no Envoy, no clock, no I/O. A request passes the modules in this order:
 //!
 //! ```text
-//! RequestHead ─identity▸ Caller ─┐
-//! body bytes ─────ask▸ Ask ──────┴─route▸ Plan ─estimate▸ Estimate ─admission▸ Hold ──▸ upstream
-//!                                                                   └▸ Denial ─▸ reply
-//! response bytes ─meter▸ Usage ──┐
-//!                         Hold ──┴─settlement▸ Charge ─record▸ log line, metrics
+//! RequestHead ─identity▸ Key ─────────────┐
+//! body bytes ──llm_request▸ LlmRequest ───┴─route▸ Plan ─estimate▸ Estimate ─hold▸ Hold ──▸ upstream
+//!                                                                         └▸ Denial ─▸ reply
+//! response bytes ─meter▸ Reading ──┐
+//!                          Hold ───┴─settlement▸ Charge ─record▸ log line, metrics
 //! ```
 
 #![forbid(unsafe_code)]

@@ -2,11 +2,11 @@
 //! the answer. The life of a request, callback by callback:
 //!
 //! ```text
-//! request headers   gateway   place ▸ identity ▸ attribution; the headers are held          (Pause)
-//! request body      gateway   ask ▸ order (route ▸ estimate ▸ admission), then forward        (Continue)
-//! response headers  answer    what kind of answer it is
-//! response body     answer    meter, on every piece as it passes; the hold grows with it
-//! log               ending    settlement ▸ record ▸ metrics, once, whatever way the stream ended
+//! request headers   gateway             resource ▸ identity ▸ attribution; the headers are held   (Pause)
+//! request body      gateway             llm_request ▸ admit (route ▸ estimate ▸ hold), then forward (Continue)
+//! response headers  gateway/response    what kind of answer it is
+//! response body     gateway/response    meter, on every piece as it passes; the hold grows with it
+//! log               gateway/access_log  settlement ▸ record ▸ metrics, once, whatever way the stream ended
 //! ```
 //!
 //! Every rule is in `farebox-core`; what is here only asks Envoy and tells Envoy.

@@ -120,7 +120,7 @@ impl AdmissionRequest<'_> {
     ///
     /// # Errors
     /// [`Denial`]; nothing is held then.
-    pub fn resource<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
+    pub fn admit<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
         self.check()?;
         let stored = Stored::of(self)?;
         let plan = route(self.config, self.key, self.said, self.head, self.api, self.request, self.draw)?;
@@ -180,19 +180,18 @@ impl AdmissionRequest<'_> {
 
     fn offer(&self, mut plan: Plan, stored: &Stored) -> Result<Offer, Denial> {
         let Self { config, request, .. } = self;
-        let price =
-            |resource: &Destination| config.prices.price(&resource.provider, &resource.model, self.arrived);
+        let price = |target: &Destination| config.prices.price(&target.provider, &target.model, self.arrived);
         let mut unpriced = Vec::new();
         if config.unpriced == Unpriced::Deny && request.endpoint.is_charged() {
             for places in [&mut plan.targets, &mut plan.long] {
-                unpriced.extend(places.extract_if(.., |resource| price(resource).is_none()));
+                unpriced.extend(places.extract_if(.., |target| price(target).is_none()));
             }
         }
         // llama.cpp's server reports the tokens of one answer, however many it makes.
-        let reports_one = |resource: &Destination| resource.provider.preset == Some("llamacpp");
+        let reports_one = |target: &Destination| target.provider.preset == Some("llamacpp");
         if request.choices > 1 && plan.targets.iter().any(reports_one) {
-            plan.targets.retain(|resource| !reports_one(resource));
-            plan.long.retain(|resource| !reports_one(resource));
+            plan.targets.retain(|target| !reports_one(target));
+            plan.long.retain(|target| !reports_one(target));
             if plan.targets.is_empty() {
                 return Err(Denial::Body(LlmRequestError::SeveralAnswers));
             }
@@ -200,7 +199,7 @@ impl AdmissionRequest<'_> {
         let key = stored.keep(&mut plan)?;
         // A target of which all keys rest comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
-            && let Some(awake) = plan.targets.iter().position(|resource| !(self.rests)(resource))
+            && let Some(awake) = plan.targets.iter().position(|target| !(self.rests)(target))
             && let Some(until_awake) = plan.targets.get_mut(..=awake)
         {
             until_awake.rotate_right(1);

@@ -128,7 +128,7 @@ fn asked(request: &LlmRequest) -> Option<&str> {
     request.tier().map(|tier| tier.as_str())
 }
 
-/// The most that `ask`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
+/// The most that `request`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
 /// token is a byte or more. What is not in the body (files that were uploaded before, pictures behind an address,
 /// tools that the provider runs) is not in this either.
 #[must_use]

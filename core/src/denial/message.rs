@@ -6,8 +6,8 @@ use super::{Denial, Lack};
 use crate::base::window::Millis;
 use crate::budget::pending::Crowd;
 use crate::config::{Account, Dimension};
-use crate::request::identity::IdentityError;
 use crate::request::resource::UnknownPath;
+use crate::request::identity::IdentityError;
 use crate::request::route::RouteError;
 
 impl Denial {
@@ -127,9 +127,9 @@ fn identity_message(error: IdentityError) -> String {
                 "More than one credential was given, in '{one}' and '{other}'. Send the key of this gateway alone."
             );
         }
-        IdentityError::Repeated(resource) => {
+        IdentityError::Repeated(header) => {
             return format!(
-                "More than one credential was given: '{resource}' is there more than once. Send it once."
+                "More than one credential was given: '{header}' is there more than once. Send it once."
             );
         }
         IdentityError::Invalid => "The API key is not valid here.",

@@ -1,7 +1,7 @@
 //! Decides which target an attempt uses, and which one the next attempt uses when it is known how this one went.
 //!
-//! The gateway writes the chain of a request down; every attempt reads it, because it runs in another VM and
-//! knows nothing else. What an attempt leaves for the next one is a [`Attempt`]: the target and the key.
+//! The gateway writes the plan of a request down; every attempt reads it, because it runs in another VM and
+//! knows nothing else. What an attempt leaves for the next one is an [`Attempt`]: the target and the key.
 //!
 //! ```text
 //! ## connection failed, reset, too slow, 5xx, 529, an error or nothing before the first token   => another host, else the next target
@@ -197,7 +197,7 @@ impl FailoverPlan {
         self.confined = true;
     }
 
-    /// The next attempt's leg after `leg` went wrong on `endpoint`; `None` if there is nowhere else to go.
+    /// What comes after `attempt` went wrong on `endpoint`; `None` if there is nowhere else to go.
     pub fn next<S: Store>(
         &self,
         config: &Config,
@@ -293,7 +293,7 @@ fn bit(key: usize) -> u64 {
 }
 
 impl Attempt {
-    /// The first leg of a chain, with this key.
+    /// The first attempt of a plan, with this key.
     #[must_use]
     pub fn first(key: usize) -> Self {
         Self { stop: 0, key, number: 0, tried: 0, suspects: 0, bare: false, failed_hosts: 0 }
@@ -327,7 +327,7 @@ impl Attempt {
         parts.next().is_none().then_some(attempt)
     }
 
-    /// The text by which the next attempt and the gateway know that this leg began at a moment.
+    /// The text by which the next attempt and the gateway know that this attempt began at a moment.
     #[must_use]
     pub fn begun_text(self, began: Millis) -> String {
         format!("{} @{}", self.to_text(), began.0)
@@ -340,7 +340,7 @@ impl Attempt {
         Some((Self::read(attempt.as_bytes())?, Millis(began.parse().ok()?)))
     }
 
-    /// The provider and the model of this leg.
+    /// The provider and the model of this attempt.
     #[must_use]
     pub fn destination(self, failover_plan: &FailoverPlan, config: &Config) -> Option<Destination> {
         let PlannedTarget { provider, model, .. } = failover_plan.stops.get(self.stop)?;

@@ -150,8 +150,8 @@ mod tests {
         #[test]
         fn a_string_ends_where_it_does_byte_by_byte(text in text(), at in 0usize..40, escaped: bool) {
             let piece = [&vec![b'"'; at], text.as_slice()].concat();
-            let (part, outcome, next) = string_part(&piece, at, escaped);
-            match (reference(&text, escaped), outcome) {
+            let (part, ending, next) = string_part(&piece, at, escaped);
+            match (reference(&text, escaped), ending) {
                 (Ok(length), Part::Closed { escapes }) => {
                     prop_assert_eq!((part, next), (&text[..length], at + length + 1));
                     prop_assert!(escapes || !part.contains(&b'\\'));
@@ -190,8 +190,8 @@ mod tests {
             for length in 0..140 {
                 let text =
                     ["x".repeat(before), "\\".repeat(length), "\"y\"".to_owned(), "z".repeat(130)].concat();
-                let (part, outcome, _) = string_part(text.as_bytes(), 0, false);
-                assert!(matches!(outcome, Part::Closed { .. }), "{length} after {before}");
+                let (part, ending, _) = string_part(text.as_bytes(), 0, false);
+                assert!(matches!(ending, Part::Closed { .. }), "{length} after {before}");
                 assert_eq!(part.len(), before + length + length % 2 * 2, "{length} after {before}");
             }
         }

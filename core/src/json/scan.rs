@@ -252,8 +252,8 @@ impl<S: Copy> Scanner<S> {
         escaped: bool,
         sink: &mut impl Sink<S>,
     ) -> Result<usize, SyntaxError> {
-        let (part, outcome, next) = string_part(piece, at, escaped);
-        match outcome {
+        let (part, ending, next) = string_part(piece, at, escaped);
+        match ending {
             Part::Open { escaped } => {
                 self.token.keep(part);
                 self.state = State::InKey { escaped };
@@ -301,9 +301,9 @@ impl<S: Copy> Scanner<S> {
     }
 
     fn text(&mut self, piece: &[u8], at: usize, escaped: bool, sink: &mut impl Sink<S>) -> usize {
-        let (part, outcome, next) = string_part(piece, at, escaped);
+        let (part, ending, next) = string_part(piece, at, escaped);
         let slot = self.pending.and_then(|shape| shape.slot);
-        match outcome {
+        match ending {
             Part::Open { escaped } => {
                 if slot.is_some() {
                     self.token.keep(part);

@@ -112,9 +112,9 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
             let in_team = |of: &&Rc<Key>| query.team.as_deref().is_none_or(|team| team == &*of.team);
             let unknown = || {
                 let near = did_you_mean(id, config.keys.values().filter(in_team).map(|key| &*key.id));
-                let resource =
+                let place =
                     query.team.as_ref().map_or_else(|| "here".to_owned(), |team| format!("in team '{team}'"));
-                Denial::UnknownSubject(format!("There is no key '{id}' {resource}{near}."))
+                Denial::UnknownSubject(format!("There is no key '{id}' {place}{near}."))
             };
             config.keys.get(id.as_str()).filter(in_team).map(Some).ok_or_else(unknown)
         }

@@ -118,7 +118,7 @@ impl<'a> Claims<'a> {
             {
                 continue;
             }
-            let resource = match name {
+            let place = match name {
                 b"x-farebox-agent" => &mut claims.agent[0],
                 b"x-litellm-agent-id" => &mut claims.agent[1],
                 b"x-claude-code-agent-id" => &mut claims.agent[2],
@@ -147,7 +147,7 @@ impl<'a> Claims<'a> {
                 name if is_vendor_session(name) && is_id(value) => &mut claims.vendor_session,
                 _ => continue,
             };
-            resource.get_or_insert(value);
+            place.get_or_insert(value);
         }
         claims
     }

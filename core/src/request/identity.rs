@@ -140,16 +140,16 @@ pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]
     }
     let mut places = 0;
     for (name, value) in head.of_lengths(CREDENTIAL_LENGTHS) {
-        let Some((resource, bit)) = credential_header(name) else { continue };
-        let is_token = resource == "authorization";
+        let Some((header, bit)) = credential_header(name) else { continue };
+        let is_token = header == "authorization";
         let credential = if is_token { bearer(value) } else { value.trim_ascii() };
         // Envoy joins headers that are repeated with commas; a bearer token and a key have none.
         let is_joined = (!is_token || credential.len() < value.len()) && credential.contains(&b',');
         if is_joined || places & bit != 0 {
-            return Err(IdentityError::Repeated(resource));
+            return Err(IdentityError::Repeated(header));
         }
         places |= bit;
-        shown.add(resource, Cow::Borrowed(credential));
+        shown.add(header, Cow::Borrowed(credential));
     }
     match shown {
         Shown { first: Some((one, _)), second: Some(other), .. } => Err(IdentityError::Several(one, other)),
@@ -169,18 +169,18 @@ struct Shown<'h> {
 }
 
 impl<'h> Shown<'h> {
-    fn add(&mut self, resource: &'static str, credential: Cow<'h, [u8]>) {
+    fn add(&mut self, header: &'static str, credential: Cow<'h, [u8]>) {
         let ours = credential.starts_with(KEY_PREFIX.as_bytes());
         match &self.first {
             // One of ours counts, and those of others no longer.
             Some(_) if ours && !self.ours => {
-                *self = Self { ours, first: Some((resource, credential)), second: None }
+                *self = Self { ours, first: Some((header, credential)), second: None }
             }
-            None => *self = Self { ours, first: Some((resource, credential)), second: None },
+            None => *self = Self { ours, first: Some((header, credential)), second: None },
             Some(_) if !ours && self.ours => {}
             // Of ours the same one is no second one.
             Some((_, first)) if ours && *first == credential => {}
-            Some(_) => self.second = self.second.or(Some(resource)),
+            Some(_) => self.second = self.second.or(Some(header)),
         }
     }
 }
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_header_that_comes_twice_is_refused_even_if_it_says_the_same() {
-        let repeated = |resource| Err(IdentityError::Repeated(resource));
+        let repeated = |header| Err(IdentityError::Repeated(header));
         for second in [OURS, ("authorization", "Bearer eyJ.x.y")] {
             assert_eq!(identify(&[OURS, second]), repeated("authorization"));
         }

@@ -234,11 +234,11 @@ pub fn is_known(config: &Config, name: &str) -> bool {
 
 /// Whether the operator has named the model of this place; else a caller has.
 #[must_use]
-pub fn is_named(config: &Config, resource: &Destination) -> bool {
+pub fn is_named(config: &Config, destination: &Destination) -> bool {
     let names = |model: &Rc<Model>, own: Option<&str>| {
         model.targets.iter().any(|target| {
-            target.provider.name == resource.provider.name
-                && target.model.as_deref().or(own).is_some_and(|name| name == resource.model)
+            target.provider.name == destination.provider.name
+                && target.model.as_deref().or(own).is_some_and(|name| name == destination.model)
         })
     };
     config.aliases.values().any(|model| names(model, Some(&model.name)))

@@ -55,12 +55,12 @@ impl AttemptLog {
     }
 }
 
-/// Whether the last attempt of a trail has no answer.
+/// Whether the last attempt of a log has no answer.
 pub(crate) fn ends_unanswered(attempt_log: &[u8]) -> bool {
     attempt_log.ends_with(UNANSWERED.as_bytes())
 }
 
-/// The trail of a request whose client left: nobody knows what its last attempt would have come to.
+/// The log of a request whose client left: nobody knows what its last attempt would have come to.
 pub(crate) fn abandoned(attempt_log: String) -> String {
     match attempt_log.strip_suffix(UNANSWERED) {
         Some(before) => [before, ABANDONED].concat(),

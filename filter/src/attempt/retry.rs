@@ -88,7 +88,7 @@ impl Retry {
             return Ok(Begun::Repeat);
         }
         let mut destination = attempt.destination(&failover_plan, &config).ok_or_else(missing)?;
-        // The leg and the cluster are written one after the other. Were only one of them the new one, a key would
+        // The attempt and the cluster are written one after the other. Were only one of them the new one, a key would
         // be sent to another provider than its own.
         if state(forward::CLUSTER)?.as_deref() != Some(destination.provider.cluster.as_bytes()) {
             return Err(missing());

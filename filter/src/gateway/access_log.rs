@@ -184,7 +184,7 @@ impl Gateway {
         if let Some(Rehearsal { by, .. }) = &admitted.rehearsal {
             metrics.budget(&by.budget.name, "would_downgrade");
         }
-        admitted.unpriced.iter().for_each(|resource| metrics.unpriced_target(&resource.provider.name));
+        admitted.unpriced.iter().for_each(|target| metrics.unpriced_target(&target.provider.name));
         if let Cut::Done(by, _) = &admitted.cut {
             metrics.budget(&by.budget.name, "cut");
         }

@@ -28,7 +28,7 @@ use crate::vm::Vm;
 /// cannot set it.
 pub(crate) const CLUSTER: &str = "farebox.cluster";
 const CLUSTER_HEADER: &str = "x-farebox-cluster";
-/// Filter state by which attempts find out where a request may go, which leg the next one is, which one is under
+/// Filter state by which attempts find out where a request may go, what the next one uses, which one is under
 /// way, and how those before went.
 pub(crate) const CHAIN: &str = "farebox.chain";
 pub(crate) const LEG: &str = "farebox.leg";
@@ -77,9 +77,9 @@ impl Departure<'_> {
         let key = if let Some(key) = admission.key {
             key
         } else if target.provider.keys().len() > 1 {
-            let resource = (&*target.model, served.endpoint.name());
+            let model = (&*target.model, served.endpoint.name());
             key_pool
-                .choose(&target.provider, resource, 0, self.draw, self.now)
+                .choose(&target.provider, model, 0, self.draw, self.now)
                 .unwrap_or_else(|| key_pool.first_awake(&target.provider, &target.model))
         } else {
             0

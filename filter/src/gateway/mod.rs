@@ -167,17 +167,15 @@ impl Gateway {
             request,
             body,
             draw,
-            rests: &|resource| {
-                key_pool
-                    .choose(&resource.provider, (&resource.model, endpoint.name()), 0, draw, now)
-                    .is_none()
+            rests: &|target| {
+                key_pool.choose(&target.provider, (&target.model, endpoint.name()), 0, draw, now).is_none()
             },
             recent: &self.vm.recent.borrow(),
             arrived: self.context.arrived,
             now,
         };
         self.vm.claim(&config, now);
-        let admission = order.resource(&ledger)?;
+        let admission = order.admit(&ledger)?;
         self.vm.uses(admission.hold.accounts());
         let hides_usage = request.stream
             && !request.wants_usage

@@ -29,8 +29,7 @@ impl Binding {
         }
         let several = || {
             let mut places = plan.targets.iter().chain(&plan.long);
-            places.any(|resource| resource.provider.keys().len() > 1)
-                || plan.targets.len() + plan.long.len() > 1
+            places.any(|target| target.provider.keys().len() > 1) || plan.targets.len() + plan.long.len() > 1
         };
         let scope = match config.requests.stored_state {
             StoredState::Deny => return None,

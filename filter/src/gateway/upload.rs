@@ -27,14 +27,14 @@ pub(crate) struct Upload {
     /// No budget holds for the request.
     free: bool,
     /// Its place among the requests that run, once it is known to be long.
-    resource: Option<Hold>,
+    lane: Option<Hold>,
 }
 
 impl Upload {
     /// A body of which nothing is known. `free`: no budget holds for the request.
     pub(crate) fn new(vm: &Rc<Vm>, config: &Rc<Config>, key: &Rc<Key>, free: bool) -> Self {
         let (vm, config, key) = (Rc::clone(vm), Rc::clone(config), Rc::clone(key));
-        Self { vm, config, key, counted: 0, free, resource: None }
+        Self { vm, config, key, counted: 0, free, lane: None }
     }
 
     /// A body of which the headers say that it will have `length` bytes, if they say so.
@@ -70,12 +70,12 @@ impl Upload {
         head: &RequestHead,
         now: impl FnOnce() -> Millis,
     ) -> Result<(), Denial> {
-        if self.resource.is_none() && !self.free && is_long(bytes) {
+        if self.lane.is_none() && !self.free && is_long(bytes) {
             let now = now();
             self.vm.claim(&self.config, now);
-            let resource = enter(&self.vm.ledger(&self.config), &self.config, &self.key, said, head, now)?;
-            self.vm.uses(resource.accounts());
-            self.resource = Some(resource);
+            let lane = enter(&self.vm.ledger(&self.config), &self.config, &self.key, said, head, now)?;
+            self.vm.uses(lane.accounts());
+            self.lane = Some(lane);
         }
         if let Some(more) = bytes.checked_sub(self.counted).filter(|more| *more > 0) {
             let mut pending = self.vm.pending.borrow_mut();
@@ -92,8 +92,8 @@ impl Drop for Upload {
             self.vm.pending.borrow_mut().remove(&self.key.id, self.counted);
         }
         // Most have no budget that limits how many run.
-        if let Some(resource) = self.resource.take().filter(|resource| resource.accounts().next().is_some()) {
-            resource.release(&self.vm.ledger(&self.config), host::now());
+        if let Some(lane) = self.lane.take().filter(|lane| lane.accounts().next().is_some()) {
+            lane.release(&self.vm.ledger(&self.config), host::now());
         }
     }
 }

@@ -77,7 +77,7 @@ impl Gateway {
             arrived: self.now,
             now: self.now,
         };
-        order.resource(&self.ledger())
+        order.admit(&self.ledger())
     }
 
     fn chat(&self, max_tokens: u64) -> Result<Admission, Denial> {

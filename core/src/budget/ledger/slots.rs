@@ -49,7 +49,7 @@ impl<'a> Slots<'a> {
 
     /// The counter of `tag`, if it has a place.
     pub(super) fn counter(&self, tag: &Tag) -> Result<Option<Counter>, StoreError> {
-        self.resource(tag)?.map(|(_, entry, _)| Ok(entry.read()?.1)).transpose()
+        self.place(tag)?.map(|(_, entry, _)| Ok(entry.read()?.1)).transpose()
     }
 
     /// The record with `counter` in the place of `tag`, and without a place if it says nothing. `None`: there is no
@@ -64,7 +64,7 @@ impl<'a> Slots<'a> {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let mut record = Vec::with_capacity(self.0.len() + 96);
         record.push(FORMAT);
-        match self.resource(tag)? {
+        match self.place(tag)? {
             Some((before, _, after)) => {
                 record.extend_from_slice(before);
                 record.extend_from_slice(after);
@@ -117,7 +117,7 @@ impl<'a> Slots<'a> {
 
     /// The entry of `tag`, with what is before and behind it.
     #[expect(clippy::type_complexity, reason = "a name would say no more than the three parts do")]
-    fn resource(&self, tag: &Tag) -> Result<Option<(&'a [u8], Entry<'a>, &'a [u8])>, StoreError> {
+    fn place(&self, tag: &Tag) -> Result<Option<(&'a [u8], Entry<'a>, &'a [u8])>, StoreError> {
         let mut before = 0;
         for entry in self.entries() {
             let entry = entry?;

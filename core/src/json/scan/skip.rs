@@ -79,8 +79,8 @@ impl<S: Copy> Scanner<S> {
 
     /// Goes through a string in such a container, which began in a piece before.
     pub(super) fn skip_text(&mut self, piece: &[u8], at: usize, floor: usize, escaped: bool) -> usize {
-        let (_, outcome, next) = string_part(piece, at, escaped);
-        self.state = match outcome {
+        let (_, ending, next) = string_part(piece, at, escaped);
+        self.state = match ending {
             Part::Closed { .. } => State::Skip { floor },
             Part::Open { escaped } => State::SkipText { floor, escaped },
         };

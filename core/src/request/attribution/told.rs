@@ -91,8 +91,8 @@ struct Texts<const N: usize>([Vec<u8>; N]);
 
 impl<const N: usize> Sink<usize> for Texts<N> {
     fn value(&mut self, slot: usize, value: Value<'_>, _: Range<u64>) {
-        if let (Value::Text { raw, .. }, Some(resource)) = (value, self.0.get_mut(slot)) {
-            *resource = unescape(raw).unwrap_or_default().into_bytes();
+        if let (Value::Text { raw, .. }, Some(place)) = (value, self.0.get_mut(slot)) {
+            *place = unescape(raw).unwrap_or_default().into_bytes();
         }
     }
 }

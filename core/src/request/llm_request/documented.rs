@@ -71,9 +71,9 @@ pub fn documented_head() -> String {
 #[must_use]
 pub fn documented_body(name: &str, endpoint: Endpoint) -> String {
     let mut cells: [Vec<String>; COLUMNS.len()] = Default::default();
-    for (resource, member) in bodies::of(endpoint).places() {
+    for (place, member) in bodies::of(endpoint).places() {
         if let Some(cell) = column(member).and_then(|column| cells.get_mut(column)) {
-            cell.push(format!("`{resource}`"));
+            cell.push(format!("`{place}`"));
         }
     }
     format!("| {name} | {} |\n", cells.map(|cell| cell.join(", ")).join(" | "))

@@ -200,13 +200,13 @@ fn disposed(value: &str) -> Option<(String, bool)> {
         let (key, after) = parameter.split_once('=')?;
         let (text, after) = parameter_value(after)?;
         rest = after.trim_start_matches([' ', '\t']);
-        let resource = match key.trim().to_ascii_lowercase().as_str() {
+        let place = match key.trim().to_ascii_lowercase().as_str() {
             "name" => &mut name,
             "filename" => &mut file,
             "filename*" => &mut extended,
             _ => return None,
         };
-        if resource.replace(text).is_some() {
+        if place.replace(text).is_some() {
             return None;
         }
     }
@@ -248,12 +248,12 @@ fn boundary(content_type: &[u8]) -> Option<&[u8]> {
             _ => after.split_at_checked(after.find(';').unwrap_or(after.len()))?,
         };
         rest = after.trim_start();
-        let resource = match key.trim().to_ascii_lowercase().as_str() {
+        let place = match key.trim().to_ascii_lowercase().as_str() {
             "boundary" => &mut boundary,
             "charset" => &mut charset,
             _ => return None,
         };
-        if resource.replace(value.trim_end()).is_some() {
+        if place.replace(value.trim_end()).is_some() {
             return None;
         }
     }

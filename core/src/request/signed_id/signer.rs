@@ -17,7 +17,7 @@ const REPEATED: [&[u8]; 4] = [b"metadata", b"prompt", b"tools", b"tool_choice"];
 
 /// Where in the answer the next byte is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Resource {
+enum Position {
     #[default]
     Between,
     /// In a string.
@@ -44,7 +44,7 @@ pub struct Signer {
     team: Box<str>,
     /// A line is a document of its own.
     by_lines: bool,
-    resource: Resource,
+    position: Position,
     before: Before,
     /// The string under way is an id.
     is_id: bool,
@@ -65,7 +65,7 @@ impl Signer {
             account,
             team: team.into(),
             by_lines,
-            resource: Resource::Between,
+            position: Position::Between,
             before: Before::Nothing,
             is_id: false,
             text: Vec::new(),
@@ -81,17 +81,17 @@ impl Signer {
         let mut changed: Option<Vec<u8>> = None;
         let (mut at, mut copied) = (0, 0);
         while let Some(&byte) = piece.get(at) {
-            match self.resource {
-                Resource::Between => {
+            match self.position {
+                Position::Between => {
                     self.between(byte);
                     at += 1;
                 }
-                Resource::String { escaped: true } => {
+                Position::String { escaped: true } => {
                     self.keep(&[byte]);
-                    self.resource = Resource::String { escaped: false };
+                    self.position = Position::String { escaped: false };
                     at += 1;
                 }
-                Resource::String { escaped: false } => {
+                Position::String { escaped: false } => {
                     let rest = piece.get(at..).unwrap_or_default();
                     let length = memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len());
                     self.keep(rest.get(..length).unwrap_or_default());
@@ -108,12 +108,12 @@ impl Signer {
                         }
                         Some(b'\\') => {
                             self.keep(b"\\");
-                            self.resource = Resource::String { escaped: true };
+                            self.position = Position::String { escaped: true };
                             at += 1;
                         }
                         // No string has one: this was none.
                         Some(_) => {
-                            self.resource = Resource::Between;
+                            self.position = Position::Between;
                             self.before = Before::Nothing;
                         }
                         None => {}
@@ -138,7 +138,7 @@ impl Signer {
             b'"' => {
                 self.is_id = self.before == Before::Id && self.left_alone.is_none();
                 self.text.clear();
-                self.resource = Resource::String { escaped: false };
+                self.position = Position::String { escaped: false };
             }
             b':' if self.before == Before::String => {
                 self.before = if IDS.contains(&&*self.text) {
@@ -173,7 +173,7 @@ impl Signer {
 
     /// A string has ended. Returns what is put at its end.
     fn end_string(&mut self) -> Option<Vec<u8>> {
-        self.resource = Resource::Between;
+        self.position = Position::Between;
         self.before = if self.is_id { Before::Nothing } else { Before::String };
         // What is written with escapes is read in other ways than it is written, and no id is.
         if !self.is_id || self.text.is_empty() || self.text.contains(&b'\\') {

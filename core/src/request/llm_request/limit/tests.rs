@@ -252,16 +252,16 @@ const LIMITED: [(&str, &[&str]); 14] = [
     ("/api/generate", &["options.num_predict"]),
 ];
 
-fn get<'b>(body: &'b Map<String, Json>, resource: &str) -> Option<&'b Json> {
-    match resource.split_once('.') {
+fn get<'b>(body: &'b Map<String, Json>, place: &str) -> Option<&'b Json> {
+    match place.split_once('.') {
         Some((object, name)) => body.get(object)?.get(name),
-        None => body.get(resource),
+        None => body.get(place),
     }
 }
 
-fn set(body: &mut Map<String, Json>, resource: &str, value: Json) {
-    let Some((object, name)) = resource.split_once('.') else {
-        body.insert(resource.into(), value);
+fn set(body: &mut Map<String, Json>, place: &str, value: Json) {
+    let Some((object, name)) = place.split_once('.') else {
+        body.insert(place.into(), value);
         return;
     };
     let object = body.entry(object).or_insert(json!({}));
@@ -279,7 +279,7 @@ fn expected(
     tokens: u64,
     member: CompletionMember,
 ) {
-    let limit = |resource: &str| get(body, resource).and_then(Json::as_u64).filter(|&limit| limit > 0);
+    let limit = |place: &str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
     // What some servers read is lowered as well.
     let read_by_some: &[&str] = match path {
         "/v1/chat/completions" | "/v1/completions" | "/v1/responses" => {
@@ -290,15 +290,13 @@ fn expected(
         }
         _ => &[],
     };
-    let above: Vec<&str> =
-        read_by_some.iter().copied().filter(|resource| limit(resource) > Some(tokens)).collect();
-    above.into_iter().for_each(|resource| set(body, resource, json!(tokens)));
-    let limit = |resource: &str| get(body, resource).and_then(Json::as_u64).filter(|&limit| limit > 0);
-    let limiting: Vec<&str> = places.iter().copied().filter(|resource| limit(resource).is_some()).collect();
-    let above: Vec<&str> =
-        limiting.iter().copied().filter(|resource| limit(resource) > Some(tokens)).collect();
+    let above: Vec<&str> = read_by_some.iter().copied().filter(|place| limit(place) > Some(tokens)).collect();
+    above.into_iter().for_each(|place| set(body, place, json!(tokens)));
+    let limit = |place: &str| get(body, place).and_then(Json::as_u64).filter(|&limit| limit > 0);
+    let limiting: Vec<&str> = places.iter().copied().filter(|place| limit(place).is_some()).collect();
+    let above: Vec<&str> = limiting.iter().copied().filter(|place| limit(place) > Some(tokens)).collect();
     if !limiting.is_empty() {
-        above.into_iter().for_each(|resource| set(body, resource, json!(tokens)));
+        above.into_iter().for_each(|place| set(body, place, json!(tokens)));
         return;
     }
     let second = match path {
