@@ -32,13 +32,12 @@ use crate::base::tokens::{Tokens, Usage};
 use crate::budget::estimate::{Estimate, is_charged};
 use crate::budget::ledger::Amounts;
 use crate::budget::recent::Lately;
-use crate::config::OnDisconnect;
+use crate::config::{OnDisconnect, StatedCost};
 use crate::dialect::{Count, Endpoint};
 use crate::pricing::{Price, ServiceTier};
 use crate::response::meter::Reading;
 
 pub use source::{Basis, UsageSource};
-pub use stated::StatedCost;
 
 /// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
 const BYTES_PER_TOKEN: u64 = 4;

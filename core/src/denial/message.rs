@@ -6,8 +6,8 @@ use super::{Denial, Lack};
 use crate::base::window::Millis;
 use crate::budget::pending::Crowd;
 use crate::config::{Account, Dimension};
-use crate::request::resource::UnknownPath;
 use crate::request::identity::IdentityError;
+use crate::request::resource::UnknownPath;
 use crate::request::route::RouteError;
 
 impl Denial {

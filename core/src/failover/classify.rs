@@ -19,37 +19,16 @@
 //! What is not in the table is judged by its status, and never lets a key rest: 401, 403, 407 and 498 are access, 402 is the account's,
 //! 408, 429 and 5xx are load, and everything else is the request's own.
 
+mod fault;
 mod said;
 mod table;
 mod too_long;
 mod wait;
 
+pub use fault::Fault;
 pub use wait::{Waits, wait_in_body};
 
 use said::Said;
-
-/// Whose fault an error was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The key is not accepted.
-    Key,
-    /// The account behind the key has no money, is closed, or is at a limit that it has set itself.
-    Account,
-    /// The account cannot pay for this request, but may for others.
-    Allowance,
-    /// The key may not do this; it is not said whether it may do anything at all.
-    Access,
-    /// The model is not there, or not for this account.
-    Model,
-    /// The request is more at once than the limits of the key and the model take.
-    Size,
-    /// The prompt is longer than the model can read.
-    Length,
-    /// The provider has too much to do, or is broken.
-    Load,
-    /// The request itself.
-    Request,
-}
 
 impl Fault {
     /// Whose fault the answer with this `status` is. `kind`: its header `x-amzn-errortype`.

@@ -13,31 +13,18 @@ mod nesting;
 mod quote;
 mod scan;
 mod shape;
+mod string;
 mod token;
+mod value;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Sink, SyntaxError, Value};
+pub use found::{Sink, SyntaxError};
 pub use scan::Scanner;
 pub use shape::Shape;
-
-/// The text of a JSON string, from the bytes between its quotes. `None` if an escape or the UTF-8 is bad.
-#[must_use]
-pub fn unescape(raw: &[u8]) -> Option<String> {
-    if memchr::memchr(b'\\', raw).is_none() {
-        return core::str::from_utf8(raw).ok().map(str::to_owned);
-    }
-    let quoted = [b"\"", raw, b"\""].concat();
-    serde_json::from_slice(&quoted).ok()
-}
-
-/// Bytes of the string in front of its closing quote, from behind its opening one. `None` if it does not end in `text`.
-pub(crate) fn string_length(text: &[u8]) -> Option<usize> {
-    match quote::string_part(text, 0, false) {
-        (part, quote::Part::Closed { .. }, _) => Some(part.len()),
-        (_, quote::Part::Open { .. }, _) => None,
-    }
-}
+pub(crate) use string::string_length;
+pub use string::unescape;
+pub use value::Value;
 
 /// A count written as a JSON number (`12`, `12.0`, `1e3`). `None` if it is negative, not whole or too large.
 #[must_use]

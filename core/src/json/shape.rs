@@ -1,7 +1,7 @@
 //! Decides which values of a document are looked for: a tree of names, written down as a constant.
 
+use super::string::unescape;
 use super::token::TOKEN_BYTES;
-use super::unescape;
 
 /// How many marks there are to tell names by.
 const MARKS: usize = 32;

@@ -1,6 +1,6 @@
 //! Decides what is kept of a key or a value that does not stand in one piece.
 
-use super::Value;
+use super::value::Value;
 
 /// Longest key or value that is kept, in bytes as written. A value longer than this is reported cut.
 pub(super) const TOKEN_BYTES: usize = 256;

@@ -6,7 +6,7 @@
 //!
 //! Does not change what the configuration says: that is all there is to such a price.
 
-use super::listing::fits;
+use super::name::fits;
 use super::{Price, ServiceTier, row};
 use crate::base::money::parse_decimal;
 

@@ -3,7 +3,7 @@
 //! Has a hash over everything that a price can come from, so that a charge can be checked against the
 //! very prices it was made with.
 //!
-//! Does not read the configuration: `config/prices.rs` does.
+//! Does not read the configuration: `config/read/prices.rs` does.
 
 use core::cell::RefCell;
 use std::rc::Rc;

@@ -16,7 +16,7 @@
 
 use std::sync::OnceLock;
 
-use super::name::candidates;
+use super::name::{candidates, fits};
 use super::{Price, additions, row};
 use crate::base::window::Millis;
 
@@ -152,23 +152,6 @@ fn current(offer: &'static str, now: Millis) -> Option<&'static str> {
 fn minute(text: &str) -> Option<u64> {
     let (hours, minutes) = text.split_once(':')?;
     Some(hours.parse::<u64>().ok()? * 60 + minutes.parse::<u64>().ok()?)
-}
-
-/// Whether `name` fits `pattern`, in which `*` stands for any text. Hundreds are tried for one name, so
-/// nothing is built for it.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
-    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-    let inner = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
-    let after = |name: &'_ str, part: &str| name.find(part).map(|at| at + part.len());
-    inner.is_some_and(|inner| {
-        let mut from = 0;
-        middle.split('*').all(|part| {
-            let found = inner.get(from..).and_then(|rest| after(rest, part));
-            from += found.unwrap_or(0);
-            found.is_some()
-        })
-    })
 }
 
 /// What follows `key` and a tab in one of the sorted lines of `text`.

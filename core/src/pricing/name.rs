@@ -75,6 +75,23 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether `name` fits `pattern`, in which `*` stands for any text. Hundreds are tried for one name, so
+/// nothing is built for it.
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
+    let after = |name: &'_ str, part: &str| name.find(part).map(|at| at + part.len());
+    inner.is_some_and(|inner| {
+        let mut from = 0;
+        middle.split('*').all(|part| {
+            let found = inner.get(from..).and_then(|rest| after(rest, part));
+            from += found.unwrap_or(0);
+            found.is_some()
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

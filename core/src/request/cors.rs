@@ -10,23 +10,12 @@
 use std::borrow::Cow;
 
 use crate::base::headers::RequestHead;
-use crate::config::{Config, Dimension};
+use crate::config::{Config, Cors, Dimension};
 use crate::denial::Reply;
 use crate::dialect::Api;
 use crate::request::api::{EVERY_REQUEST, passes_request};
 use crate::request::identity::is_credential;
 use crate::request::resource::Resource;
-
-/// Which pages may ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cors {
-    /// Their origins; none: any.
-    pub origins: Option<Vec<Box<str>>>,
-    /// Whether they may send cookies and client certificates along.
-    pub credentials: bool,
-    /// For how long a browser need not ask again, in seconds.
-    pub max_age_seconds: u64,
-}
 
 /// A header of an answer.
 pub type Header = (&'static str, Cow<'static, str>);

@@ -1,12 +1,13 @@
 //! Decides how a reading is written in the tables, and what is charged for it.
 
 use farebox_core::accounting::outcome::Outcome;
-use farebox_core::accounting::settlement::{Bill, Charge, StatedCost};
+use farebox_core::accounting::settlement::{Bill, Charge};
 use farebox_core::base::money::PicoUsd;
 use farebox_core::base::tokens::Tokens;
 use farebox_core::budget::estimate::Estimate;
 use farebox_core::budget::ledger::Amounts;
 use farebox_core::config::OnDisconnect;
+use farebox_core::config::StatedCost;
 use farebox_core::dialect::{Count, Reported};
 use farebox_core::response::meter::Reading;
 use serde_json::{Map, Value};

@@ -15,21 +15,7 @@
 use super::{Bill, UsageSource};
 use crate::accounting::outcome::Outcome;
 use crate::base::money::PicoUsd;
-
-/// What to make of a cost that an answer states.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StatedCost {
-    /// It is the cost.
-    Charge,
-    /// It is recorded next to the cost.
-    #[default]
-    Compare,
-}
-
-impl StatedCost {
-    /// Every choice with its name in the configuration.
-    pub const NAMES: [(&'static str, Self); 2] = [("charge", Self::Charge), ("compare", Self::Compare)];
-}
+use crate::config::StatedCost;
 
 /// How many times its price an answer may cost.
 const MOST_TIMES: u64 = 16;

@@ -1,6 +1,7 @@
 //! What budgets come to.
 
 use super::*;
+use crate::base::hash::HashMap;
 use crate::base::window::{Calendar, Window};
 
 fn budget<'c>(config: &'c Config, name: &str) -> &'c Budget {

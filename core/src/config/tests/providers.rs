@@ -1,9 +1,11 @@
 //! What providers, the targets at them and failover come to.
 
 use super::*;
-use crate::accounting::settlement::StatedCost;
-use crate::config::presets::{Host, PRESETS};
+use crate::config::StatedCost;
+use crate::config::read::presets::{Host, PRESETS};
+use crate::dialect::Api;
 use crate::pricing::Listing;
+use std::rc::Rc;
 
 fn provider(text: &str) -> Rc<Provider> {
     providers_in(&format!(r#"{{"local": {{{text}}}}}"#), everything_set)

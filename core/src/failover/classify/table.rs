@@ -6,7 +6,7 @@
 //!
 //! Sources: the error pages of the providers' documentation, the lists of codes in their SDKs, and recorded answers.
 
-use super::Fault;
+use super::fault::Fault;
 use super::said::Said;
 
 /// A kind of error.

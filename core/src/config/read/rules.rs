@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::names::Names;
 use super::policy::MAX_COUNT;
 use super::syntax::{HEADER, PATTERN, SERVED_MODEL};
-use super::{Pattern, Rule, When};
+use crate::config::{Pattern, Rule, When};
 
 const CONDITIONS: [&str; 7] = ["agent", "team", "key", "model", "path", "headers", "prompt_tokens_over"];
 

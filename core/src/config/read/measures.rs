@@ -1,9 +1,9 @@
 //! Decides how much may be used in each measure: the limits of a budget, and of each of its overrides.
 
-use super::Limits;
 use super::cursor::Fields;
 use super::policy::MAX_COUNT;
 use crate::base::money::PicoUsd;
+use crate::config::Limits;
 
 /// The key of every limit.
 pub(super) const MEASURES: [&str; 6] = [

@@ -8,7 +8,7 @@ use core::cmp::Reverse;
 use super::cursor::Cursor;
 use super::measures::{self, MEASURES};
 use super::names::Names;
-use super::{Dimension, Limits, Overrides, Pattern};
+use crate::config::{Dimension, Limits, Overrides, Pattern};
 
 /// The overrides of a budget that is counted by `per`; `None` if that is a mistake itself.
 pub(super) fn read(at: &Cursor<'_>, per: Option<&[Dimension]>, names: &Names<'_>) -> Overrides {

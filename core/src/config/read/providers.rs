@@ -6,14 +6,15 @@ use std::rc::Rc;
 
 use crate::base::hash::HashMap;
 
+use super::credentials::Environment;
 use super::cursor::{Cursor, Fields};
-use super::parse::Environment;
 use super::presets::{Host, PRESETS, Preset};
-use super::suggestion::did_you_mean;
 use super::syntax::{BASE_PATH, CLUSTER, HOST, ID, PROJECT};
-use super::{Credential, Endpoint, Provider, credentials, endpoints};
-use crate::accounting::settlement::StatedCost;
+use super::{credentials, endpoints};
 use crate::base::money::parse_decimal;
+use crate::config::StatedCost;
+use crate::config::suggestion::did_you_mean;
+use crate::config::{Credential, Endpoint, Provider};
 use crate::dialect::Api;
 use crate::pricing::{Listing, ONE};
 

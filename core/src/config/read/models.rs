@@ -9,7 +9,7 @@ use super::credentials::MAX_WEIGHT;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::syntax::{MODEL, SERVED_MODEL};
-use super::{After, Model, Pattern, Provider, Target};
+use crate::config::{After, Model, Pattern, Provider, Target};
 
 /// Models by alias, and models by pattern, longest pattern first.
 pub(super) type Models = (HashMap<Box<str>, Rc<Model>>, Vec<(Pattern, Rc<Model>)>);

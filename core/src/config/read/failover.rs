@@ -2,8 +2,8 @@
 //!
 //! Does not try anything: Envoy does.
 
-use super::Failover;
 use super::cursor::Cursor;
+use crate::config::Failover;
 
 /// The settings, or their defaults.
 pub(super) fn read(at: Option<&Cursor<'_>>) -> Failover {

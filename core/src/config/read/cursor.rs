@@ -12,11 +12,11 @@ use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use super::document::{Node, Shape};
-use super::error::{ConfigError, ConfigErrors};
-use super::path;
-use super::suggestion::{did_you_mean, nearest};
 use super::syntax::Syntax;
 use crate::base::money::{DecimalError, parse_decimal};
+use crate::config::error::{ConfigError, ConfigErrors};
+use crate::config::path;
+use crate::config::suggestion::{did_you_mean, nearest};
 
 /// The mistakes found so far.
 #[derive(Debug, Default)]

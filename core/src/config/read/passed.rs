@@ -2,45 +2,9 @@
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::{HEADER_PATTERN, QUERY_NAME};
+use crate::config::{Names, Passed};
 use crate::request::api::NEVER_PASSED;
 use crate::request::identity::is_credential;
-
-/// Names of headers or parameters; one that ends with a `*` stands for all that begin so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names(Vec<Box<str>>);
-
-impl Names {
-    /// These names, those of headers in lower case.
-    #[must_use]
-    pub fn new(names: Vec<Box<str>>) -> Self {
-        Self(names)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
-    }
-
-    /// Whether `name` is one of them.
-    #[must_use]
-    pub fn has(&self, name: &[u8]) -> bool {
-        self.0.iter().any(|known| match known.strip_suffix('*') {
-            Some(start) => name.starts_with(start.as_bytes()),
-            None => known.as_bytes() == name,
-        })
-    }
-}
-
-/// What is let pass besides what the tables of the APIs have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Passed {
-    /// Request headers.
-    pub headers: Names,
-    /// Query parameters.
-    pub query: Names,
-    /// Response headers.
-    pub response_headers: Names,
-}
 
 /// What is let pass.
 pub(super) fn read(fields: &Fields<'_>) -> Passed {

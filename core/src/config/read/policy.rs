@@ -2,8 +2,8 @@
 
 use super::cursor::Cursor;
 use super::syntax::{ENDPOINT, HEADER};
-use super::{OnDisconnect, Pattern, Unpriced};
 use crate::budget::pending::PendingBounds;
+use crate::config::{OnDisconnect, Pattern, Unpriced};
 
 /// Largest count that every JSON tool keeps exactly: 2^53 - 1.
 pub(super) const MAX_COUNT: u64 = 9_007_199_254_740_991;

@@ -3,17 +3,51 @@
 //! Each part is read by a file of its own and yields what it could read, so the parts after it are
 //! judged too. A [`Config`] leaves here only if nobody found a mistake.
 
-use super::cursor::{Cursor, Errors};
-use super::names::Names;
-use super::syntax::SERVED_MODEL;
-use super::{Config, ConfigErrors};
-use super::{
-    budgets, callers, cors, document, failover, headers_only, hold, models, passed, policy, prices,
-    providers, requests, rules,
-};
+mod budgets;
+mod calendar;
+mod callers;
+mod cors;
+mod credentials;
+mod cursor;
+mod dimensions;
+mod document;
+mod downgrades;
+mod endpoints;
+mod failover;
+mod headers_only;
+mod hold;
+mod measures;
+mod models;
+mod names;
+mod overrides;
+mod passed;
+mod policy;
+pub(super) mod presets;
+mod prices;
+mod providers;
+mod requests;
+mod rules;
+mod syntax;
+
+use self::credentials::Environment;
+use self::cursor::{Cursor, Errors};
+use self::names::Names;
+use self::syntax::SERVED_MODEL;
+use crate::config::{Config, ConfigErrors};
+
 use crate::base::hash::{self, fnv1a};
 use crate::dialect::Endpoint;
 use crate::request::signed_id::ProviderAccounts;
+
+impl Config {
+    /// Reads a plugin configuration. `secret` resolves the name of an environment variable.
+    ///
+    /// # Errors
+    /// Every mistake found, each with its JSON path.
+    pub fn parse(json: &[u8], secret: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        parse(json, &secret)
+    }
+}
 
 const FIELDS: [&str; 24] = [
     "$schema",
@@ -41,9 +75,6 @@ const FIELDS: [&str; 24] = [
     "requests",
     "cors",
 ];
-
-/// Resolves the name of an environment variable.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// See [`Config::parse`].
 pub(super) fn parse(json: &[u8], environment: Environment<'_>) -> Result<Config, ConfigErrors> {

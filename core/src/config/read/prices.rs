@@ -8,8 +8,8 @@ use crate::base::hash::HashMap;
 use super::cursor::{Cursor, Fields};
 use super::policy::MAX_COUNT;
 use super::syntax::{MODEL, NAME};
-use super::{Pattern, Provider};
 use crate::base::hash::{self, fnv1a};
+use crate::config::{Pattern, Provider};
 use crate::pricing::{Catalogue, Kind, Override, Price, RateTiers, Rates, ServiceTier};
 
 /// The prices of long prompts.

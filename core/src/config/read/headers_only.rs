@@ -6,9 +6,9 @@
 //!
 //! Does not read requests: see `ask/unread.rs`.
 
-use super::HeadersOnly;
 use super::cursor::{Cursor, Fields};
 use super::syntax::HEADER;
+use crate::config::HeadersOnly;
 
 /// How requests are read without their bodies; `None`: with them.
 pub(super) fn read(fields: &Fields<'_>) -> Option<HeadersOnly> {

@@ -7,12 +7,12 @@
 //!
 //! Does not know models or prices: see `price`.
 
-use crate::accounting::settlement::StatedCost;
+use crate::config::StatedCost;
 use crate::dialect::Api;
 
 /// What is known of a provider.
 #[derive(Debug)]
-pub(super) struct Preset {
+pub(in crate::config) struct Preset {
     /// What the configuration calls it.
     pub name: &'static str,
     /// Whose paths it serves.
@@ -35,7 +35,7 @@ pub(super) struct Preset {
 
 /// Where a provider is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Host {
+pub(in crate::config) enum Host {
     /// At a host of its own.
     At(&'static str),
     /// At a host that is named after the customer or the region, like this one.
@@ -61,7 +61,7 @@ const OPENAI_LIKE: Preset = Preset {
 };
 
 /// Every preset.
-pub(super) static PRESETS: [Preset; 25] = [
+pub(in crate::config) static PRESETS: [Preset; 25] = [
     // https://platform.openai.com/docs/api-reference/introduction
     Preset { name: "openai", host: Host::At("api.openai.com"), catalogue: Some("openai"), ..OPENAI_LIKE },
     // https://learn.microsoft.com/azure/ai-foundry/openai/reference: `/openai/deployments/…` and `/openai/v1/…`

@@ -6,9 +6,9 @@ use crate::base::hash::HashMap;
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::{ID, LABEL, NAME, PATTERN};
-use super::{Budget, Dimension, Key, Pattern};
 use crate::base::window::Millis;
 use crate::budget::subject::Subject;
+use crate::config::{Budget, Dimension, Key, Pattern};
 
 const FIELDS: [&str; 8] = ["id", "sha256", "team", "labels", "models", "expires", "enabled", "admin"];
 

@@ -1,10 +1,10 @@
 //! Decides which models a budget sends requests to when it has little left: the `downgrade` of a budget.
 
-use super::Downgrade;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::syntax::{MODEL, SERVED_MODEL};
 use crate::base::pattern::Pattern;
+use crate::config::Downgrade;
 
 /// From which percentage of a limit on requests go to the cheaper model, unless it is said.
 const FROM_PERCENT: u64 = 80;

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::syntax::ORIGIN;
-use crate::request::cors::Cors;
+use crate::config::Cors;
 
 /// How long a browser need not ask again, in seconds, if nobody says so.
 const MAX_AGE_SECONDS: u64 = 600;

@@ -6,9 +6,8 @@
 //! Does not choose among the keys of a pool.
 
 use super::cursor::Cursor;
-use super::parse::Environment;
 use super::syntax::{BASE_PATH, ENV, ID, NAME};
-use super::{Credential, PoolKey, Secret, Signing};
+use crate::config::{Credential, PoolKey, Secret, Signing};
 
 /// Most keys of one provider.
 const MAX_KEYS: usize = 16;
@@ -35,6 +34,9 @@ enum Key {
     /// Optional, and nobody set it.
     Unset(Box<str>),
 }
+
+/// Resolves the name of an environment variable.
+pub(in crate::config) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The credential, and what Envoy makes it with.
 pub(super) fn read(at: &Cursor<'_>, environment: Environment<'_>) -> Option<(Credential, Option<Signing>)> {

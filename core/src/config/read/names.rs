@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Pattern;
 use super::cursor::Cursor;
 use super::document::{Node, Shape};
-use super::suggestion::{did_you_mean, nearest};
+use crate::config::Pattern;
+use crate::config::suggestion::{did_you_mean, nearest};
 use crate::request::route::DIRECT;
 
 /// The names a document defines. `None`: the part that would define them is missing.

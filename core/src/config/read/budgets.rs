@@ -12,8 +12,8 @@ use crate::base::hash::HashMap;
 use super::cursor::{Cursor, Fields};
 use super::names::Names;
 use super::syntax::NAME;
-use super::{AtLimit, Budget, Dimension, Mode, Running, WhenAbsent, WhenFull};
 use super::{calendar, dimensions, downgrades, measures, overrides};
+use crate::config::{AtLimit, Budget, Dimension, Mode, Running, WhenAbsent, WhenFull};
 
 const FIELDS: [&str; 20] = [
     "name",

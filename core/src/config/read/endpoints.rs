@@ -2,8 +2,8 @@
 //!
 //! Does not look names up and does not balance: Envoy does. The filter has no use for any of it.
 
-use super::Endpoint;
 use super::cursor::Cursor;
+use crate::config::Endpoint;
 
 const WANTED: &str =
     "must be http:// or https:// with a host and an optional port, without a path, like http://10.0.0.5:8000";

@@ -5,11 +5,11 @@
 //!
 //! Does not find the value that a request has in a dimension: see `subject.rs`.
 
-use super::Dimension;
 use super::cursor::Cursor;
 use super::names::Names;
-use super::suggestion::did_you_mean;
 use super::syntax::{HEADER, LABEL};
+use crate::config::Dimension;
+use crate::config::suggestion::did_you_mean;
 use crate::request::identity::CREDENTIAL_HEADERS;
 
 /// The word for everyone, which is the only one that is no dimension.

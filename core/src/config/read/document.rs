@@ -12,7 +12,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::cursor::Errors;
-use super::path;
+use crate::config::path;
 
 /// A value and where it stands.
 #[derive(Debug)]
