@@ -2,7 +2,7 @@
 //!
 //! A model leads to one other, and a request takes one such step, so what leads on from there is not followed.
 //!
-//! Does not know whether that model can serve the request: see `order/downgrade.rs`.
+//! Does not know whether that model can serve the request: see `budget/admit/downgrade.rs`.
 
 use core::cmp::Reverse;
 

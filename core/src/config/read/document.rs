@@ -4,7 +4,7 @@
 //! that the limit an operator reads first does not hold. So text is read twice: once as a `Value`, for
 //! its error messages and its limit on depth, and once member by member through `RawValue`.
 //!
-//! Does not know which keys and values mean something: see `parse.rs`.
+//! Does not know which keys and values mean something: see `read/mod.rs`.
 
 use core::fmt;
 

@@ -4,7 +4,7 @@
 //! each model, a limit on output, a cheaper model and a count of repeated requests are mistakes here rather than
 //! promises.
 //!
-//! Does not read requests: see `ask/unread.rs`.
+//! Does not read requests: see `llm_request/unread.rs`.
 
 use super::cursor::{Cursor, Fields};
 use super::syntax::HEADER;
