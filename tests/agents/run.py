@@ -126,7 +126,7 @@ class Run:
     """One agent, started once."""
 
     def __init__(self, agent: str, folder: pathlib.Path, base: str) -> None:
-        home, self.work = folder / "home", folder / "work"
+        home, self.work = folder / "home", folder / "project"
         home.mkdir()
         self.work.mkdir()
         task = f"Write the word {WORD} into the file {self.work}/note.txt, read the file, and tell me what it has."
