@@ -52,8 +52,8 @@ pub enum Denial {
     Budget {
         /// The budget as it holds for the caller.
         account: Rc<Account>,
-        /// What is missing.
-        lack: Lack,
+        /// What it has not enough of.
+        reason: BudgetReason,
         /// When its counter starts again, if ever.
         resets_at: Option<Millis>,
         /// The status that the operator wants it to be said with.
@@ -83,19 +83,19 @@ pub enum Denial {
     HostUnsupported,
 }
 
-/// What a request misses in a budget.
+/// Why a budget refuses, by the words that records have for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
-    /// Room, until the budget starts again.
-    Room,
-    /// A place among the requests that run, until another one ends.
-    Turn,
-    /// Room that other requests hold, until one of them ends and turns out to have used less.
+pub enum BudgetReason {
+    /// What is left of it until it starts again is too little.
+    Spent,
+    /// As many requests run as may, until another one ends.
+    Concurrency,
+    /// Requests that run hold what is left, until one of them ends and turns out to have used less.
     Held,
-    /// Room, for ever: it is larger than the budget.
+    /// The request is larger than the whole budget.
     Size,
-    /// A slot for its subject.
-    Slot,
+    /// It has no slot for another subject.
+    Slots,
 }
 
 /// A complete reply.
@@ -115,12 +115,12 @@ impl Denial {
     pub fn budget(
         config: &Config,
         account: Rc<Account>,
-        lack: Lack,
+        reason: BudgetReason,
         figures: Option<Figures>,
         now: Millis,
     ) -> Self {
         let resets_at = account.budget.window.resets_at(now);
-        Self::Budget { account, lack, resets_at, forced_status: config.budget_status, figures }
+        Self::Budget { account, reason, resets_at, forced_status: config.budget_status, figures }
     }
 
     /// HTTP status of what is no matter of a budget.

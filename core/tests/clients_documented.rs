@@ -8,7 +8,7 @@ use std::rc::Rc;
 use farebox_core::base::headers::RequestHead;
 use farebox_core::base::window::Millis;
 use farebox_core::config::Config;
-use farebox_core::denial::{Client, Denial, Lack, Reply};
+use farebox_core::denial::{BudgetReason, Client, Denial, Reply};
 use farebox_core::dialect::Dialect;
 use serde_json::{Value, json};
 
@@ -48,12 +48,12 @@ fn row(line: &str) -> Row {
 }
 
 /// What is said of the budget `run` of the sample.
-fn denied(lack: Lack) -> Denial {
+fn denied(reason: BudgetReason) -> Denial {
     let mut json: Value = serde_json::from_str(SAMPLE).unwrap();
     json["budgets"] = json!([{"name": "run", "per": "key", "window": "day", "limit_usd": 2}]);
     let config = Config::parse(json.to_string().as_bytes(), |_| Some("key".into())).unwrap();
     let account = config.keys["demo"].accounts[0].clone().unwrap();
-    Denial::budget(&config, Rc::clone(&account), lack, None, NOW)
+    Denial::budget(&config, Rc::clone(&account), reason, None, NOW)
 }
 
 fn told(reply: &Reply) -> [String; 3] {
@@ -69,24 +69,30 @@ fn every_row_of_the_table_is_what_such_a_client_is_told() {
     let rows = rows();
     assert!(rows.len() >= 16, "{}", rows.len());
     for Row { client, dialect, soon, told: documented } in rows {
-        let lacks: &[Lack] =
-            if soon { &[Lack::Turn, Lack::Held] } else { &[Lack::Room, Lack::Size, Lack::Slot] };
-        for lack in lacks {
-            let reply = denied(*lack).reply(dialect, client, "id", NOW);
-            assert_eq!(told(&reply), documented, "{client:?} {dialect:?} {lack:?}");
+        let reasons: &[BudgetReason] = if soon {
+            &[BudgetReason::Concurrency, BudgetReason::Held]
+        } else {
+            &[BudgetReason::Spent, BudgetReason::Size, BudgetReason::Slots]
+        };
+        for reason in reasons {
+            let reply = denied(*reason).reply(dialect, client, "id", NOW);
+            assert_eq!(told(&reply), documented, "{client:?} {dialect:?} {reason:?}");
         }
     }
 }
 
 #[test]
 fn geminis_clients_are_told_in_the_body_how_long_it_lasts() {
-    for (lack, delay) in
-        [(Lack::Held, "1s"), (Lack::Turn, "1s"), (Lack::Room, "43200s"), (Lack::Size, "86400s")]
-    {
-        let reply = denied(lack).reply(Dialect::Gemini, Client::Other, "id", NOW);
+    for (reason, delay) in [
+        (BudgetReason::Held, "1s"),
+        (BudgetReason::Concurrency, "1s"),
+        (BudgetReason::Spent, "43200s"),
+        (BudgetReason::Size, "86400s"),
+    ] {
+        let reply = denied(reason).reply(Dialect::Gemini, Client::Other, "id", NOW);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let details = &body["error"]["details"][0];
         assert_eq!(details["@type"], "type.googleapis.com/google.rpc.RetryInfo");
-        assert_eq!(details["retryDelay"], delay, "{lack:?}");
+        assert_eq!(details["retryDelay"], delay, "{reason:?}");
     }
 }

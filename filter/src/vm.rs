@@ -57,14 +57,14 @@ pub(crate) struct Vm {
     pub(crate) metrics: Metrics,
     /// What models have answered lately.
     pub(crate) recent: RefCell<Recent>,
-    claims: RefCell<BudgetRegistry>,
+    registry: RefCell<BudgetRegistry>,
     leases: Leases,
     /// What is owed to counters could not be written at the last tick.
     behind: Cell<bool>,
     /// The configurations that streams here have or may get.
     live: RefCell<Vec<Weak<Config>>>,
-    /// The hash of the configuration of which the budgets were claimed last.
-    claimed: Cell<Option<u64>>,
+    /// The hash of the configuration of which the budgets were registered last.
+    registered: Cell<Option<u64>>,
     /// Whether a held stream has ever seen its body here.
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
@@ -113,31 +113,31 @@ impl Vm {
         self.live.borrow_mut().push(Rc::downgrade(config));
     }
 
-    /// Claims the budgets of `config` before it is first used here.
-    pub(crate) fn claim(&self, config: &Config, now: Millis) {
-        if self.claimed.get() != Some(config.hash) {
-            self.claimed.set(Some(config.hash));
-            self.claim_all(config, now);
+    /// Registers the budgets of `config` before it is first used here.
+    pub(crate) fn register(&self, config: &Config, now: Millis) {
+        if self.registered.get() != Some(config.hash) {
+            self.registered.set(Some(config.hash));
+            self.register_all(config, now);
         }
     }
 
     /// Remembers that these counters are used.
     pub(crate) fn uses<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
-        let mut claims = self.claims.borrow_mut();
-        accounts.for_each(|account| claims.used(account));
+        let mut registry = self.registry.borrow_mut();
+        accounts.for_each(|account| registry.used(account));
     }
 
-    fn claim_all(&self, config: &Config, now: Millis) {
+    fn register_all(&self, config: &Config, now: Millis) {
         let mut live = self.live.borrow_mut();
         live.retain(|config| config.strong_count() > 0);
         let configs: Vec<Rc<Config>> = live.iter().filter_map(Weak::upgrade).collect();
         let budgets: Vec<Rc<Budget>> = configs.iter().flat_map(|config| &config.budgets).cloned().collect();
-        match self.claims.borrow_mut().tick(&self.ledger(config), &budgets, now) {
+        match self.registry.borrow_mut().tick(&self.ledger(config), &budgets, now) {
             Ok(0) => {}
             Ok(freed) => {
                 log::info!("{freed} counters of budgets were freed that no configuration has any more")
             }
-            Err(error) => log::error!("budgets could not be claimed: {error}"),
+            Err(error) => log::error!("budgets could not be registered: {error}"),
         }
     }
 
@@ -199,7 +199,7 @@ impl Vm {
     }
 
     /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event,
-    /// claims budgets, and gives up on streams that wait for too long.
+    /// registers budgets, and gives up on streams that wait for too long.
     pub(crate) fn tick(&self, config: &Config, now: Millis) {
         if !self.unsettled.borrow().is_empty() {
             let ledger = self.ledger(config);
@@ -208,7 +208,7 @@ impl Vm {
         self.write_owed(config, now);
         self.metrics.tell();
         self.close(now);
-        self.claim_all(config, now);
+        self.register_all(config, now);
         self.look_behind(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
             let waited = now.since(waiting.since);

@@ -27,9 +27,9 @@ pub struct Record<'a> {
     /// The caller, if it was let in.
     pub key: Option<&'a Key>,
     /// The id of the key that a caller named who was not let in.
-    pub claimed: Option<&'a str>,
+    pub claimed_key: Option<&'a str>,
     /// What the request said about itself.
-    pub said: Option<&'a Attribution>,
+    pub attribution: Option<&'a Attribution>,
     /// The endpoint's name.
     pub endpoint: Option<&'a str>,
     /// The model asked for.
@@ -99,20 +99,20 @@ impl Record<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut line = Line::default();
-        let said = |read: fn(&Attribution) -> &Option<crate::base::text::Label>| {
-            self.said.and_then(|said| read(said).as_ref()).map(|label| label.as_str())
+        let part = |read: fn(&Attribution) -> &Option<crate::base::text::Label>| {
+            self.attribution.and_then(|attribution| read(attribution).as_ref()).map(|label| label.as_str())
         };
         let tokens = self.charge.map(|charge| charge.tokens);
         line.text(name!("request_id"), self.request_id);
         line.text(name!("method"), self.method);
         line.text(name!("path"), self.path);
-        line.text(name!("key"), self.key.map(|key| &*key.id).or(self.claimed));
+        line.text(name!("key"), self.key.map(|key| &*key.id).or(self.claimed_key));
         line.text(name!("team"), self.key.map(|key| &*key.team));
-        line.text(name!("agent"), said(|said| &said.agent));
-        line.text(name!("session"), said(|said| &said.session));
-        line.text(name!("workflow"), said(|said| &said.workflow));
-        line.text(name!("user"), said(|said| &said.user));
-        line.text(name!("client"), said(|said| &said.client));
+        line.text(name!("agent"), part(|whole| &whole.agent));
+        line.text(name!("session"), part(|whole| &whole.session));
+        line.text(name!("workflow"), part(|whole| &whole.workflow));
+        line.text(name!("user"), part(|whole| &whole.user));
+        line.text(name!("client"), part(|whole| &whole.client));
         line.labels(self.key.map(|key| key.labels.as_slice()).unwrap_or_default());
         line.text(name!("endpoint"), self.endpoint);
         line.text(name!("model_requested"), self.model_requested);
@@ -151,7 +151,7 @@ impl Record<'_> {
         line.text(name!("would_downgrade_to"), self.would_downgrade.map(|(_, to)| to));
         line.text(name!("unpriced_targets"), self.unpriced);
         line.number(name!("output_limit"), self.output_limit);
-        line.number(name!("retries"), self.said.and_then(|said| said.retries));
+        line.number(name!("retries"), self.attribution.and_then(|attribution| attribution.retries));
         line.list(name!("attempts"), self.attempts);
         line.number(name!("provider_status"), self.provider_status);
         line.number(name!("unreadable"), Some(self.unreadable));

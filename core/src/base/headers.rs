@@ -92,20 +92,20 @@ impl RequestHead {
     /// The path without its query; empty if there is none.
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        let target = self.target();
-        memchr::memchr(b'?', target).and_then(|at| target.get(..at)).unwrap_or(target)
+        let whole = self.path_and_query();
+        memchr::memchr(b'?', whole).and_then(|at| whole.get(..at)).unwrap_or(whole)
     }
 
     /// The query without its question mark; empty if there is none.
     #[must_use]
     pub fn query(&self) -> &[u8] {
-        let target = self.target();
-        target.get(self.path().len()..).and_then(|rest| rest.strip_prefix(b"?")).unwrap_or_default()
+        let whole = self.path_and_query();
+        whole.get(self.path().len()..).and_then(|rest| rest.strip_prefix(b"?")).unwrap_or_default()
     }
 
     /// The path with its query; empty if there is none.
     #[must_use]
-    pub fn target(&self) -> &[u8] {
+    pub fn path_and_query(&self) -> &[u8] {
         self.first(":path").unwrap_or_default()
     }
 }

@@ -22,7 +22,7 @@ use crate::budget::ledger::{Amounts, Ledger, Limits, Measure, Store};
 use crate::budget::recent::Recent;
 use crate::budget::subject::Subject;
 use crate::config::{Account, AtLimit, Config, Dimension, Key, Mode, Unpriced};
-use crate::denial::{Denial, Lack};
+use crate::denial::{BudgetReason, Denial};
 use crate::dialect::Api;
 use crate::pricing::Price;
 use crate::request::attribution::Attribution;
@@ -46,7 +46,7 @@ pub struct AdmissionRequest<'a> {
     /// The caller.
     pub key: &'a Key,
     /// What the request says of itself.
-    pub said: &'a Attribution,
+    pub attribution: &'a Attribution,
     /// Its headers.
     pub head: &'a RequestHead,
     /// Whose path it uses.
@@ -57,8 +57,8 @@ pub struct AdmissionRequest<'a> {
     pub body: &'a [u8],
     /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
     pub draw: u64,
-    /// Whether a place rests, or all keys for it.
-    pub rests: &'a dyn Fn(&Destination) -> bool,
+    /// Whether a target is in cooldown: its model, or all keys for it.
+    pub in_cooldown: &'a dyn Fn(&Destination) -> bool,
     /// What models have answered lately.
     pub recent: &'a Recent,
     /// When it arrived: the moment of its prices.
@@ -123,7 +123,8 @@ impl AdmissionRequest<'_> {
     pub fn admit<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
         self.check()?;
         let stored = Stored::of(self)?;
-        let plan = route(self.config, self.key, self.said, self.head, self.api, self.request, self.draw)?;
+        let plan =
+            route(self.config, self.key, self.attribution, self.head, self.api, self.request, self.draw)?;
         let offer = self.offer(plan, &stored)?;
         let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
         if let Some(name) = self.request.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
@@ -199,10 +200,10 @@ impl AdmissionRequest<'_> {
         let key = stored.keep(&mut plan)?;
         // A target of which all keys rest comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
-            && let Some(awake) = plan.targets.iter().position(|target| !(self.rests)(target))
-            && let Some(until_awake) = plan.targets.get_mut(..=awake)
+            && let Some(usable) = plan.targets.iter().position(|target| !(self.in_cooldown)(target))
+            && let Some(until_usable) = plan.targets.get_mut(..=usable)
         {
-            until_awake.rotate_right(1);
+            until_usable.rotate_right(1);
         }
         let Some(target) = plan.targets.first().cloned() else { return Err(Denial::Unpriced(plan.model)) };
         let recent = self.recent.lately(&self.key.team, &plan.label).map(|lately| lately.expected());
@@ -222,7 +223,7 @@ impl AdmissionRequest<'_> {
         let subject = Subject {
             model: Some(&plan.label),
             provider: Some(&target.provider.name),
-            said: Some(self.said),
+            attribution: Some(self.attribution),
             head: Some(self.head),
             request: repeated.as_deref(),
             ..Subject::of(self.key)
@@ -371,20 +372,20 @@ pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, config: &Config, key: &Key, now
 pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
     let (account, short) = match refusal {
         Refusal::Short(account, short) => (account, short),
-        Refusal::NoSlot(account) => return Denial::budget(config, account, Lack::Slot, None, now),
+        Refusal::NoSlot(account) => return Denial::budget(config, account, BudgetReason::Slots, None, now),
         Refusal::Store(error) => return Denial::Store(error),
     };
-    let lack = if short.alone {
-        Lack::Size
+    let reason = if short.alone {
+        BudgetReason::Size
     } else if short.measure == Measure::Concurrent {
-        Lack::Turn
+        BudgetReason::Concurrency
     } else if short.is_only_held(&account) {
-        Lack::Held
+        BudgetReason::Held
     } else {
-        Lack::Room
+        BudgetReason::Spent
     };
     let figures = short.figures(&account.limits);
-    Denial::budget(config, account, lack, Some(figures), now)
+    Denial::budget(config, account, reason, Some(figures), now)
 }
 
 /// What was taken for an offer.

@@ -27,7 +27,7 @@ pub struct Subject<'a> {
     /// The provider.
     pub provider: Option<&'a str>,
     /// What the request says of itself.
-    pub said: Option<&'a Attribution>,
+    pub attribution: Option<&'a Attribution>,
     /// The headers that it says it in.
     pub head: Option<&'a RequestHead>,
     /// The request itself: see [`crate::request::repeat::digest`].
@@ -81,8 +81,8 @@ impl<'a> Subject<'a> {
     }
 
     fn value(&self, dimension: &Dimension) -> Option<Text<'a>> {
-        let said = |read: fn(&Attribution) -> &Option<Label>| {
-            read(self.said?).as_ref().map(|label| Text::Borrowed(label.as_str()))
+        let part = |read: fn(&Attribution) -> &Option<Label>| {
+            read(self.attribution?).as_ref().map(|label| Text::Borrowed(label.as_str()))
         };
         match dimension {
             Dimension::Team => Some(Text::Borrowed(self.team)),
@@ -93,10 +93,10 @@ impl<'a> Subject<'a> {
             }
             Dimension::Model => self.model.map(Text::Borrowed),
             Dimension::Provider => self.provider.map(Text::Borrowed),
-            Dimension::User => said(|said| &said.user),
-            Dimension::Agent => said(|said| &said.agent),
-            Dimension::Session => said(|said| &said.session),
-            Dimension::Workflow => said(|said| &said.workflow),
+            Dimension::User => part(|whole| &whole.user),
+            Dimension::Agent => part(|whole| &whole.agent),
+            Dimension::Session => part(|whole| &whole.session),
+            Dimension::Workflow => part(|whole| &whole.workflow),
             Dimension::Header(name) => self.head?.first(name).and_then(Label::from_bytes).map(Text::Owned),
             Dimension::Request => self.request.map(Text::Borrowed),
         }

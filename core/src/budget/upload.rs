@@ -39,11 +39,11 @@ pub fn enter<S: Store>(
     ledger: &Ledger<'_, S>,
     config: &Config,
     key: &Key,
-    said: &Attribution,
+    attribution: &Attribution,
     head: &RequestHead,
     now: Millis,
 ) -> Result<Hold, Denial> {
-    let subject = Subject { said: Some(said), head: Some(head), ..Subject::of(key) };
+    let subject = Subject { attribution: Some(attribution), head: Some(head), ..Subject::of(key) };
     let known = config.budgets.iter().zip(&key.accounts).filter_map(|(budget, own)| match own {
         Some(own) => Some(Rc::clone(own)),
         // Who is new takes a place in a slot: only for what has to be held.
@@ -78,8 +78,8 @@ mod tests {
         fn enter(&self, session: &str) -> Result<Hold, Denial> {
             let pairs = [(b"x-farebox-session".to_vec(), session.as_bytes().to_vec())];
             let head = RequestHead::new(pairs.into());
-            let said = Attribution::read(&head);
-            enter(&self.ledger(), &self.0, &self.0.keys["a"], &said, &head, NOW)
+            let attribution = Attribution::read(&head);
+            enter(&self.ledger(), &self.0, &self.0.keys["a"], &attribution, &head, NOW)
         }
 
         fn denied(&self, session: &str) -> (&'static str, String) {

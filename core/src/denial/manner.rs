@@ -7,7 +7,7 @@
 //!
 //! Does not choose the words: see `message.rs`.
 
-use super::{Denial, Lack};
+use super::{BudgetReason, Denial};
 use crate::base::headers::RequestHead;
 use crate::base::window::Millis;
 use crate::dialect::Dialect;
@@ -82,15 +82,15 @@ impl Denial {
     }
 
     pub(super) fn manner(&self, dialect: Dialect, client: Client, now: Millis) -> Manner {
-        let Self::Budget { lack, resets_at, forced_status, .. } = self else {
+        let Self::Budget { reason, resets_at, forced_status, .. } = self else {
             return self.plain_manner(client);
         };
         let soon = |status, ms| Manner { status, wait_ms: Some(ms), is_final: false, lasts_ms: Some(ms) };
-        let lasts_ms = match lack {
+        let lasts_ms = match reason {
             // Waiting helps, and nothing that an operator says changes that.
-            Lack::Turn | Lack::Held => return soon(429, MOMENT_MS),
-            Lack::Size => None,
-            Lack::Room | Lack::Slot => resets_at.map(|resets| resets.since(now)),
+            BudgetReason::Concurrency | BudgetReason::Held => return soon(429, MOMENT_MS),
+            BudgetReason::Size => None,
+            BudgetReason::Spent | BudgetReason::Slots => resets_at.map(|resets| resets.since(now)),
         };
         if let Some(ms) = lasts_ms.filter(|ms| *ms <= WORTH_WAITING_MS) {
             return soon(forced_status.unwrap_or(429), ms);

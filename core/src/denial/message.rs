@@ -2,7 +2,7 @@
 //!
 //! Does not tell amounts, limits or another caller's name.
 
-use super::{Denial, Lack};
+use super::{BudgetReason, Denial};
 use crate::base::window::Millis;
 use crate::budget::pending::Crowd;
 use crate::config::{Account, Dimension};
@@ -37,7 +37,7 @@ impl Denial {
             Self::Unpriced(model) => {
                 format!("Model '{model}' has no price here, and requests without a price are not served.")
             }
-            Self::Budget { account, lack, resets_at, .. } => budget_message(account, *lack, *resets_at),
+            Self::Budget { account, reason, resets_at, .. } => budget_message(account, *reason, *resets_at),
             Self::Unnamed(dimension) => unnamed_message(dimension),
             Self::Query(message) | Self::UnknownSubject(message) => message.clone(),
             Self::AdminOnly => "Only an admin key may ask for what others have spent.".into(),
@@ -69,31 +69,31 @@ fn lost_message(lost: &UnknownPath) -> String {
     }
 }
 
-fn budget_message(account: &Account, lack: Lack, resets_at: Option<Millis>) -> String {
+fn budget_message(account: &Account, reason: BudgetReason, resets_at: Option<Millis>) -> String {
     let name = &account.budget.name;
     let reset = || match resets_at {
         Some(moment) => ["It resets at ", &moment.to_rfc3339(), "."].concat(),
         None => "It does not reset.".to_owned(),
     };
-    match lack {
-        Lack::Room => ["Budget '", name, "' has no room for this request. ", &reset()].concat(),
-        Lack::Turn => {
+    match reason {
+        BudgetReason::Spent => ["Budget '", name, "' has no room for this request. ", &reset()].concat(),
+        BudgetReason::Concurrency => {
             format!("Budget '{name}' allows no more requests at one time. Try again when one has ended.")
         }
-        Lack::Held => {
+        BudgetReason::Held => {
             format!(
                 "Budget '{name}' has room for this request, but others that are running hold it. Try again when one has ended."
             )
         }
-        Lack::Size if account.limits.allow_nothing() => {
+        BudgetReason::Size if account.limits.allow_nothing() => {
             format!("Budget '{name}' allows this caller nothing.")
         }
-        Lack::Size => {
+        BudgetReason::Size => {
             format!(
                 "This request alone is larger than budget '{name}' allows. Allow it less output, or make it smaller."
             )
         }
-        Lack::Slot => {
+        BudgetReason::Slots => {
             format!(
                 "Budget '{name}' cannot keep count of anybody else. Use a name that it knows. {}",
                 reset()

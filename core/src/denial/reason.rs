@@ -1,6 +1,6 @@
 //! Decides by which word a refusal is known: in a header, in the record and in metrics.
 
-use super::{Denial, Lack};
+use super::{BudgetReason, Denial};
 use crate::budget::pending::Crowd;
 use crate::request::identity::IdentityError;
 use crate::request::route::RouteError;
@@ -71,11 +71,11 @@ impl Denial {
             Self::Route(RouteError::NotServed { .. }) => "endpoint_not_served",
             Self::Route(RouteError::Unavailable { .. }) => "provider_unavailable",
             Self::Unpriced(_) => "unpriced_model",
-            Self::Budget { lack: Lack::Room, .. } => "budget",
-            Self::Budget { lack: Lack::Turn, .. } => "budget_concurrency",
-            Self::Budget { lack: Lack::Held, .. } => "budget_held",
-            Self::Budget { lack: Lack::Size, .. } => "budget_size",
-            Self::Budget { lack: Lack::Slot, .. } => "budget_slots",
+            Self::Budget { reason: BudgetReason::Spent, .. } => "budget",
+            Self::Budget { reason: BudgetReason::Concurrency, .. } => "budget_concurrency",
+            Self::Budget { reason: BudgetReason::Held, .. } => "budget_held",
+            Self::Budget { reason: BudgetReason::Size, .. } => "budget_size",
+            Self::Budget { reason: BudgetReason::Slots, .. } => "budget_slots",
             Self::Unnamed(_) => "unnamed_subject",
             Self::Query(_) => "invalid_query",
             Self::UnknownSubject(_) => "unknown_subject",

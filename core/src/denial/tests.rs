@@ -10,16 +10,16 @@ use crate::config::testing::{self, NOW};
 const CLIENTS: [Client; 4] = [Client::Sdk, Client::Wrapped, Client::Codex, Client::Other];
 
 fn budget(window: Window) -> Denial {
-    lacking(window, Lack::Room)
+    short_of(window, BudgetReason::Spent)
 }
 
-fn lacking(window: Window, lack: Lack) -> Denial {
+fn short_of(window: Window, reason: BudgetReason) -> Denial {
     let config = testing::config(|json| {
         json["budgets"] =
             json!([{"name": "team-a", "per": "team", "window": window.name(), "limit_requests": 1}]);
     });
     let account = config.keys["a"].accounts[0].clone().unwrap();
-    Denial::budget(&config, account, lack, None, NOW)
+    Denial::budget(&config, account, reason, None, NOW)
 }
 
 fn reply(denial: &Denial, dialect: Dialect) -> Reply {
@@ -131,7 +131,7 @@ fn who_sends_two_credentials_is_told_in_which_headers() {
 
 #[test]
 fn what_others_hold_is_waited_for_like_a_turn_and_said_in_other_words() {
-    let denial = lacking(Window::Day, Lack::Held);
+    let denial = short_of(Window::Day, BudgetReason::Held);
     for client in CLIENTS {
         let reply = denial.reply(Dialect::OpenAi, client, "id", NOW);
         assert_eq!((reply.status, header(&reply, "retry-after")), (429, Some("1")), "{client:?}");
@@ -151,13 +151,19 @@ fn an_operator_chooses_one_status_for_spent_budgets_and_none_for_what_passes() {
         json["denial"] = json!({"budget_status": 402});
         json["budgets"] = json!([{"name": "team-a", "per": "team", "window": "day", "limit_requests": 1}]);
     });
-    let status = |lack, client| {
+    let status = |reason, client| {
         let account = config.keys["a"].accounts[0].clone().unwrap();
-        Denial::budget(&config, account, lack, None, NOW).status(Dialect::Gemini, client, NOW)
+        Denial::budget(&config, account, reason, None, NOW).status(Dialect::Gemini, client, NOW)
     };
     for client in CLIENTS {
-        let statuses =
-            [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held].map(|lack| status(lack, client));
+        let statuses = [
+            BudgetReason::Spent,
+            BudgetReason::Size,
+            BudgetReason::Slots,
+            BudgetReason::Concurrency,
+            BudgetReason::Held,
+        ]
+        .map(|reason| status(reason, client));
         assert_eq!(statuses, [402, 402, 402, 429, 429], "{client:?}");
     }
 }
@@ -165,11 +171,17 @@ fn an_operator_chooses_one_status_for_spent_budgets_and_none_for_what_passes() {
 #[test]
 fn no_reply_says_to_come_again_in_more_than_a_minute() {
     for window in [Window::Minute, Window::Hour, Window::Day, Window::Month, Window::Lifetime] {
-        for lack in [Lack::Room, Lack::Size, Lack::Slot, Lack::Turn, Lack::Held] {
+        for reason in [
+            BudgetReason::Spent,
+            BudgetReason::Size,
+            BudgetReason::Slots,
+            BudgetReason::Concurrency,
+            BudgetReason::Held,
+        ] {
             for client in CLIENTS {
-                let reply = lacking(window, lack).reply(Dialect::OpenAi, client, "id", NOW);
+                let reply = short_of(window, reason).reply(Dialect::OpenAi, client, "id", NOW);
                 let wait = header(&reply, "retry-after").map(|wait| wait.parse::<u64>().unwrap());
-                assert!(wait.is_none_or(|wait| wait <= 60), "{window:?} {lack:?}: {wait:?}");
+                assert!(wait.is_none_or(|wait| wait <= 60), "{window:?} {reason:?}: {wait:?}");
                 assert_eq!(wait.is_none(), header(&reply, "x-should-retry") == Some("false"));
             }
         }

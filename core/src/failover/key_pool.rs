@@ -64,20 +64,20 @@ impl<'a, S: Store> KeyPool<'a, S> {
         if keys.is_empty() {
             return Some(0);
         }
-        let awake = |(index, _): &(usize, &crate::config::PoolKey)| {
+        let usable = |(index, _): &(usize, &crate::config::PoolKey)| {
             (tried >> (*index).min(63)) & 1 == 0
                 && (stored.is_empty()
                     || [Cooldown::Key(*index), Cooldown::KeyFor(*index, model)]
                         .iter()
-                        .all(|rest| until(stored, rest.tag(provider)) <= now.0))
+                        .all(|cooldown| until(stored, cooldown.tag(provider)) <= now.0))
         };
-        let weight: u64 = keys.iter().enumerate().filter(awake).map(|(_, key)| u64::from(key.weight)).sum();
+        let weight: u64 = keys.iter().enumerate().filter(usable).map(|(_, key)| u64::from(key.weight)).sum();
         if weight == 0 {
             return None;
         }
         // Another number than the one that chose the target.
         let mut left = hash::part(!draw, weight);
-        for (index, key) in keys.iter().enumerate().filter(awake) {
+        for (index, key) in keys.iter().enumerate().filter(usable) {
             match left.checked_sub(u64::from(key.weight)) {
                 Some(rest) => left = rest,
                 None => return Some(index),
@@ -89,10 +89,10 @@ impl<'a, S: Store> KeyPool<'a, S> {
     /// The index of the key of `provider` that is the first to be used for `model` again: for where all rest and
     /// there is nothing else.
     #[must_use]
-    pub fn first_awake(&self, provider: &Provider, model: &str) -> usize {
+    pub fn first_out_of_cooldown(&self, provider: &Provider, model: &str) -> usize {
         let stored = self.store.get(&record(provider)).ok().flatten();
         let stored = stored.as_ref().map_or(&[][..], |(value, _)| value);
-        let ends = |rest: Cooldown<'_>| until(stored, rest.tag(provider));
+        let ends = |cooldown: Cooldown<'_>| until(stored, cooldown.tag(provider));
         let keys = 0..provider.keys().len();
         keys.min_by_key(|&key| ends(Cooldown::Key(key)).max(ends(Cooldown::KeyFor(key, model)))).unwrap_or(0)
     }
@@ -104,18 +104,18 @@ impl<'a, S: Store> KeyPool<'a, S> {
     pub fn pause(
         &self,
         provider: &Provider,
-        rest: Cooldown<'_>,
+        cooldown: Cooldown<'_>,
         until_ms: Millis,
         now: Millis,
     ) -> Result<(), StoreError> {
-        let key = match rest {
+        let key = match cooldown {
             Cooldown::Key(key) | Cooldown::KeyFor(key, _) => Some(key),
             Cooldown::Model(..) => None,
         };
         if key.is_some_and(|key| provider.keys().get(key).is_none()) {
             return Ok(());
         }
-        let (record, own) = (record(provider), rest.tag(provider));
+        let (record, own) = (record(provider), cooldown.tag(provider));
         for _ in 0..TRIES {
             let stored = self.store.get(&record)?;
             let (value, version) =

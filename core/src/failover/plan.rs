@@ -37,7 +37,7 @@ pub struct FailoverPlan {
     /// `:authority` as the client sent it.
     pub authority: String,
     /// `:path` as the client sent it, query included.
-    pub target: String,
+    pub path: String,
     /// A number drawn for this request, to choose keys by.
     pub draw: u64,
     /// How often the request may be sent.
@@ -45,7 +45,7 @@ pub struct FailoverPlan {
     /// The gateway has put the wish for usage into the body.
     pub asks_for_usage: bool,
     /// Targets in their order; those for long prompts last.
-    pub stops: Vec<PlannedTarget>,
+    pub targets: Vec<PlannedTarget>,
     /// Attempts can only be made at the cluster of the one before. Not written down: every attempt knows it by itself.
     pub confined: bool,
 }
@@ -65,7 +65,7 @@ pub struct PlannedTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Which target.
-    pub stop: usize,
+    pub target: usize,
     /// Which key of its provider's pool.
     pub key: usize,
     /// How many attempts there were before it.
@@ -155,16 +155,16 @@ impl Failure {
 }
 
 impl FailoverPlan {
-    /// The chain of `plan`, of which the first target is `first`.
+    /// The attempts of `plan`, of which the first target is `first`.
     #[must_use]
     pub fn new(
         config: &Config,
         plan: &Plan,
         first: &Destination,
-        (authority, target): (&str, &str),
+        (authority, path): (&str, &str),
         draw: u64,
     ) -> Self {
-        let stop = |long| {
+        let target = |long| {
             move |destination: &Destination| PlannedTarget {
                 provider: destination.provider.name.to_string(),
                 model: destination.model.clone(),
@@ -172,28 +172,28 @@ impl FailoverPlan {
             }
         };
         let others = plan.targets.iter().filter(|other| !other.is(first));
-        let stops = core::iter::once(first).chain(others).map(stop(false));
-        let stops: Vec<PlannedTarget> = stops.chain(plan.long.iter().map(stop(true))).collect();
-        let attempts = of_use(&stops, config).min(config.failover.attempts);
+        let targets = core::iter::once(first).chain(others).map(target(false));
+        let targets: Vec<PlannedTarget> = targets.chain(plan.long.iter().map(target(true))).collect();
+        let attempts = useful_attempts(&targets, config).min(config.failover.attempts);
         Self {
             authority: authority.to_owned(),
-            target: target.to_owned(),
+            path: path.to_owned(),
             draw,
             attempts,
             asks_for_usage: false,
-            stops,
+            targets,
             confined: false,
         }
     }
 
     /// Leaves out what is not at the cluster of the first target.
     pub fn confine(&mut self, config: &Config) {
-        let cluster = |stop: &PlannedTarget| {
-            config.providers.get(stop.provider.as_str()).map(|provider| &provider.cluster)
+        let cluster = |target: &PlannedTarget| {
+            config.providers.get(target.provider.as_str()).map(|provider| &provider.cluster)
         };
-        let first = self.stops.first().and_then(cluster);
-        self.stops.retain(|stop| cluster(stop) == first);
-        self.attempts = of_use(&self.stops, config).min(config.failover.attempts);
+        let first = self.targets.first().and_then(cluster);
+        self.targets.retain(|target| cluster(target) == first);
+        self.attempts = useful_attempts(&self.targets, config).min(config.failover.attempts);
         self.confined = true;
     }
 
@@ -208,33 +208,36 @@ impl FailoverPlan {
         now: Millis,
     ) -> Option<Attempt> {
         let number = attempt.number.checked_add(1).filter(|number| *number < self.attempts)?;
-        let at_long = self.stops.get(attempt.stop)?.long;
-        let left = self.stops.get(attempt.stop).and_then(|stop| config.providers.get(stop.provider.as_str()));
+        let at_long = self.targets.get(attempt.target)?.long;
+        let left = self
+            .targets
+            .get(attempt.target)
+            .and_then(|target| config.providers.get(target.provider.as_str()));
         let usable = |index: usize, tried: u64| {
-            let stop = self.stops.get(index)?;
-            let provider = config.providers.get(stop.provider.as_str())?;
+            let target = self.targets.get(index)?;
+            let provider = config.providers.get(target.provider.as_str())?;
             if self.confined && *provider.cluster != *left?.cluster {
                 return None;
             }
-            let key = key_pool.choose(provider, (&stop.model, endpoint), tried, self.draw, now)?;
-            Some(Attempt { stop: index, key, number, tried, suspects: 0, bare: false, failed_hosts: 0 })
+            let key = key_pool.choose(provider, (&target.model, endpoint), tried, self.draw, now)?;
+            Some(Attempt { target: index, key, number, tried, suspects: 0, bare: false, failed_hosts: 0 })
         };
         let later = |long: bool| {
-            let from = if long && !at_long { 0 } else { attempt.stop + 1 };
-            (from..self.stops.len())
-                .filter(|&stop| self.stops.get(stop).is_some_and(|other| other.long == long))
-                .find_map(|stop| usable(stop, 0))
+            let from = if long && !at_long { 0 } else { attempt.target + 1 };
+            (from..self.targets.len())
+                .filter(|&target| self.targets.get(target).is_some_and(|other| other.long == long))
+                .find_map(|target| usable(target, 0))
         };
         let another_key = || {
             let suspect = if matches!(failure, Failure::Access(_)) { bit(attempt.key) } else { 0 };
-            let other = usable(attempt.stop, attempt.tried | bit(attempt.key))
+            let other = usable(attempt.target, attempt.tried | bit(attempt.key))
                 .filter(|other| other.key != attempt.key)?;
             let Attempt { bare, failed_hosts, .. } = attempt;
             Some(Attempt { suspects: attempt.suspects | suspect, bare, failed_hosts, ..other })
         };
         let another_host = || {
             let failed_hosts = attempt.failed_hosts + 1;
-            let provider = config.providers.get(self.stops.get(attempt.stop)?.provider.as_str())?;
+            let provider = config.providers.get(self.targets.get(attempt.target)?.provider.as_str())?;
             let is_last = number.checked_add(1) == Some(self.attempts);
             if failed_hosts >= provider.hosts() || (is_last && later(at_long).is_some()) {
                 return None;
@@ -258,9 +261,9 @@ impl FailoverPlan {
     /// The text that attempts read.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let stops: Vec<Value> =
-            self.stops.iter().map(|stop| json!([stop.provider, stop.model, stop.long])).collect();
-        json!([self.authority, self.target, self.draw, self.attempts, stops, self.asks_for_usage]).to_string()
+        let targets: Vec<Value> =
+            self.targets.iter().map(|target| json!([target.provider, target.model, target.long])).collect();
+        json!([self.authority, self.path, self.draw, self.attempts, targets, self.asks_for_usage]).to_string()
     }
 
     /// Reads what [`FailoverPlan::to_text`] wrote.
@@ -268,7 +271,7 @@ impl FailoverPlan {
     pub fn read(text: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(text).ok()?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let stop = |value: &Value| {
+        let target = |value: &Value| {
             Some(PlannedTarget {
                 provider: text(value.get(0)?)?,
                 model: text(value.get(1)?)?,
@@ -277,11 +280,11 @@ impl FailoverPlan {
         };
         Some(Self {
             authority: text(value.get(0)?)?,
-            target: text(value.get(1)?)?,
+            path: text(value.get(1)?)?,
             draw: value.get(2)?.as_u64()?,
             attempts: value.get(3)?.as_u64()?.try_into().ok()?,
             asks_for_usage: value.get(5)?.as_bool()?,
-            stops: value.get(4)?.as_array()?.iter().map(stop).collect::<Option<_>>()?,
+            targets: value.get(4)?.as_array()?.iter().map(target).collect::<Option<_>>()?,
             confined: false,
         })
     }
@@ -296,7 +299,7 @@ impl Attempt {
     /// The first attempt of a plan, with this key.
     #[must_use]
     pub fn first(key: usize) -> Self {
-        Self { stop: 0, key, number: 0, tried: 0, suspects: 0, bare: false, failed_hosts: 0 }
+        Self { target: 0, key, number: 0, tried: 0, suspects: 0, bare: false, failed_hosts: 0 }
     }
 
     /// The keys of its pool that were refused without a word about why, now that this one has got an answer.
@@ -307,8 +310,8 @@ impl Attempt {
     /// The text that the next attempt reads.
     #[must_use]
     pub fn to_text(self) -> String {
-        let Self { stop, key, number, tried, suspects, bare, failed_hosts } = self;
-        format!("{stop} {key} {number} {tried} {suspects} {} {failed_hosts}", u8::from(bare))
+        let Self { target, key, number, tried, suspects, bare, failed_hosts } = self;
+        format!("{target} {key} {number} {tried} {suspects} {} {failed_hosts}", u8::from(bare))
     }
 
     /// Reads what [`Attempt::to_text`] wrote.
@@ -316,7 +319,7 @@ impl Attempt {
     pub fn read(text: &[u8]) -> Option<Self> {
         let mut parts = core::str::from_utf8(text).ok()?.split(' ');
         let attempt = Self {
-            stop: parts.next()?.parse().ok()?,
+            target: parts.next()?.parse().ok()?,
             key: parts.next()?.parse().ok()?,
             number: parts.next()?.parse().ok()?,
             tried: parts.next()?.parse().ok()?,
@@ -343,16 +346,16 @@ impl Attempt {
     /// The provider and the model of this attempt.
     #[must_use]
     pub fn destination(self, failover_plan: &FailoverPlan, config: &Config) -> Option<Destination> {
-        let PlannedTarget { provider, model, .. } = failover_plan.stops.get(self.stop)?;
+        let PlannedTarget { provider, model, .. } = failover_plan.targets.get(self.target)?;
         let provider: &Rc<Provider> = config.providers.get(provider.as_str())?;
         Some(Destination { provider: Rc::clone(provider), model: model.clone() })
     }
 }
 
 /// How many attempts can be of use: one for each target, one for every other key and one for every other host.
-fn of_use(stops: &[PlannedTarget], config: &Config) -> u32 {
-    let attempts = |stop: &PlannedTarget| config.providers.get(stop.provider.as_str()).map_or(1, ways_to);
-    u32::try_from(stops.iter().map(attempts).sum::<usize>()).unwrap_or(u32::MAX)
+fn useful_attempts(targets: &[PlannedTarget], config: &Config) -> u32 {
+    let attempts = |target: &PlannedTarget| config.providers.get(target.provider.as_str()).map_or(1, ways_to);
+    u32::try_from(targets.iter().map(attempts).sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 /// How often a request may be sent to this provider.

@@ -28,7 +28,7 @@ struct Query {
     key: Option<String>,
     model: Option<String>,
     provider: Option<String>,
-    said: Attribution,
+    attribution: Attribution,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -53,7 +53,7 @@ pub fn usage<S: Store>(
         labels: of.map(|of| of.labels.as_slice()).unwrap_or_default(),
         model: query.model.as_deref(),
         provider: query.provider.as_deref(),
-        said: Some(&query.said),
+        attribution: Some(&query.attribution),
         head: Some(if query.headers.is_empty() { head } else { &named }),
         request: None,
     };
@@ -125,10 +125,10 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
 
 impl Query {
     fn read(head: &RequestHead) -> Result<Self, Denial> {
-        let mut query = Self { said: Attribution::read(head), ..Self::default() };
-        let target = head.target();
-        let start = memchr::memchr(b'?', target).map_or(target.len(), |at| at + 1);
-        let pairs = target.get(start..).unwrap_or_default().split(|&byte| byte == b'&');
+        let mut query = Self { attribution: Attribution::read(head), ..Self::default() };
+        let whole = head.path_and_query();
+        let start = memchr::memchr(b'?', whole).map_or(whole.len(), |at| at + 1);
+        let pairs = whole.get(start..).unwrap_or_default().split(|&byte| byte == b'&');
         for pair in pairs.filter(|pair| !pair.is_empty()) {
             let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default());
@@ -141,10 +141,10 @@ impl Query {
                 "key" => query.key = text(),
                 "model" => query.model = text(),
                 "provider" => query.provider = text(),
-                "user" => query.said.user = label,
-                "agent" => query.said.agent = label,
-                "session" => query.said.session = label,
-                "workflow" => query.said.workflow = label,
+                "user" => query.attribution.user = label,
+                "agent" => query.attribution.agent = label,
+                "session" => query.attribution.session = label,
+                "workflow" => query.attribution.workflow = label,
                 _ => match name.strip_prefix("header:") {
                     Some(header) => {
                         query.headers.push((header.to_ascii_lowercase().into_bytes(), value));

@@ -17,11 +17,11 @@
 //! All of it is a claim. It is recorded and may choose a model by a rule; it never chooses whose money is
 //! spent: see `identity.rs`.
 
-mod told;
+mod composite;
 
 use crate::base::headers::RequestHead;
 use crate::base::text::{Label, percent_decode};
-pub use told::Named;
+pub use composite::BodyAttribution;
 
 /// What a request says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,43 +44,43 @@ impl Attribution {
     /// Reads the headers. What the body says, if anything, is added by [`Attribution::or`].
     #[must_use]
     pub fn read(head: &RequestHead) -> Self {
-        let claims = Claims::of(head);
+        let headers = AttributionHeaders::of(head);
         let label = |value: Option<&[u8]>| value.and_then(Label::from_bytes);
         let first = |values: &[Option<&[u8]>]| values.iter().copied().find_map(label);
         let baggage = |names: &[&str]| {
-            claims.has_baggage.then(|| names.iter().find_map(|name| baggage(head, name))).flatten()
+            headers.has_baggage.then(|| names.iter().find_map(|name| baggage(head, name))).flatten()
         };
-        let [agent_of_turn, session_of_turn] = claims.turn.map(told::turn).unwrap_or_default();
-        let [own_session, thread] = [claims.session_id, claims.thread];
+        let [agent_of_turn, session_of_turn] = headers.turn.map(composite::turn).unwrap_or_default();
+        let [own_session, thread] = [headers.session_id, headers.thread];
         // Who has a parent is a helper, and its own id tells it from others.
-        let helper = || match claims {
-            Claims { parent_session: Some(_), .. } => label(own_session),
-            Claims { parent_thread: Some(_), .. } => label(thread),
+        let helper = || match headers {
+            AttributionHeaders { parent_session: Some(_), .. } => label(own_session),
+            AttributionHeaders { parent_thread: Some(_), .. } => label(thread),
             _ => None,
         };
         Self {
-            agent: first(&claims.agent)
+            agent: first(&headers.agent)
                 .or(agent_of_turn)
-                .or_else(|| label(claims.subagent))
+                .or_else(|| label(headers.subagent))
                 .or_else(helper)
                 .or_else(|| baggage(&["gen_ai.agent.name"])),
-            session: first(&claims.session)
+            session: first(&headers.session)
                 .or_else(|| {
-                    first(&[claims.parent_session, own_session, claims.vendor_session, claims.affinity])
+                    first(&[headers.parent_session, own_session, headers.vendor_session, headers.affinity])
                 })
                 .or(session_of_turn)
-                .or_else(|| first(&[claims.parent_thread, thread]))
+                .or_else(|| first(&[headers.parent_thread, thread]))
                 .or_else(|| baggage(&["session.id", "gen_ai.conversation.id"])),
-            workflow: first(&claims.workflow).or_else(|| baggage(&["gen_ai.workflow.name"])),
-            user: first(&claims.user).or_else(|| baggage(&["user.id"])),
-            client: claims.client.and_then(told::client),
-            retries: claims.retries.and_then(crate::json::count),
+            workflow: first(&headers.workflow).or_else(|| baggage(&["gen_ai.workflow.name"])),
+            user: first(&headers.user).or_else(|| baggage(&["user.id"])),
+            client: headers.client.and_then(composite::client),
+            retries: headers.retries.and_then(crate::json::count),
         }
     }
 
     /// Takes whom the body names, where no header named one.
     #[must_use]
-    pub fn or(mut self, body: &Named) -> Self {
+    pub fn or(mut self, body: &BodyAttribution) -> Self {
         self.user = self.user.or_else(|| body.user.clone());
         self.session = self.session.or_else(|| body.session.clone());
         self
@@ -89,7 +89,7 @@ impl Attribution {
 
 /// The first value of every header that may say something, by what it says and in the order of the table above.
 #[derive(Default)]
-struct Claims<'a> {
+struct AttributionHeaders<'a> {
     agent: [Option<&'a [u8]>; 3],
     subagent: Option<&'a [u8]>,
     session: [Option<&'a [u8]>; 4],
@@ -107,10 +107,10 @@ struct Claims<'a> {
     has_baggage: bool,
 }
 
-impl<'a> Claims<'a> {
+impl<'a> AttributionHeaders<'a> {
     /// Goes through the headers once, however many names there are to look for.
     fn of(head: &'a RequestHead) -> Self {
-        let mut claims = Self::default();
+        let mut headers = Self::default();
         for (name, value) in head.iter() {
             // Nearly all begin otherwise, or are an SDK's that says nothing of this.
             if !matches!(name.first(), Some(b'x' | b's' | b't' | b'h' | b'u' | b'b'))
@@ -119,37 +119,37 @@ impl<'a> Claims<'a> {
                 continue;
             }
             let place = match name {
-                b"x-farebox-agent" => &mut claims.agent[0],
-                b"x-litellm-agent-id" => &mut claims.agent[1],
-                b"x-claude-code-agent-id" => &mut claims.agent[2],
-                b"x-openai-subagent" => &mut claims.subagent,
-                b"x-codex-turn-metadata" => &mut claims.turn,
-                b"x-codex-parent-thread-id" => &mut claims.parent_thread,
-                b"thread-id" => &mut claims.thread,
-                b"x-farebox-session" => &mut claims.session[0],
-                b"x-claude-code-session-id" => &mut claims.session[1],
-                b"session-id" => &mut claims.session[2],
-                b"session_id" => &mut claims.session[3],
-                b"x-parent-session-id" if is_id(value) => &mut claims.parent_session,
-                b"x-session-id" if is_id(value) => &mut claims.session_id,
-                b"x-session-affinity" if is_id(value) => &mut claims.affinity,
-                b"x-farebox-workflow" => &mut claims.workflow[0],
-                b"helicone-session-path" => &mut claims.workflow[1],
-                b"x-farebox-user" => &mut claims.user[0],
-                b"helicone-user-id" => &mut claims.user[1],
-                b"x-gemini-api-privileged-user-id" => &mut claims.user[2],
-                b"user-agent" => &mut claims.client,
-                b"x-stainless-retry-count" => &mut claims.retries,
+                b"x-farebox-agent" => &mut headers.agent[0],
+                b"x-litellm-agent-id" => &mut headers.agent[1],
+                b"x-claude-code-agent-id" => &mut headers.agent[2],
+                b"x-openai-subagent" => &mut headers.subagent,
+                b"x-codex-turn-metadata" => &mut headers.turn,
+                b"x-codex-parent-thread-id" => &mut headers.parent_thread,
+                b"thread-id" => &mut headers.thread,
+                b"x-farebox-session" => &mut headers.session[0],
+                b"x-claude-code-session-id" => &mut headers.session[1],
+                b"session-id" => &mut headers.session[2],
+                b"session_id" => &mut headers.session[3],
+                b"x-parent-session-id" if is_id(value) => &mut headers.parent_session,
+                b"x-session-id" if is_id(value) => &mut headers.session_id,
+                b"x-session-affinity" if is_id(value) => &mut headers.affinity,
+                b"x-farebox-workflow" => &mut headers.workflow[0],
+                b"helicone-session-path" => &mut headers.workflow[1],
+                b"x-farebox-user" => &mut headers.user[0],
+                b"helicone-user-id" => &mut headers.user[1],
+                b"x-gemini-api-privileged-user-id" => &mut headers.user[2],
+                b"user-agent" => &mut headers.client,
+                b"x-stainless-retry-count" => &mut headers.retries,
                 b"baggage" => {
-                    claims.has_baggage = true;
+                    headers.has_baggage = true;
                     continue;
                 }
-                name if is_vendor_session(name) && is_id(value) => &mut claims.vendor_session,
+                name if is_vendor_session(name) && is_id(value) => &mut headers.vendor_session,
                 _ => continue,
             };
             place.get_or_insert(value);
         }
-        claims
+        headers
     }
 }
 
@@ -286,8 +286,10 @@ mod tests {
 
     #[test]
     fn the_body_names_user_and_session_only_if_no_header_does() {
-        let body =
-            Named { user: Label::from_bytes(b"body-user"), session: Label::from_bytes(b"body-session") };
+        let body = BodyAttribution {
+            user: Label::from_bytes(b"body-user"),
+            session: Label::from_bytes(b"body-session"),
+        };
         let head = RequestHead::from([("helicone-user-id", "header-user"), ("session-id", "s-1")]);
         let said = Attribution::read(&head).or(&body);
         assert_eq!((text(said.user), text(said.session)), ("header-user".into(), "s-1".into()));

@@ -34,7 +34,8 @@ const EXPOSED: &str = "x-farebox-denied, x-farebox-budget, x-farebox-output-limi
 /// What callers show a key in.
 const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
 /// What the gateway reads itself.
-const CLAIMS: [&str; 4] = ["x-farebox-agent", "x-farebox-session", "x-farebox-workflow", "x-farebox-user"];
+const ATTRIBUTION: [&str; 4] =
+    ["x-farebox-agent", "x-farebox-session", "x-farebox-workflow", "x-farebox-user"];
 /// What no page can set.
 const OF_BROWSERS: [&str; 4] =
     ["accept-encoding", "content-length", "transfer-encoding", "x-forwarded-proto"];
@@ -110,7 +111,7 @@ impl Visitor {
 fn allowed_headers(config: &Config, api: Option<Api>, head: &RequestHead) -> String {
     let whole = |name: &&str| !name.ends_with('*') && !OF_BROWSERS.contains(name);
     let of_api = api.map(|api| api.table().request_headers.names).unwrap_or_default();
-    let mut names: Vec<&str> = CREDENTIALS.into_iter().chain(CLAIMS).collect();
+    let mut names: Vec<&str> = CREDENTIALS.into_iter().chain(ATTRIBUTION).collect();
     names.extend(EVERY_REQUEST.names.iter().chain(of_api).copied().filter(whole));
     names.extend(config.passed.headers.iter().filter(whole));
     let counted = config.budgets.iter().flat_map(|budget| &budget.per).filter_map(|per| match per {

@@ -96,7 +96,7 @@ pub fn identify(
 /// with a secret that is not its own, or no longer. Nobody has proved anything by it: it is for finding those who
 /// still use what was exchanged, and nothing is charged to it.
 #[must_use]
-pub fn claimed(config: &Config, head: &RequestHead, api: Option<Api>) -> Option<Rc<Key>> {
+pub fn claimed_key(config: &Config, head: &RequestHead, api: Option<Api>) -> Option<Rc<Key>> {
     let shown = shown(head, api).ok()?;
     let id = match (shown.as_deref(), named_by_filter(config, head).ok()?) {
         (Some(text), _) if text.starts_with(KEY_PREFIX.as_bytes()) => {
@@ -351,15 +351,15 @@ mod tests {
             json["identity"] = serde_json::json!({"header": "x-auth-client"});
             json["keys"][1]["enabled"] = false.into();
         });
-        let claimed = |name: &str, value: &str| {
+        let claimed_key = |name: &str, value: &str| {
             let head = RequestHead::from([(name, value)]);
-            super::claimed(&config, &head, None).map(|key| key.id.to_string())
+            super::claimed_key(&config, &head, None).map(|key| key.id.to_string())
         };
-        assert_eq!(claimed("x-api-key", "fb_off_secret-of-off").as_deref(), Some("off"));
-        assert_eq!(claimed("authorization", "Bearer fb_a_a-secret-of-last-year").as_deref(), Some("a"));
-        assert_eq!(claimed("x-auth-client", "off").as_deref(), Some("off"));
+        assert_eq!(claimed_key("x-api-key", "fb_off_secret-of-off").as_deref(), Some("off"));
+        assert_eq!(claimed_key("authorization", "Bearer fb_a_a-secret-of-last-year").as_deref(), Some("a"));
+        assert_eq!(claimed_key("x-auth-client", "off").as_deref(), Some("off"));
         for nobody in ["fb_nobody_x", "fb_a", "sk-a", "a", ""] {
-            assert_eq!(claimed("x-api-key", nobody), None, "{nobody}");
+            assert_eq!(claimed_key("x-api-key", nobody), None, "{nobody}");
         }
     }
 

@@ -24,7 +24,7 @@ use crate::base::text::{Label, percent_decode, push_json_string};
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::Scanner;
 use crate::pricing::ServiceTier;
-use crate::request::attribution::Named;
+use crate::request::attribution::BodyAttribution;
 use crate::request::signed_id;
 use again::Again;
 pub use documented::{documented_body, documented_head};
@@ -54,7 +54,7 @@ pub struct LlmRequest {
     /// How many answers are to be made.
     pub choices: u64,
     /// The end user as the caller names it in the body, and perhaps its session.
-    pub named: Named,
+    pub attribution: BodyAttribution,
     /// The tier of service that is asked for, in the provider's word.
     pub service_tier: Option<Label>,
     /// The speed that is asked for.
@@ -196,8 +196,9 @@ impl LlmRequest {
         let choices = members.answers(endpoint);
         // Where they stand: some are longer than what the scanner keeps.
         let users = [members.safety_identifier.take(), members.user.take(), members.user_id.take()];
-        let named = users.into_iter().flatten().filter_map(|at| body.get(at)).map(Named::by);
-        let named = named.reduce(Named::or).unwrap_or_default();
+        let attribution =
+            users.into_iter().flatten().filter_map(|at| body.get(at)).map(BodyAttribution::read);
+        let attribution = attribution.reduce(BodyAttribution::or).unwrap_or_default();
         let goes_on =
             matches!(endpoint, Endpoint::Responses | Endpoint::CompactResponse | Endpoint::CountInput);
         let bound_ids = if goes_on { signed_id::candidates(body) } else { Vec::new() };
@@ -221,7 +222,7 @@ impl LlmRequest {
             other_models: members.other_model,
             may_raise: members.may_raise,
             limited_otherwise: members.limited_otherwise,
-            named,
+            attribution,
             input_tokens: (body.len() as u64).div_ceil(BYTES_PER_TOKEN),
             model_at: members.model_at.map(ModelAt::Body),
             again: members.again.into_iter().map(|(at, name)| Again::new(at, &name)).collect(),
@@ -269,7 +270,7 @@ impl LlmRequest {
             other_models: false,
             may_raise: None,
             limited_otherwise: false,
-            named: Named::default(),
+            attribution: BodyAttribution::default(),
             input_tokens: 0,
             model_at: None,
             again: Vec::new(),

@@ -108,7 +108,7 @@ pub enum RouteError {
 pub fn route(
     config: &Config,
     key: &Key,
-    said: &Attribution,
+    attribution: &Attribution,
     head: &RequestHead,
     api: Api,
     request: &LlmRequest,
@@ -122,7 +122,7 @@ pub fn route(
     let rule = config.rules.iter().find(|rule| {
         // What leads chats elsewhere is not meant for pictures, unless it says so.
         (request.endpoint.makes_text() || rule.when.path.is_some() || rule.when.model.is_some())
-            && applies(rule, key, said, head, request, asked)
+            && applies(rule, key, attribution, head, request, asked)
             && (!rule.when.is_claim() || may_use(key, &rule.model))
     });
     let model = rule.map_or(asked, |rule| &*rule.model);
@@ -330,7 +330,7 @@ fn is_available(provider: &Provider) -> bool {
 fn applies(
     rule: &Rule,
     key: &Key,
-    said: &Attribution,
+    attribution: &Attribution,
     head: &RequestHead,
     request: &LlmRequest,
     model: &str,
@@ -340,7 +340,7 @@ fn applies(
         Some(pattern) => text.is_some_and(|text| pattern.matches(text)),
         None => true,
     };
-    fits(agent, said.agent.as_ref().map(|agent| agent.as_str()))
+    fits(agent, attribution.agent.as_ref().map(|agent| agent.as_str()))
         && fits(team, Some(&key.team))
         && fits(id, Some(&key.id))
         && fits(asked, Some(model))

@@ -123,7 +123,7 @@ struct State {
     live: Vec<Vec<Rc<Budget>>>,
     holds: HashMap<u64, (Hold, Vec<Rc<Account>>)>,
     unsettled: HashMap<u64, (Unsettled, Vec<Rc<Account>>)>,
-    claims: BudgetRegistry,
+    registry: BudgetRegistry,
 }
 
 /// Does what it is told until nobody tells it anything.
@@ -156,7 +156,7 @@ impl State {
             }
             Order::Admit(request) => {
                 let accounts = request.accounts(self.live.last().unwrap());
-                accounts.iter().for_each(|account| self.claims.used(account));
+                accounts.iter().for_each(|account| self.registry.used(account));
                 match admit(&ledger, &accounts, &request.wanted, now) {
                     Ok((hold, noticed)) => {
                         self.holds.insert(request.id, (hold, accounts));
@@ -170,20 +170,20 @@ impl State {
             }
             Order::Grow { id, expected } => {
                 let (hold, accounts) = self.holds.get_mut(&id).unwrap();
-                accounts.iter().for_each(|account| self.claims.used(account));
+                accounts.iter().for_each(|account| self.registry.used(account));
                 let _ = hold.grow(&ledger, expected, now);
                 Outcome::Done
             }
             Order::Settle { id, charge } => {
                 let (hold, accounts) = self.holds.remove(&id).unwrap();
-                accounts.iter().for_each(|account| self.claims.used(account));
+                accounts.iter().for_each(|account| self.registry.used(account));
                 let Err(unsettled) = hold.settle(&ledger, charge, now) else { return Outcome::Done };
                 self.unsettled.insert(id, (unsettled, accounts));
                 Outcome::Failed
             }
             Order::Retry { id } => {
                 let (unsettled, accounts) = self.unsettled.get_mut(&id).unwrap();
-                accounts.iter().for_each(|account| self.claims.used(account));
+                accounts.iter().for_each(|account| self.registry.used(account));
                 if !unsettled.retry(&ledger, now) {
                     return Outcome::Failed;
                 }
@@ -200,6 +200,6 @@ impl State {
 
     fn tick(&mut self, ledger: &Ledger<'_, Remote>, now: Millis) -> Outcome {
         let live: Vec<Rc<Budget>> = self.live.iter().flatten().cloned().collect();
-        if self.claims.tick(ledger, &live, now).is_ok() { Outcome::Done } else { Outcome::Failed }
+        if self.registry.tick(ledger, &live, now).is_ok() { Outcome::Done } else { Outcome::Failed }
     }
 }

@@ -157,7 +157,7 @@ impl Retry {
     }
 
     fn served(&self) -> Option<Served> {
-        let path = self.failover_plan.target.split('?').next().unwrap_or_default();
+        let path = self.failover_plan.path.split('?').next().unwrap_or_default();
         resource::served(&self.config, path.as_bytes())
     }
 
@@ -165,7 +165,7 @@ impl Retry {
     pub(crate) fn address(&mut self, size: usize) -> Result<(), HostError> {
         let body = host::buffer(Buffer::RequestBody, 0, size)?;
         let head = host::headers(Map::Request)?;
-        let path = self.failover_plan.target.as_bytes();
+        let path = self.failover_plan.path.as_bytes();
         let served = self.served().ok_or(HostError::NOT_FOUND)?;
         let content_type = head.first("content-type").unwrap_or_default();
         let request =
@@ -293,7 +293,7 @@ impl Retry {
     /// Says whether there is one.
     fn failed(&self, failure: Failure, vm: &Vm) -> Result<bool, HostError> {
         let now = host::now();
-        self.rest(failure, now, vm);
+        self.cool_down(failure, now, vm);
         vm.metrics.attempt(&self.destination.provider.name, failure.reason());
         let attempt_log = self.attempt_log.failed(failure, self.status, now.since(self.began));
         host::set_property(forward::TRAIL, attempt_log.as_bytes())?;

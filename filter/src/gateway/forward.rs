@@ -80,7 +80,7 @@ impl Departure<'_> {
             let model = (&*target.model, served.endpoint.name());
             key_pool
                 .choose(&target.provider, model, 0, self.draw, self.now)
-                .unwrap_or_else(|| key_pool.first_awake(&target.provider, &target.model))
+                .unwrap_or_else(|| key_pool.first_out_of_cooldown(&target.provider, &target.model))
         } else {
             0
         };
@@ -91,7 +91,7 @@ impl Departure<'_> {
         // What is compressed cannot be metered.
         host::set_header(Map::Request, "accept-encoding", b"identity")?;
         let path = self.path(&shown);
-        address(target, key, served, request, head.target(), &path)?;
+        address(target, key, served, request, head.path_and_query(), &path)?;
         let mut edits = Vec::new();
         edits.extend(request.name_model(&target.model));
         if self.asks_for_usage {
@@ -134,8 +134,8 @@ impl Departure<'_> {
     /// The path with what of its query goes on. `shown`: the caller's credential.
     fn path(&self, shown: &[u8]) -> Cow<'_, [u8]> {
         let Self { config, head, served, .. } = self;
-        if head.target().len() == head.path().len() {
-            return Cow::Borrowed(head.target());
+        if head.path_and_query().len() == head.path().len() {
+            return Cow::Borrowed(head.path_and_query());
         }
         let query = api::kept_query(served.api, &config.passed.query, head.query(), shown);
         if query.is_empty() {

@@ -29,7 +29,7 @@ use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Api, Dialect, Served};
 use farebox_core::failover::key_pool::KeyPool;
 use farebox_core::request::cors::Visitor;
-use farebox_core::request::identity::{claimed, identify};
+use farebox_core::request::identity::{claimed_key, identify};
 use farebox_core::request::llm_request::{LlmRequest, LlmRequestError};
 use farebox_core::request::resource::{Resource, UnknownPath, dialect_of};
 use farebox_core::request::usage_option::may_ask;
@@ -66,11 +66,11 @@ impl Gateway {
     }
 
     /// Request headers: who calls, and what for.
-    fn arrive(&mut self, bodiless: bool) -> Result<Next, Denial> {
+    fn read_head(&mut self, bodiless: bool) -> Result<Next, Denial> {
         let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
         let now = self.context.arrived;
-        self.context.arrive(&head);
+        self.context.read(&head);
         self.visitor = config.cors.as_ref().and_then(|cors| cors.visitor(&head));
         if let Some(reply) = self.visitor.as_ref().and_then(|visitor| visitor.preflight(&config, &head)) {
             return Ok(Next::Page(reply));
@@ -88,7 +88,7 @@ impl Gateway {
             _ => (dialect_of(&config, &head) == Dialect::Gemini).then_some(Api::Gemini),
         };
         let key = identify(&config, &head, api, now)
-            .inspect_err(|_| self.context.claimed = claimed(&config, &head, api))?;
+            .inspect_err(|_| self.context.claimed_key = claimed_key(&config, &head, api))?;
         self.context.key = Some(Rc::clone(&key));
         let resource = resource?;
         if let Some(page) = self.page_at(&resource, &config, &key, &head, now)? {
@@ -111,7 +111,7 @@ impl Gateway {
             }
             if let Some(mode) = &config.headers_only {
                 let request = LlmRequest::unread(served, &head, mode.model_header.as_deref())?;
-                let admitted = self.send(Rc::clone(&config), &key, served, &head, &request, &[])?;
+                let admitted = self.admit(Rc::clone(&config), &key, served, &head, &request, &[])?;
                 return Ok(Next::Send(admitted));
             }
         }
@@ -120,7 +120,7 @@ impl Gateway {
             return Err(Denial::UnknownEndpoint(UnknownPath::Unknown));
         }
         let mut upload = Upload::new(&self.vm, &config, &key, free);
-        upload.announced(self.context.length, &self.context.said, &head, now)?;
+        upload.announced(self.context.length, &self.context.attribution, &head, now)?;
         let dialect = served.as_ref().map_or(Dialect::Ollama, |served| served.endpoint.dialect());
         let waiting = self.vm.wait(self.context_id, &config, dialect, &self.context.request_id, true, now);
         Ok(Next::Wait(Reading { config, key, served, head, waiting, upload }))
@@ -138,11 +138,11 @@ impl Gateway {
         }
         let content_type = head.first("content-type").unwrap_or_default();
         let request = LlmRequest::read(served, head.path(), content_type, &body)?;
-        self.send(config, &key, served, &head, &request, &body)
+        self.admit(config, &key, served, &head, &request, &body)
     }
 
     /// What is asked is known: where it goes, whether there is money for it. Without its body if that is not read.
-    fn send(
+    fn admit(
         &mut self,
         config: Rc<Config>,
         key: &Key,
@@ -152,7 +152,7 @@ impl Gateway {
         body: &[u8],
     ) -> Result<Box<Admitted>, Denial> {
         let endpoint = served.endpoint;
-        self.context.said = core::mem::take(&mut self.context.said).or(&request.named);
+        self.context.attribution = core::mem::take(&mut self.context.attribution).or(&request.attribution);
         self.context.model.clone_from(&request.model);
         self.context.stream = request.stream;
         let (ledger, now) = (self.vm.ledger(&config), host::now());
@@ -161,25 +161,25 @@ impl Gateway {
         let order = AdmissionRequest {
             config: &config,
             key,
-            said: &self.context.said,
+            attribution: &self.context.attribution,
             head,
             api: served.api,
             request,
             body,
             draw,
-            rests: &|target| {
+            in_cooldown: &|target| {
                 key_pool.choose(&target.provider, (&target.model, endpoint.name()), 0, draw, now).is_none()
             },
             recent: &self.vm.recent.borrow(),
             arrived: self.context.arrived,
             now,
         };
-        self.vm.claim(&config, now);
+        self.vm.register(&config, now);
         let admission = order.admit(&ledger)?;
         self.vm.uses(admission.hold.accounts());
         let hides_usage = request.stream
             && !request.wants_usage
-            && may_ask(&admission.target.provider, served, head.target(), body);
+            && may_ask(&admission.target.provider, served, head.path_and_query(), body);
         let departure = Departure {
             config: &config,
             vm: &self.vm,
@@ -266,7 +266,7 @@ impl Context for Gateway {}
 impl HttpContext for Gateway {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.context.arrived = host::now();
-        match self.arrive(end_of_stream) {
+        match self.read_head(end_of_stream) {
             Ok(Next::Wait(reading)) => {
                 self.state = State::Reading(reading);
                 Action::Pause
@@ -301,7 +301,7 @@ impl HttpContext for Gateway {
         if end_of_stream {
             return self.body_complete(size);
         }
-        match reading.upload.grow(size as u64, &self.context.said, &reading.head) {
+        match reading.upload.grow(size as u64, &self.context.attribution, &reading.head) {
             Ok(()) => Action::Pause,
             Err(denial) => self.deny(denial),
         }

@@ -24,8 +24,8 @@ pub(crate) struct RequestContext {
     pub(crate) path: Option<Label>,
     pub(crate) key: Option<Rc<Key>>,
     /// The key that was named by who is not let in.
-    pub(crate) claimed: Option<Rc<Key>>,
-    pub(crate) said: Attribution,
+    pub(crate) claimed_key: Option<Rc<Key>>,
+    pub(crate) attribution: Attribution,
     /// Who asks, as far as refusals differ.
     pub(crate) client: Client,
     /// Bytes that its body will have, if it says so.
@@ -38,11 +38,11 @@ pub(crate) struct RequestContext {
 
 impl RequestContext {
     /// Takes what the headers say, whoever sent them.
-    pub(crate) fn arrive(&mut self, head: &RequestHead) {
+    pub(crate) fn read(&mut self, head: &RequestHead) {
         self.request_id = request_id(head);
         self.method = method(head);
         self.path = Label::bounded(head.path(), PATH_BYTES);
-        self.said = Attribution::read(head);
+        self.attribution = Attribution::read(head);
         self.client = Client::of(head);
         self.length = head.first("content-length").and_then(json::count);
     }

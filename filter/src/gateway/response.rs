@@ -16,7 +16,7 @@ use farebox_core::budget::admit::{Admission, Rehearsal};
 use farebox_core::budget::estimate::{Estimate, growth};
 use farebox_core::budget::hold::{Hold, Noticed};
 use farebox_core::config::{Account, Config, Key};
-use farebox_core::denial::{Denial, Lack};
+use farebox_core::denial::{BudgetReason, Denial};
 use farebox_core::dialect::framing::Framing;
 use farebox_core::dialect::{Api, Endpoint};
 use farebox_core::failover::failed_usage::FailedUsage;
@@ -333,7 +333,7 @@ impl Admitted {
     /// Ends the answer if an event ends in this piece.
     fn cut(&mut self, by: Rc<Account>, piece: &[u8], passed: Passed, request_id: &str) -> Passed {
         let now = host::now();
-        let denial = Denial::budget(&self.config, Rc::clone(&by), Lack::Room, None, now);
+        let denial = Denial::budget(&self.config, Rc::clone(&by), BudgetReason::Spent, None, now);
         let Some(event) = last_event(self.endpoint, self.meter.framing(), &denial.message(), request_id)
         else {
             // It has no way to say why, so it comes to its end.

@@ -44,13 +44,13 @@ impl Upload {
     pub(crate) fn announced(
         &mut self,
         length: Option<u64>,
-        said: &Attribution,
+        attribution: &Attribution,
         head: &RequestHead,
         now: Millis,
     ) -> Result<(), Denial> {
         // What a short one says counts for nothing before it comes: most come at once.
         match length.filter(|&length| is_long(length)) {
-            Some(length) => self.take(length, said, head, || now),
+            Some(length) => self.take(length, attribution, head, || now),
             None => Ok(()),
         }
     }
@@ -59,21 +59,26 @@ impl Upload {
     ///
     /// # Errors
     /// [`Denial`] if it must not go on.
-    pub(crate) fn grow(&mut self, bytes: u64, said: &Attribution, head: &RequestHead) -> Result<(), Denial> {
-        self.take(bytes, said, head, host::now)
+    pub(crate) fn grow(
+        &mut self,
+        bytes: u64,
+        attribution: &Attribution,
+        head: &RequestHead,
+    ) -> Result<(), Denial> {
+        self.take(bytes, attribution, head, host::now)
     }
 
     fn take(
         &mut self,
         bytes: u64,
-        said: &Attribution,
+        attribution: &Attribution,
         head: &RequestHead,
         now: impl FnOnce() -> Millis,
     ) -> Result<(), Denial> {
         if self.lane.is_none() && !self.free && is_long(bytes) {
             let now = now();
-            self.vm.claim(&self.config, now);
-            let lane = enter(&self.vm.ledger(&self.config), &self.config, &self.key, said, head, now)?;
+            self.vm.register(&self.config, now);
+            let lane = enter(&self.vm.ledger(&self.config), &self.config, &self.key, attribution, head, now)?;
             self.vm.uses(lane.accounts());
             self.lane = Some(lane);
         }

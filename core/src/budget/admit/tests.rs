@@ -66,13 +66,13 @@ impl Gateway {
         let order = AdmissionRequest {
             config: &self.config,
             key: &self.config.keys[key],
-            said: &Attribution::read(&head),
+            attribution: &Attribution::read(&head),
             head: &head,
             api: served.api,
             request: &request,
             body: body.as_bytes(),
             draw: self.draw,
-            rests: &|_| false,
+            in_cooldown: &|_| false,
             recent: &self.recent,
             arrived: self.now,
             now: self.now,
@@ -104,9 +104,9 @@ impl Gateway {
 }
 
 /// The budget that refused and what it lacked.
-fn refused(result: Result<Admission, Denial>) -> (String, Lack) {
+fn refused(result: Result<Admission, Denial>) -> (String, BudgetReason) {
     match result {
-        Err(Denial::Budget { account, lack, .. }) => (account.budget.name.to_string(), lack),
+        Err(Denial::Budget { account, reason, .. }) => (account.budget.name.to_string(), reason),
         other => panic!("{other:?}"),
     }
 }
@@ -119,7 +119,7 @@ fn of_several_full_budgets_the_one_that_stays_full_for_the_longest_is_named() {
         {"name": "day", "window": "day", "limit_requests": 1},
     ]));
     let first = gateway.chat(10).unwrap();
-    assert_eq!(refused(gateway.chat(10)), ("month".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(10)), ("month".into(), BudgetReason::Spent));
     assert_eq!(gateway.output("day").0, 10, "the refused request holds nothing");
     gateway.settle(first, 10);
     assert_eq!(gateway.output("day"), (0, 10));
@@ -128,9 +128,9 @@ fn of_several_full_budgets_the_one_that_stays_full_for_the_longest_is_named() {
 #[test]
 fn a_request_that_never_fits_is_told_so() {
     let gateway = Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": "0.01"}]));
-    assert_eq!(refused(gateway.chat(1_001)), ("day".into(), Lack::Size));
+    assert_eq!(refused(gateway.chat(1_001)), ("day".into(), BudgetReason::Size));
     assert!(gateway.chat(1_000).is_ok());
-    assert_eq!(refused(gateway.chat(1)), ("day".into(), Lack::Held));
+    assert_eq!(refused(gateway.chat(1)), ("day".into(), BudgetReason::Held));
     let blocked = Gateway::new(json!([{"name": "day", "window": "day", "limit_requests": 0}]));
     let denial = blocked.chat(1).unwrap_err();
     assert_eq!(
@@ -178,7 +178,7 @@ fn a_loop_of_the_same_request_is_stopped_and_other_requests_of_the_session_are_n
         let admission = gateway.ask("a", &headers, &body("again")).unwrap();
         gateway.settle(admission, 5);
     }
-    assert_eq!(refused(gateway.ask("a", &headers, &body("again"))), ("loop".into(), Lack::Room));
+    assert_eq!(refused(gateway.ask("a", &headers, &body("again"))), ("loop".into(), BudgetReason::Spent));
     assert!(gateway.ask("a", &headers, &body("something else")).is_ok());
     assert!(gateway.ask("a", &[("x-farebox-session", "s-2")], &body("again")).is_ok());
 }
@@ -190,11 +190,11 @@ fn models_and_teams_together_have_counters_of_their_own_with_limits_of_their_own
             "overrides": {"red/small": {"limit_requests": 1}, "*/gpt-*": {"limit_requests": 0}}},
     ]));
     assert!(gateway.chat(10).is_ok());
-    assert_eq!(refused(gateway.chat(10)), ("mix".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(10)), ("mix".into(), BudgetReason::Spent));
     let other = |key: &str, model: &str| gateway.ask(key, &[], &json!({"model": model}));
     assert!(other("b", "small").is_ok());
     assert!(other("a", "cheap").is_ok());
-    assert_eq!(refused(other("b", "gpt-5")), ("mix".into(), Lack::Size));
+    assert_eq!(refused(other("b", "gpt-5")), ("mix".into(), BudgetReason::Size));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_budget_that_only_checks_lets_a_request_through_as_long_as_something_is_left
     assert_eq!(gateway.output("soft"), (0, 0));
     gateway.settle(first, 900);
     gateway.settle(second, 900);
-    assert_eq!(refused(gateway.chat(1)), ("soft".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(1)), ("soft".into(), BudgetReason::Spent));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_strict_budget_allows_a_request_what_it_can_pay_for() {
     let second = gateway.chat(5_000).unwrap();
     assert_eq!(second.output_limit, Some(600));
     assert_eq!(gateway.output("cent").0, 1_000);
-    assert_eq!(refused(gateway.chat(5_000)), ("cent".into(), Lack::Held));
+    assert_eq!(refused(gateway.chat(5_000)), ("cent".into(), BudgetReason::Held));
     gateway.settle(second, 600);
     gateway.settle(first, 0);
     let third = gateway.ask("a", &[], &json!({"model": "small"})).unwrap();
@@ -273,7 +273,7 @@ fn a_strict_budget_cuts_no_request_down_to_a_few_words() {
         json["budgets"] = json!([{"name": "cent", "window": "day", "limit_usd": "0.01", "mode": "strict"}]);
     });
     let _first = gateway.chat(850).unwrap();
-    assert_eq!(refused(gateway.chat(500)), ("cent".into(), Lack::Held));
+    assert_eq!(refused(gateway.chat(500)), ("cent".into(), BudgetReason::Held));
     assert_eq!(gateway.chat(150).unwrap().output_limit, None, "who wants no more than that gets it");
 }
 
@@ -358,7 +358,7 @@ fn a_hold_grows_with_the_answer_and_others_find_the_room_gone() {
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(50), NOW), Ok(()));
     assert_eq!(gateway.output("day").0, 100, "a hold does not shrink");
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(950), NOW), Ok(()));
-    assert_eq!(refused(gateway.chat(100)), ("day".into(), Lack::Held));
+    assert_eq!(refused(gateway.chat(100)), ("day".into(), BudgetReason::Held));
     assert_eq!(running.hold.grow(&gateway.ledger(), seen(1_400), NOW), Ok(()), "who runs may finish");
     assert_eq!(gateway.output("day").0, 1_400);
     let used_up = running.hold.grow(&gateway.ledger(), seen(1_600), NOW).unwrap_err();

@@ -10,7 +10,7 @@ mod account;
 mod amounts;
 mod shared;
 mod budget;
-mod claimed;
+mod registrations;
 mod registry;
 mod counter;
 mod downgrade;

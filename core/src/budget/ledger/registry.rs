@@ -1,18 +1,18 @@
 //! Decides when the counters of a budget that no configuration has any more are given up.
 //!
 //! A store has no delete and no listing, and no VM knows what the configurations of the others say: while a push is
-//! under way some have the old one, and a draining listener keeps it for longer. So every VM claims the budgets of its
+//! under way some have the old one, and a draining listener keeps it for longer. So every VM registers the budgets of its
 //! own configurations, in a list that all share, and remembers which records it used. What no configuration has
 //! had for an hour it empties, at the latest three quarters of an hour after that. A budget that was removed by
 //! mistake can be brought back until then.
 //!
 //! ```text
-//! ## claim  => before a configuration is first used, then every ten minutes; written only if it is not fresh
-//! ## free   => read the record ▸ read the list again ▸ still unclaimed? ▸ empty the record if it is unchanged
+//! ## register  => before a configuration is first used, then every ten minutes; written only if it is not fresh
+//! ## free   => read the record ▸ read the list again ▸ still in no list? ▸ empty the record if it is unchanged
 //! ```
 //!
-//! The order is what makes this safe. Who uses a budget has claimed it before. If it did so before the list was
-//! read again, its claim is seen there; if after that, then so was its first use, which changes the record.
+//! The order is what makes this safe. Who uses a budget has registered it before. If it did so before the list was
+//! read again, its registration is seen there; if after that, then so was its first use, which changes the record.
 //!
 //! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM
 //! used that has ended are not found again; they go with the process.
@@ -21,14 +21,14 @@ use core::fmt;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::claimed::{LASTS_S, RECORD, Registered};
 use super::record::Content;
+use super::registrations::{LASTS_S, RECORD, Registrations};
 use super::{Account, Budget, Ledger, Put, Store, StoreError};
 use crate::base::window::Millis;
 
-/// Seconds between claims, and how old a claim may be to be left as it is.
+/// Seconds between registrations, and how old a registration may be to be left as it is.
 const PERIOD_S: u64 = 600;
-/// After a silence of so many seconds the clock may have jumped, and others must be given time to claim.
+/// After a silence of so many seconds the clock may have jumped, and others must be given time to register.
 const SILENCE_S: u64 = 2 * PERIOD_S;
 /// Compare-and-set attempts on the list.
 const TRIES: usize = 16;
@@ -39,18 +39,18 @@ const BUDGETS: usize = 256;
 /// Records that are remembered. Those beyond stay until the process ends.
 const RECORDS: usize = 65_536;
 
-/// What one VM knows of budgets: which it claimed, and which records it used.
+/// What one VM knows of budgets: which it registered, and which records it used.
 #[derive(Debug, Default)]
 pub struct BudgetRegistry {
     used: Vec<Used>,
     /// How many records are remembered by their keys.
     keys: usize,
-    /// What was claimed last.
-    claimed: Vec<Rc<Budget>>,
+    /// What was registered last.
+    registered: Vec<Rc<Budget>>,
     /// When it was, and when somebody last asked, in seconds.
-    claimed_s: Option<u64>,
+    registered_s: Option<u64>,
     asked_s: Option<u64>,
-    /// Records that are to be looked at before the next claim.
+    /// Records that are to be looked at before the next registration.
     queue: Vec<(Rc<Budget>, Box<str>)>,
 }
 
@@ -79,12 +79,12 @@ impl BudgetRegistry {
         }
     }
 
-    /// Claims the budgets of all `live` configurations of this VM, if that is due, and empties records that this VM
-    /// used and nobody claims. Says how many. To be called before a configuration is first used, and
+    /// Registers the budgets of all `live` configurations of this VM, if that is due, and empties records that this VM
+    /// used and nobody registers. Says how many. To be called before a configuration is first used, and
     /// at least every ten minutes; it does nothing if nothing is due. Makes at most about 1,000 store calls.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing that is claimed was emptied. The next call claims again what could not be claimed;
+    /// [`StoreError`]; nothing that is registered was emptied. The next call registers again what could not be registered;
     /// records that could not be emptied are looked at again ten minutes later.
     pub fn tick<S: Store>(
         &mut self,
@@ -95,17 +95,18 @@ impl BudgetRegistry {
         let now_s = now.0 / 1_000;
         let silence_s = self.asked_s.replace(now_s).map_or(0, |asked_s| now_s.saturating_sub(asked_s));
         let is_live = |budget: &Budget| live.iter().any(|live| same(live, budget));
-        let claims_all = live.iter().all(|budget| self.claimed.iter().any(|claimed| same(claimed, budget)));
-        let due = self.claimed_s.is_none_or(|claimed_s| claimed_s.abs_diff(now_s) >= PERIOD_S);
-        if due || !claims_all {
-            let claimed = claim(ledger.records().store(), live, now_s)?;
-            self.claimed = live.to_vec();
+        let has_all =
+            live.iter().all(|budget| self.registered.iter().any(|registered| same(registered, budget)));
+        let due = self.registered_s.is_none_or(|registered_s| registered_s.abs_diff(now_s) >= PERIOD_S);
+        if due || !has_all {
+            let registered = register(ledger.records().store(), live, now_s)?;
+            self.registered = live.to_vec();
             if due {
-                self.claimed_s = Some(now_s);
+                self.registered_s = Some(now_s);
                 self.queue.clear();
                 if silence_s < SILENCE_S {
                     self.used.iter().for_each(|used| {
-                        if !is_live(&used.budget) && !claimed.counts(&used.budget, now_s) {
+                        if !is_live(&used.budget) && !registered.counts(&used.budget, now_s) {
                             used.list(&mut self.queue);
                         }
                     });
@@ -133,10 +134,10 @@ impl BudgetRegistry {
             return Ok(0);
         }
         let stored = ledger.records().store().get(RECORD)?;
-        let claimed = Registered::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
+        let registered = Registrations::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
         let mut freed = 0;
         for (budget, record, version) in found {
-            if !claimed.counts(&budget, now.0 / 1_000)
+            if !registered.counts(&budget, now.0 / 1_000)
                 && ledger.records().forget(&record, version)? == Put::Stored
             {
                 self.drop_record(&budget, &record);
@@ -156,28 +157,29 @@ impl BudgetRegistry {
     }
 }
 
-/// Claims the budgets in `live` of which the claim is not fresh. Returns what is claimed then.
-fn claim<S: Store>(store: &S, live: &[Rc<Budget>], now_s: u64) -> Result<Registered, StoreError> {
+/// Registers the budgets in `live` of which the registration is not fresh. Returns what is registered then.
+fn register<S: Store>(store: &S, live: &[Rc<Budget>], now_s: u64) -> Result<Registrations, StoreError> {
     for _ in 0..TRIES {
         let stored = store.get(RECORD)?;
-        let mut claimed = Registered::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
+        let mut registered = Registrations::read(stored.as_ref().map_or(&[], |(value, _)| value))?;
         let fresh = |budget: &Rc<Budget>| {
-            claimed.last_s(budget).is_some_and(|last_s| last_s.abs_diff(now_s) < PERIOD_S)
+            registered.last_s(budget).is_some_and(|last_s| last_s.abs_diff(now_s) < PERIOD_S)
         };
         let missing: Vec<&Rc<Budget>> = live.iter().filter(|budget| !fresh(budget)).collect();
         if missing.is_empty() {
-            return Ok(claimed);
+            return Ok(registered);
         }
-        claimed.prune(now_s);
-        missing.into_iter().for_each(|budget| claimed.claim(budget, now_s));
-        if store.put(RECORD, &claimed.write(), stored.map(|(_, version)| version))? == Put::Stored {
-            return Ok(claimed);
+        registered.prune(now_s);
+        missing.into_iter().for_each(|budget| registered.register(budget, now_s));
+        if store.put(RECORD, &registered.write(), stored.map(|(_, version)| version))? == Put::Stored {
+            return Ok(registered);
         }
     }
     Err(StoreError::Contended)
 }
 
-const _: () = assert!(LASTS_S > 2 * PERIOD_S + SILENCE_S, "whoever claims in time is never taken for gone");
+const _: () =
+    assert!(LASTS_S > 2 * PERIOD_S + SILENCE_S, "whoever registers in time is never taken for gone");
 
 impl Used {
     fn new(budget: &Rc<Budget>) -> Self {

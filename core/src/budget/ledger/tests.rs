@@ -10,7 +10,7 @@ use super::*;
 use crate::base::money::PicoUsd;
 use crate::base::window::{Calendar, Millis, Window};
 
-mod claims;
+mod registry;
 mod lease;
 mod lease_in_change;
 mod rules;

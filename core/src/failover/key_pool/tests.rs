@@ -98,7 +98,7 @@ fn where_all_keys_rest_the_one_that_is_back_first_is_found() {
     key_pool.pause(pool, Cooldown::KeyFor(1, "m"), NOW.plus(5_000), NOW).unwrap();
     key_pool.pause(pool, Cooldown::Key(2), NOW.plus(6_000), NOW).unwrap();
     assert_eq!(key_pool.choose(pool, PLACE, 0, 0, NOW), None);
-    assert_eq!(key_pool.first_awake(pool, "m"), 1);
+    assert_eq!(key_pool.first_out_of_cooldown(pool, "m"), 1);
 }
 
 #[test]
@@ -204,10 +204,10 @@ proptest! {
                 *until = ms.max(*until);
             }
         }
-        let awake = |key: usize| until[key] <= later;
+        let usable = |key: usize| until[key] <= later;
         let chosen = key_pool.choose(pool, PLACE, 0, draw, NOW.plus(later));
-        prop_assert_eq!(chosen.is_some(), (0..weights.len()).any(awake));
-        prop_assert!(chosen.is_none_or(awake));
+        prop_assert_eq!(chosen.is_some(), (0..weights.len()).any(usable));
+        prop_assert!(chosen.is_none_or(usable));
     }
 
     #[test]

@@ -31,12 +31,12 @@ fn config(attempts: u32) -> Config {
 }
 
 /// Stops by their providers; those behind a `+` are for long prompts.
-fn chain(config: &Config, stops: &[&str], draw: u64) -> FailoverPlan {
+fn plan_of(config: &Config, targets: &[&str], draw: u64) -> FailoverPlan {
     let destination = |name: &&str| Destination {
         provider: std::rc::Rc::clone(&config.providers[name.trim_start_matches('+')]),
         model: format!("m-{name}"),
     };
-    let (long, targets): (Vec<&str>, Vec<&str>) = stops.iter().partition(|name| name.starts_with('+'));
+    let (long, targets): (Vec<&str>, Vec<&str>) = targets.iter().partition(|name| name.starts_with('+'));
     let targets: Vec<Destination> = targets.iter().map(destination).collect();
     let plan = Plan {
         label: "m".into(),
@@ -52,7 +52,7 @@ fn visited(config: &Config, failover_plan: &FailoverPlan, failures: &[Failure]) 
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
     let mut attempt = Attempt::first(0);
-    let name = |attempt: Attempt| failover_plan.stops[attempt.stop].provider.clone();
+    let name = |attempt: Attempt| failover_plan.targets[attempt.target].provider.clone();
     let mut visited = vec![name(attempt)];
     for failure in failures {
         let Some(next) = failover_plan.next(config, &key_pool, CHAT, attempt, *failure, NOW) else { break };
@@ -69,7 +69,7 @@ const PLACE: (&str, &str) = ("m-pool", CHAT);
 #[test]
 fn targets_are_tried_in_their_order_and_each_once() {
     let config = config(5);
-    let failover_plan = chain(&config, &["a", "b", "c"], 0);
+    let failover_plan = plan_of(&config, &["a", "b", "c"], 0);
     for failure in [
         Failure::NoAnswer,
         DOWN,
@@ -85,14 +85,14 @@ fn targets_are_tried_in_their_order_and_each_once() {
 #[test]
 fn no_request_is_sent_more_often_than_the_configuration_says() {
     let config = config(2);
-    let failover_plan = chain(&config, &["a", "b", "c"], 0);
+    let failover_plan = plan_of(&config, &["a", "b", "c"], 0);
     assert_eq!(failover_plan.attempts, 2);
     assert_eq!(visited(&config, &failover_plan, &[DOWN; 5]), ["a", "b"]);
 }
 
 #[test]
 fn attempts_are_no_more_than_there_are_targets_and_keys() {
-    for (stops, attempts) in [
+    for (targets, attempts) in [
         (vec!["a"], 1),
         (vec!["a", "+b"], 2),
         (vec!["pool"], 3),
@@ -101,7 +101,7 @@ fn attempts_are_no_more_than_there_are_targets_and_keys() {
         (vec!["hosts"], 3),
         (vec!["hosts", "+a"], 4),
     ] {
-        assert_eq!(chain(&config(5), &stops, 0).attempts, attempts, "{stops:?}");
+        assert_eq!(plan_of(&config(5), &targets, 0).attempts, attempts, "{targets:?}");
     }
 }
 
@@ -122,13 +122,13 @@ fn what_one_host_fails_at_another_one_of_its_provider_does_and_the_last_attempt_
         (2, vec!["hosts", "a"]),
     ] {
         let config = config(attempts);
-        let failover_plan = chain(&config, &["hosts", "a", "b"], 0);
+        let failover_plan = plan_of(&config, &["hosts", "a", "b"], 0);
         for failure in at_hosts {
             assert_eq!(visited(&config, &failover_plan, &[failure; 5]), expected, "{failure:?}");
         }
     }
     let config = config(5);
-    let alone = chain(&config, &["hosts", "+a"], 0);
+    let alone = plan_of(&config, &["hosts", "+a"], 0);
     assert_eq!(visited(&config, &alone, &[DOWN; 5]), ["hosts", "hosts", "hosts"]);
     assert_eq!(visited(&config, &alone, &[DOWN, Failure::ContextLength]), ["hosts", "hosts", "a"]);
     for failure in [Failure::Key, Failure::Access(403), Failure::Account, Failure::ContextLength] {
@@ -142,7 +142,7 @@ fn what_one_host_fails_at_another_one_of_its_provider_does_and_the_last_attempt_
 #[test]
 fn a_target_for_long_prompts_is_tried_after_one_that_was_too_long_and_after_nothing_else() {
     let config = config(5);
-    let failover_plan = chain(&config, &["a", "+b", "c", "+pool"], 0);
+    let failover_plan = plan_of(&config, &["a", "+b", "c", "+pool"], 0);
     let too_long = Failure::ContextLength;
     assert_eq!(visited(&config, &failover_plan, &[DOWN; 5]), ["a", "c"]);
     assert_eq!(visited(&config, &failover_plan, &[too_long; 5]), ["a", "b", "pool"]);
@@ -152,7 +152,7 @@ fn a_target_for_long_prompts_is_tried_after_one_that_was_too_long_and_after_noth
 #[test]
 fn after_a_key_that_is_refused_another_one_of_its_provider_is_tried_and_then_the_next_target() {
     let config = config(5);
-    let failover_plan = chain(&config, &["pool", "a"], 7);
+    let failover_plan = plan_of(&config, &["pool", "a"], 7);
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
     let pool = &config.providers["pool"];
@@ -161,51 +161,54 @@ fn after_a_key_that_is_refused_another_one_of_its_provider_is_tried_and_then_the
     for failure in [Failure::Key, Failure::RateLimited(Some(500))] {
         key_pool.pause(pool, Cooldown::Key(attempt.key), NOW.plus(1_000), NOW).unwrap();
         attempt = failover_plan.next(&config, &key_pool, CHAT, attempt, failure, NOW).unwrap();
-        assert_eq!(attempt.stop, 0);
+        assert_eq!(attempt.target, 0);
         keys.push(attempt.key);
     }
     keys.sort_unstable();
     assert_eq!(keys, [0, 1, 2]);
     key_pool.pause(pool, Cooldown::Key(attempt.key), NOW.plus(1_000), NOW).unwrap();
     let next = failover_plan.next(&config, &key_pool, CHAT, attempt, Failure::Account, NOW).unwrap();
-    assert_eq!(next, Attempt { stop: 1, number: 3, ..Attempt::first(0) });
+    assert_eq!(next, Attempt { target: 1, number: 3, ..Attempt::first(0) });
 }
 
 #[test]
 fn a_provider_that_is_down_is_not_asked_again_with_another_key() {
     let config = config(5);
-    assert_eq!(visited(&config, &chain(&config, &["pool", "a"], 3), &[DOWN; 5]), ["pool", "a"]);
+    assert_eq!(visited(&config, &plan_of(&config, &["pool", "a"], 3), &[DOWN; 5]), ["pool", "a"]);
 }
 
 #[test]
 fn a_target_of_which_all_keys_rest_is_passed_over() {
     let config = config(5);
-    let failover_plan = chain(&config, &["a", "pool", "b"], 0);
+    let failover_plan = plan_of(&config, &["a", "pool", "b"], 0);
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
     for key in 0..3 {
         key_pool.pause(&config.providers["pool"], Cooldown::Key(key), NOW.plus(60_000), NOW).unwrap();
     }
     let first = Attempt::first(0);
-    assert_eq!(failover_plan.next(&config, &key_pool, CHAT, first, DOWN, NOW).unwrap().stop, 2);
-    assert_eq!(failover_plan.next(&config, &key_pool, CHAT, first, DOWN, NOW.plus(60_000)).unwrap().stop, 1);
+    assert_eq!(failover_plan.next(&config, &key_pool, CHAT, first, DOWN, NOW).unwrap().target, 2);
+    assert_eq!(
+        failover_plan.next(&config, &key_pool, CHAT, first, DOWN, NOW.plus(60_000)).unwrap().target,
+        1
+    );
 }
 
 #[test]
 fn a_provider_that_is_configured_no_longer_is_passed_over() {
     let config = config(5);
-    let mut failover_plan = chain(&config, &["a", "b", "c"], 0);
-    failover_plan.stops[1].provider = "gone".into();
+    let mut failover_plan = plan_of(&config, &["a", "b", "c"], 0);
+    failover_plan.targets[1].provider = "gone".into();
     assert_eq!(visited(&config, &failover_plan, &[DOWN; 5]), ["a", "c"]);
     assert!(
-        Attempt { stop: 1, number: 1, ..Attempt::first(0) }.destination(&failover_plan, &config).is_none()
+        Attempt { target: 1, number: 1, ..Attempt::first(0) }.destination(&failover_plan, &config).is_none()
     );
 }
 
 #[test]
 fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_the_others() {
     let config = config(5);
-    let failover_plan = chain(&config, &["pool", "a"], 7);
+    let failover_plan = plan_of(&config, &["pool", "a"], 7);
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
     for failure in [Failure::Access(403), Failure::Allowance, Failure::Size] {
@@ -221,37 +224,37 @@ fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_t
         keys.sort_unstable();
         assert_eq!(keys, [0, 1, 2], "{failure:?}");
         let next = failover_plan.next(&config, &key_pool, CHAT, attempt, failure, NOW).unwrap();
-        assert_eq!(next, Attempt { stop: 1, number: 3, ..Attempt::first(0) }, "{failure:?}");
+        assert_eq!(next, Attempt { target: 1, number: 3, ..Attempt::first(0) }, "{failure:?}");
     }
 }
 
 #[test]
 fn a_model_that_rests_is_passed_over_on_its_endpoint_whatever_the_key() {
     let config = config(5);
-    let failover_plan = chain(&config, &["a", "b", "c"], 0);
+    let failover_plan = plan_of(&config, &["a", "b", "c"], 0);
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
-    let rest = Cooldown::Model("m-b", CHAT);
-    key_pool.pause(&config.providers["b"], rest, NOW.plus(60_000), NOW).unwrap();
+    let cooldown = Cooldown::Model("m-b", CHAT);
+    key_pool.pause(&config.providers["b"], cooldown, NOW.plus(60_000), NOW).unwrap();
     let next = |endpoint, now| {
         failover_plan.next(&config, &key_pool, endpoint, Attempt::first(0), Failure::Model, now).unwrap()
     };
-    assert_eq!(next(CHAT, NOW).stop, 2);
-    assert_eq!(next("embeddings", NOW).stop, 1);
-    assert_eq!(next(CHAT, NOW.plus(60_000)).stop, 1);
+    assert_eq!(next(CHAT, NOW).target, 2);
+    assert_eq!(next("embeddings", NOW).target, 1);
+    assert_eq!(next(CHAT, NOW.plus(60_000)).target, 1);
 }
 
 #[test]
 fn a_request_that_is_too_large_for_a_limit_may_go_to_a_target_for_long_prompts() {
     let config = config(5);
-    let failover_plan = chain(&config, &["a", "b", "+c"], 0);
+    let failover_plan = plan_of(&config, &["a", "b", "+c"], 0);
     assert_eq!(visited(&config, &failover_plan, &[Failure::Size; 5]), ["a", "b", "c"]);
 }
 
 #[test]
 fn an_option_that_is_refused_is_left_out_at_the_same_target_once() {
     let config = config(5);
-    let failover_plan = chain(&config, &["pool", "b"], 0);
+    let failover_plan = plan_of(&config, &["pool", "b"], 0);
     let store = MemoryStore::default();
     let key_pool = KeyPool::new(&store);
     let next = |attempt| failover_plan.next(&config, &key_pool, CHAT, attempt, Failure::Option, NOW);
@@ -278,18 +281,18 @@ fn failure() -> impl Strategy<Value = Failure> {
 proptest! {
     #[test]
     fn a_chain_of_any_names_is_read_as_it_was_written(
-        authority in any::<String>(), target in any::<String>(), draw: u64, attempts: u32,
-        stops in prop::collection::vec((any::<String>(), "(?s).{0,12}", any::<bool>()), 0..6),
+        authority in any::<String>(), path in any::<String>(), draw: u64, attempts: u32,
+        targets in prop::collection::vec((any::<String>(), "(?s).{0,12}", any::<bool>()), 0..6),
         odd in prop::sample::select(vec!["\"", "\n", "\\", "\u{0}", "東京 🚋", "a\"],[\"b"]),
     ) {
-        let stop = |(provider, model, long)| PlannedTarget { provider, model: format!("{model}{odd}"), long };
-        let failover_plan = FailoverPlan { authority, target, draw, attempts, asks_for_usage: draw % 2 == 1, stops: stops.into_iter().map(stop).collect(), confined: false };
+        let target = |(provider, model, long)| PlannedTarget { provider, model: format!("{model}{odd}"), long };
+        let failover_plan = FailoverPlan { authority, path, draw, attempts, asks_for_usage: draw % 2 == 1, targets: targets.into_iter().map(target).collect(), confined: false };
         prop_assert_eq!(FailoverPlan::read(failover_plan.to_text().as_bytes()), Some(failover_plan));
     }
 
     #[test]
-    fn a_leg_is_read_as_it_was_written(stop: usize, key: usize, number: u32, draw: u64) {
-        let attempt = Attempt { stop, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1, failed_hosts: key };
+    fn an_attempt_is_read_as_it_was_written(target: usize, key: usize, number: u32, draw: u64) {
+        let attempt = Attempt { target, key, number, tried: draw, suspects: !draw, bare: draw % 2 == 1, failed_hosts: key };
         prop_assert_eq!(Attempt::read(attempt.to_text().as_bytes()), Some(attempt));
         let began = Millis(draw);
         prop_assert_eq!(Attempt::read_begun(attempt.begun_text(began).as_bytes()), Some((attempt, began)));
@@ -302,16 +305,16 @@ proptest! {
 
     #[test]
     fn no_leg_leads_out_of_its_chain_whatever_leg_and_failure_it_follows(
-        stop in prop_oneof![0usize..6, any::<usize>()], key: usize, number in prop_oneof![0u32..4, any::<u32>()],
+        target in prop_oneof![0usize..6, any::<usize>()], key: usize, number in prop_oneof![0u32..4, any::<u32>()],
         draw: u64, failure in failure(),
     ) {
         let config = config(5);
-        let failover_plan = chain(&config, &["a", "pool", "hosts", "b", "+c"], draw);
+        let failover_plan = plan_of(&config, &["a", "pool", "hosts", "b", "+c"], draw);
         let store = MemoryStore::default();
-        let attempt = Attempt { stop, number, failed_hosts: key, ..Attempt::first(key) };
+        let attempt = Attempt { target, number, failed_hosts: key, ..Attempt::first(key) };
         if let Some(next) = failover_plan.next(&config, &KeyPool::new(&store), CHAT, attempt, failure, NOW) {
-            prop_assert!(next.stop < failover_plan.stops.len());
-            let keys = config.providers[failover_plan.stops[next.stop].provider.as_str()].keys().len();
+            prop_assert!(next.target < failover_plan.targets.len());
+            let keys = config.providers[failover_plan.targets[next.target].provider.as_str()].keys().len();
             prop_assert!(next.key < keys.max(1));
             prop_assert_eq!(next.number, number + 1);
             prop_assert!(next.number < failover_plan.attempts);
@@ -321,29 +324,29 @@ proptest! {
     #[test]
     fn whatever_goes_wrong_no_target_without_a_pool_is_visited_twice_and_it_comes_to_an_end(
         failures in prop::collection::vec(failure(), 0..12), draw: u64,
-        stops in Just(vec!["a", "b", "c", "pool", "+a", "+b"]).prop_shuffle(), count in 1usize..7,
+        targets in Just(vec!["a", "b", "c", "pool", "+a", "+b"]).prop_shuffle(), count in 1usize..7,
     ) {
         let config = config(5);
-        let mut stops = stops;
-        stops.truncate(count);
+        let mut targets = targets;
+        targets.truncate(count);
         // There is always one for prompts of every length.
-        stops.insert(0, "c");
-        let failover_plan = chain(&config, &stops, draw);
+        targets.insert(0, "c");
+        let failover_plan = plan_of(&config, &targets, draw);
         let store = MemoryStore::default();
         let key_pool = KeyPool::new(&store);
         let mut attempt = Attempt::first(0);
-        let mut seen = vec![(attempt.stop, attempt.key)];
+        let mut seen = vec![(attempt.target, attempt.key)];
         for failure in failures {
             if matches!(failure, Failure::Key | Failure::RateLimited(_)) {
                 let provider = attempt.destination(&failover_plan, &config).unwrap().provider;
                 key_pool.pause(&provider, Cooldown::Key(attempt.key), NOW.plus(1), NOW).unwrap();
             }
             let Some(next) = failover_plan.next(&config, &key_pool, CHAT, attempt, failure, NOW) else { break };
-            prop_assert!(!seen.contains(&(next.stop, next.key)), "{:?} {:?}", seen, next);
-            let same = failover_plan.stops[next.stop].provider == "pool" && next.stop == attempt.stop;
-            prop_assert!(same || seen.iter().all(|(stop, _)| *stop != next.stop));
-            prop_assert!(failure == Failure::ContextLength || failover_plan.stops[next.stop].long == failover_plan.stops[attempt.stop].long);
-            seen.push((next.stop, next.key));
+            prop_assert!(!seen.contains(&(next.target, next.key)), "{:?} {:?}", seen, next);
+            let same = failover_plan.targets[next.target].provider == "pool" && next.target == attempt.target;
+            prop_assert!(same || seen.iter().all(|(target, _)| *target != next.target));
+            prop_assert!(failure == Failure::ContextLength || failover_plan.targets[next.target].long == failover_plan.targets[attempt.target].long);
+            seen.push((next.target, next.key));
             attempt = next;
         }
         prop_assert!(seen.len() <= 5);

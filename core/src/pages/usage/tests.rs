@@ -19,7 +19,7 @@ fn config() -> Config {
 }
 
 fn ask(config: &Config, store: &MemoryStore, key: &str, target: &str) -> Result<Value, Denial> {
-    let head = RequestHead::from([(":path", target), ("x-farebox-session", "said-in-a-header")]);
+    let head = RequestHead::from([(":path", target), ("x-farebox-session", "attribution-in-a-header")]);
     let ledger = Ledger::new(store, config.hold.epoch_ms);
     let page = usage(&ledger, config, &config.keys[key], &head, NOW)?;
     Ok(serde_json::from_str(&page).unwrap())
@@ -28,9 +28,10 @@ fn ask(config: &Config, store: &MemoryStore, key: &str, target: &str) -> Result<
 fn spend(config: &Config, store: &MemoryStore, key: &str, session: &str) {
     let ledger = Ledger::new(store, config.hold.epoch_ms);
     let head = RequestHead::from([("x-farebox-session", session)]);
-    let said = Attribution::read(&head);
+    let attribution = Attribution::read(&head);
     let key = &config.keys[key];
-    let accounts = Subject { said: Some(&said), ..Subject::of(key) }.accounts(config, key).unwrap();
+    let accounts =
+        Subject { attribution: Some(&attribution), ..Subject::of(key) }.accounts(config, key).unwrap();
     let amounts = |output| Amounts { usd: PicoUsd(output * 1_000_000_000), input: 2, output, requests: 1 };
     let wanted = |output| Wanted::exactly(amounts(output));
     let (hold, _) = admit(&ledger, &accounts, &wanted(10), NOW).unwrap();
@@ -66,7 +67,7 @@ fn a_key_sees_what_is_spent_held_and_left() {
 fn what_requests_say_of_themselves_may_be_said_in_headers_here_too() {
     let (config, store) = (config(), MemoryStore::default());
     let page = ask(&config, &store, "a", "/farebox/usage").unwrap();
-    assert_eq!(page["budgets"][1]["subject"], "a/said-in-a-header");
+    assert_eq!(page["budgets"][1]["subject"], "a/attribution-in-a-header");
     let page = ask(&config, &store, "a", "/farebox/usage?session=").unwrap();
     assert_eq!(page["unnamed"], json!([{"name": "run", "per": "key+session", "needs": "session"}]));
 }

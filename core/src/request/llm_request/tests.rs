@@ -32,7 +32,7 @@ fn the_members_that_matter_are_read_wherever_they_stand() {
     .unwrap();
     assert_eq!((request.model.as_deref(), request.stream, request.wants_usage), (Some("gpt-4o"), true, true));
     assert_eq!(
-        (request.choices, request.output_limit, request.named.user.unwrap().as_str()),
+        (request.choices, request.output_limit, request.attribution.user.unwrap().as_str()),
         (2, Some(64), "ann")
     );
 }

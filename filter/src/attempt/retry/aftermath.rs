@@ -19,11 +19,11 @@ use crate::vm::Vm;
 
 impl Retry {
     /// Lets rest what the failure is about.
-    pub(super) fn rest(&self, failure: Failure, now: Millis, vm: &Vm) {
+    pub(super) fn cool_down(&self, failure: Failure, now: Millis, vm: &Vm) {
         let policy = &self.config.failover;
         let Destination { provider, model } = &self.destination;
         let endpoint = self.endpoint().map_or("", Endpoint::name);
-        let (rest, ms) = match failure {
+        let (cooldown, ms) = match failure {
             // What one host has too much of, or has not loaded, others may have.
             Failure::RateLimited(_) | Failure::Model if provider.hosts() > 1 => return,
             Failure::Key | Failure::Account => (Cooldown::Key(self.attempt.key), policy.unauthorized_ms),
@@ -37,12 +37,13 @@ impl Retry {
             }
             _ => return,
         };
-        self.pause(rest, now.plus(ms), now);
+        self.pause(cooldown, now.plus(ms), now);
     }
 
-    pub(super) fn pause(&self, rest: Cooldown<'_>, until: Millis, now: Millis) {
-        if let Err(error) = KeyPool::new(&SharedStore).pause(&self.destination.provider, rest, until, now) {
-            log::error!("{rest:?} could not be let rest: {error}");
+    pub(super) fn pause(&self, cooldown: Cooldown<'_>, until: Millis, now: Millis) {
+        if let Err(error) = KeyPool::new(&SharedStore).pause(&self.destination.provider, cooldown, until, now)
+        {
+            log::error!("{cooldown:?} could not be begun: {error}");
         }
     }
 

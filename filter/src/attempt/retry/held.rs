@@ -24,7 +24,7 @@ pub(super) enum Held {
 impl Retry {
     /// Whether the answer must say more before it is known what it is.
     pub(super) fn hold(&self, head: &RequestHead) -> Held {
-        let may_be_too_long = || self.failover_plan.stops.iter().any(|stop| stop.long);
+        let may_be_too_long = || self.failover_plan.targets.iter().any(|target| target.long);
         match self.status {
             200..300 => {
                 let Some(endpoint) = self.endpoint() else { return Held::No };

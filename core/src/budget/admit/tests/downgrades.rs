@@ -15,7 +15,7 @@ fn with_little_left_requests_go_to_the_model_that_the_budget_names() {
     assert_eq!(gateway.output("day").0, 600, "the first attempt's hold was given back");
     assert_eq!(
         refused(gateway.chat(500)),
-        ("day".into(), Lack::Held),
+        ("day".into(), BudgetReason::Held),
         "at the limit there is no cheaper way"
     );
 }

@@ -99,13 +99,13 @@ fn a_guess_that_is_larger_than_a_budget_refuses_nobody_for_ever() {
         assert_eq!(admission.estimate.covers, 1_000, "an answer that is longer holds more from there on");
         admission.hold.release(&gateway.ledger(), gateway.now);
     }
-    assert_eq!(refused(gateway.chat(3_000)).1, Lack::Size, "who says so is believed");
+    assert_eq!(refused(gateway.chat(3_000)).1, BudgetReason::Size, "who says so is believed");
     let nothing = Gateway::new(json!([{"name": "none", "window": "day", "limit_usd": 0}]));
-    assert_eq!(refused(nothing.ask("a", &[], &json!({"model": "small"}))).1, Lack::Size);
+    assert_eq!(refused(nothing.ask("a", &[], &json!({"model": "small"}))).1, BudgetReason::Size);
     let long = json!({"model": "small", "prompt": "x".repeat(6_000)});
     assert_eq!(
         refused(gateway.ask("a", &[], &long)),
-        ("tokens".into(), Lack::Size),
+        ("tokens".into(), BudgetReason::Size),
         "its input alone is too much"
     );
 }
@@ -120,7 +120,7 @@ fn who_is_only_in_the_way_of_others_waits_and_who_finds_the_money_spent_does_not
         let running = gateway.chat(990).unwrap();
         let denial = gateway.chat(100).unwrap_err();
         let figures = denial.figures().unwrap();
-        assert_eq!(refused(Err(denial)), ("day".into(), Lack::Held), "{mode}");
+        assert_eq!(refused(Err(denial)), ("day".into(), BudgetReason::Held), "{mode}");
         let wanted = if mode == "hold" { 100 } else { 16 };
         let of = |tokens: u64| tokens * 10_000_000;
         assert_eq!((figures.limit, figures.spent, figures.held), (of(1_000), 0, of(990)));
@@ -130,7 +130,7 @@ fn who_is_only_in_the_way_of_others_waits_and_who_finds_the_money_spent_does_not
             "what it cannot do without"
         );
         gateway.settle(running, 990);
-        assert_eq!(refused(gateway.chat(100)), ("day".into(), Lack::Room), "{mode}");
+        assert_eq!(refused(gateway.chat(100)), ("day".into(), BudgetReason::Spent), "{mode}");
     }
 }
 
@@ -141,5 +141,9 @@ fn a_request_that_runs_will_have_been_one_and_tokens_may_turn_out_fewer() {
         {"name": "tokens", "window": "day", "limit_output_tokens": 100},
     ]));
     let _running = gateway.chat(90).unwrap();
-    assert_eq!(refused(gateway.chat(20)), ("count".into(), Lack::Room), "of both the one that lasts");
+    assert_eq!(
+        refused(gateway.chat(20)),
+        ("count".into(), BudgetReason::Spent),
+        "of both the one that lasts"
+    );
 }

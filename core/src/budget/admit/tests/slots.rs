@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Gateway, refused};
-use crate::denial::Lack;
+use crate::denial::BudgetReason;
 
 #[test]
 fn when_all_slots_are_taken_the_budget_answers_as_it_was_told() {
@@ -19,7 +19,7 @@ fn when_all_slots_are_taken_the_budget_answers_as_it_was_told() {
                     gateway.settle(admission, 1);
                 }
                 denial => {
-                    assert_eq!(refused(denial), ("run".into(), Lack::Slot));
+                    assert_eq!(refused(denial), ("run".into(), BudgetReason::Slots));
                     full += 1;
                 }
             }

@@ -27,10 +27,10 @@ fn a_limit_is_lowered_as_long_as_thinking_and_an_answer_fit_into_it() {
 
 #[test]
 fn what_leaves_too_little_for_thinking_is_refused_by_the_budget_and_not_by_the_provider() {
-    assert_eq!(refused(with(1_039).thinks(32_000, 16_000)), ("tokens".into(), Lack::Size));
+    assert_eq!(refused(with(1_039).thinks(32_000, 16_000)), ("tokens".into(), BudgetReason::Size));
     let gateway = with(8_000);
     let _first = gateway.thinks(7_000, 2_000).unwrap();
-    assert_eq!(refused(gateway.thinks(32_000, 16_000)), ("tokens".into(), Lack::Held));
+    assert_eq!(refused(gateway.thinks(32_000, 16_000)), ("tokens".into(), BudgetReason::Held));
     // With less thinking than the provider takes, or more than the limit, it is the caller's own affair.
     assert_eq!(gateway.thinks(32_000, 1_000).unwrap().output_limit, Some(1_000));
 }

@@ -17,7 +17,7 @@ fn who_was_refused_and_has_nothing_left_is_refused_whatever_comes_next() {
     let first = gateway.chat(10).unwrap();
     gateway.settle(first, 10);
     assert_eq!(gateway.used_up("a"), None, "nobody has looked yet");
-    assert_eq!(refused(gateway.chat(10)), ("team".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(10)), ("team".into(), BudgetReason::Spent));
     let denial = gateway.used_up("a").unwrap();
     assert_eq!((denial.budget_name(), denial.reason()), (Some("team"), "budget"));
     assert_eq!(gateway.used_up("b"), None, "another team has its own");
@@ -34,7 +34,7 @@ fn who_has_too_little_left_for_one_request_may_have_enough_for_another() {
     let gateway = Gateway::new(json!([{"name": "day", "window": "day", "limit_usd": "0.01"}]));
     let first = gateway.chat(900).unwrap();
     gateway.settle(first, 900);
-    assert_eq!(refused(gateway.chat(200)), ("day".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(200)), ("day".into(), BudgetReason::Spent));
     assert_eq!(gateway.used_up("a"), None);
     assert!(gateway.chat(100).is_ok());
 }
@@ -43,7 +43,7 @@ fn who_has_too_little_left_for_one_request_may_have_enough_for_another() {
 fn what_others_hold_may_be_given_back() {
     let gateway = Gateway::new(json!([{"name": "day", "window": "day", "limit_requests": 1}]));
     let first = gateway.chat(900).unwrap();
-    assert_eq!(refused(gateway.chat(1)), ("day".into(), Lack::Room));
+    assert_eq!(refused(gateway.chat(1)), ("day".into(), BudgetReason::Spent));
     assert_eq!(gateway.used_up("a"), None);
     first.hold.release(&gateway.ledger(), gateway.now);
     assert!(gateway.chat(1).is_ok());

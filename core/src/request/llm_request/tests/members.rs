@@ -16,7 +16,7 @@ fn the_user_id_of_claude_code_is_read_whole_and_names_account_and_session() {
     let (device, account) = ("d".repeat(64), "11111111-2222-3333-4444-555555555555");
     let id = format!(r#"{{"device_id":"{device}","account_uuid":"{account}","session_id":"s-1"}}"#);
     let body = serde_json::json!({"model": "c", "metadata": {"user_id": id}}).to_string();
-    let named = at("/v1/messages", &body).unwrap().named;
+    let named = at("/v1/messages", &body).unwrap().attribution;
     let text = |label: &Option<Label>| label.as_ref().map(Label::to_string).unwrap();
     assert_eq!((text(&named.user), text(&named.session)), (account.to_owned(), "s-1".to_owned()));
 }
@@ -24,7 +24,7 @@ fn the_user_id_of_claude_code_is_read_whole_and_names_account_and_session() {
 #[test]
 fn of_several_users_the_safety_identifier_wins() {
     let body = r#"{"metadata":{"user_id":"c"},"user":"b","safety_identifier":"a"}"#;
-    assert_eq!(at(CHAT, body).unwrap().named.user.unwrap().as_str(), "a");
+    assert_eq!(at(CHAT, body).unwrap().attribution.user.unwrap().as_str(), "a");
 }
 
 #[test]

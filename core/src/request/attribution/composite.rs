@@ -17,17 +17,17 @@ const CLIENT_BYTES: usize = 32;
 
 /// Whom a client's user id names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct BodyAttribution {
     /// The user.
     pub user: Option<Label>,
     /// The session, if it is named too.
     pub session: Option<Label>,
 }
 
-impl Named {
+impl BodyAttribution {
     /// Reads a user id, from the bytes between the quotes of its JSON string.
     #[must_use]
-    pub fn by(raw: &[u8]) -> Self {
+    pub fn read(raw: &[u8]) -> Self {
         let parts = raw.get(TEXT_BYTES..).is_none_or(<[u8]>::is_empty).then(|| parts(raw)).flatten();
         parts.unwrap_or_else(|| Self { user: Label::from_bytes(raw), session: None })
     }
@@ -40,7 +40,7 @@ impl Named {
 }
 
 /// The parts of a user id that has some.
-fn parts(raw: &[u8]) -> Option<Named> {
+fn parts(raw: &[u8]) -> Option<BodyAttribution> {
     if let Some(text) = raw.strip_prefix(b"user_") {
         let text = core::str::from_utf8(text).ok()?;
         let (device, rest) = text.split_once("_account_")?;
@@ -54,10 +54,10 @@ fn parts(raw: &[u8]) -> Option<Named> {
     named(&account, &device, &session)
 }
 
-fn named(account: &[u8], device: &[u8], session: &[u8]) -> Option<Named> {
+fn named(account: &[u8], device: &[u8], session: &[u8]) -> Option<BodyAttribution> {
     let user = Label::from_bytes(account).or_else(|| Label::from_bytes(device));
     let session = Label::from_bytes(session);
-    (user.is_some() || session.is_some()).then_some(Named { user, session })
+    (user.is_some() || session.is_some()).then_some(BodyAttribution { user, session })
 }
 
 /// The members of Claude Code's user id, by their places in what [`members`] gives.
@@ -119,7 +119,8 @@ mod tests {
 
     fn named_by(id: &str) -> (String, String) {
         let quoted = serde_json::to_string(id).unwrap();
-        let Named { user, session } = Named::by(&quoted.as_bytes()[1..quoted.len() - 1]);
+        let BodyAttribution { user, session } =
+            BodyAttribution::read(&quoted.as_bytes()[1..quoted.len() - 1]);
         (text(user), text(session))
     }
 
