@@ -78,6 +78,14 @@ impl fmt::Display for Label {
     }
 }
 
+/// `text` as a JSON string, with its quotes.
+#[must_use]
+pub fn json_string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    push_json_string(&mut quoted, text);
+    quoted
+}
+
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn push_json_string(out: &mut String, text: &str) {
     out.push('"');

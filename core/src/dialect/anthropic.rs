@@ -1,4 +1,7 @@
-//! Where Anthropic's answers say what was used.
+//! Anthropic's Messages, as they are spoken by Anthropic itself, on Vertex and in Bedrock's InvokeModel.
+//!
+//! In this order: its paths, what of a head passes, the members of a request that matter, where an answer says what was
+//! used, its errors, and the event that breaks a stream off.
 //!
 //! Input excludes the caches, which are counted apart. A stream says the input in `message_start` and
 //! the running output in every `message_delta`, which may also correct the input: the last number wins.
@@ -10,9 +13,60 @@
 //! Source: Anthropic API reference, Messages and streaming Messages; Amazon Bedrock's user guide for the
 //! `amazon-bedrock-invocationMetrics` that it adds to the last event of any model.
 
-use super::field::{CONTENT, count, no_content};
-use super::{Count, Field};
+use super::Endpoint;
+use super::error::ErrorFacts;
+use super::field::{CONTENT, Count, Field, count, no_content};
+use super::headers::{HeadTable, headers};
+use super::member::{EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, thinking, value};
+use crate::base::text::push_json_string;
 use crate::json::Shape;
+
+pub(super) const PATHS: &[(&str, Endpoint)] =
+    &[("/v1/messages", Endpoint::Messages), ("/v1/messages/count_tokens", Endpoint::CountTokens)];
+
+/// What of a request's head goes on, and what of an answer's comes back.
+pub(super) static HEAD: HeadTable = HeadTable {
+    query: &[("beta", &["true", "false"])],
+    request_headers: headers!(["anthropic-beta" as b"anthropic-beta", "anthropic-dangerous-direct-browser-access" as b"anthropic-dangerous-direct-browser-access", "anthropic-version" as b"anthropic-version", "http-referer" as b"http-referer", "x-app" as b"x-app", "x-title" as b"x-title"], ["x-claude-code-*" as b"x-claude-code-"]),
+    response_headers: headers!(["anthropic-beta" as b"anthropic-beta", "anthropic-processing-ms" as b"anthropic-processing-ms", "anthropic-version" as b"anthropic-version", "cf-ray" as b"cf-ray"], ["anthropic-ratelimit-*" as b"anthropic-ratelimit-"]),
+};
+
+/// The members of a request that matter.
+pub(super) static REQUEST: Shape<Member> = Shape::both(
+    "",
+    Member::Document,
+    &[
+        value("model", Member::Model),
+        EXTRA_BODY,
+        EXTRA_PARAMS,
+        OVERRIDES,
+        models("fallbacks"),
+        TOOLS,
+        kept("container"),
+        harmless("messages"),
+        value("stream", Member::Stream),
+        value("max_tokens", Member::MaxTokens),
+        // What llama.cpp reads on this path too.
+        value("n_predict", Member::NPredict),
+        value("max_completion_tokens", Member::MaxCompletionTokens),
+        value("n", Member::N),
+        METADATA,
+        value("service_tier", Member::ServiceTier),
+        value("speed", Member::Speed),
+        value("inference_geo", Member::InferenceGeo),
+        // What changes neither.
+        harmless("system"),
+        harmless("temperature"),
+        harmless("top_p"),
+        harmless("top_k"),
+        harmless("tool_choice"),
+        thinking("thinking"),
+        harmless("stop_sequences"),
+        harmless("output_config"),
+        harmless("context_management"),
+        harmless("mcp_servers"),
+    ],
+);
 
 const fn step(name: &'static str, count: Count) -> Shape<Field> {
     Shape::value(name, Field::StepCount(count))
@@ -71,7 +125,7 @@ const INVOCATION_METRICS: Shape<Field> = Shape::inside(
 );
 
 /// Answers of `/v1/messages` and its stream events.
-pub static MESSAGE: Shape<Field> = Shape::document(&[
+pub(super) static MESSAGE: Shape<Field> = Shape::document(&[
     Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
@@ -122,3 +176,34 @@ pub static MESSAGE: Shape<Field> = Shape::document(&[
     Shape::value("generation", Field::Delta),
     Shape::value("outputText", Field::Delta),
 ]);
+
+/// The body of an error.
+pub(super) fn error_body(error: &ErrorFacts<'_>) -> String {
+    let kind = match error.status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    };
+    let mut body = format!("{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":");
+    push_json_string(&mut body, error.message);
+    body.push_str("},\"request_id\":");
+    push_json_string(&mut body, error.request_id);
+    body.push('}');
+    body
+}
+
+/// The event that breaks a stream off, with a message and an id that are JSON strings already.
+///
+/// Source: Anthropic API reference, streaming Messages, error events.
+pub(super) fn stream_error(message: &str, request_id: &str) -> String {
+    format!(
+        "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"rate_limit_error\",\
+         \"message\":{message}}},\"request_id\":{request_id}}}\n\n"
+    )
+}

@@ -1,7 +1,6 @@
 //! Decides what can be asked of a model, and how each such request and its answer are read.
 
-use super::{Dialect, Field, anthropic, bedrock, cohere, gemini, ollama, openai};
-use crate::json::Shape;
+use super::Dialect;
 
 /// What a request asks a model to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,33 +249,5 @@ impl Endpoint {
     #[must_use]
     pub fn reports_usage_on_request(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Completions)
-    }
-
-    /// Where things stand in an answer.
-    #[must_use]
-    pub fn answer(self) -> &'static Shape<Field> {
-        match self {
-            Self::ChatCompletions
-            | Self::Completions
-            | Self::Embeddings
-            | Self::Moderations
-            | Self::Configured => &openai::COMPLETION,
-            Self::Responses | Self::CompactResponse | Self::CountInput => &openai::RESPONSE,
-            Self::Images | Self::ImageEdits | Self::Transcriptions | Self::Speech => &openai::MEDIA,
-            Self::Rerank => &openai::RERANK,
-            Self::Messages
-            | Self::CountTokens
-            | Self::RawPredict
-            | Self::StreamRawPredict
-            | Self::InvokeModel
-            | Self::InvokeModelStream => &anthropic::MESSAGE,
-            Self::GenerateContent | Self::StreamGenerateContent | Self::EmbedContent | Self::CountContent => {
-                &gemini::GENERATED
-            }
-            Self::Predict => &gemini::PREDICTED,
-            Self::Converse | Self::ConverseStream => &bedrock::CONVERSED,
-            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => &cohere::ANSWER,
-            Self::OllamaChat | Self::OllamaGenerate | Self::OllamaEmbed => &ollama::ANSWER,
-        }
     }
 }

@@ -15,19 +15,24 @@
 //!
 //! Does not read bodies: see `request/llm_request.rs` for requests and `response/meter.rs` for answers.
 
-pub mod anthropic;
+mod anthropic;
 pub mod bedrock;
-pub mod cohere;
+mod cohere;
 mod endpoint;
+mod error;
+pub mod event_kind;
 mod field;
+pub mod framing;
 pub mod gemini;
 pub mod headers;
-pub mod ollama;
-pub mod openai;
+pub(crate) mod member;
+mod ollama;
+mod openai;
 mod path;
-pub mod framing;
+mod select;
 mod usage;
 
+pub use error::{BudgetFacts, ErrorFacts, whole_seconds};
 pub use endpoint::{BodyForm, Endpoint, Streams};
 pub use field::{Count, Field, Side};
 pub use path::Served;

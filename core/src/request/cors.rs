@@ -110,7 +110,7 @@ impl Visitor {
 /// ones that it wants.
 fn allowed_headers(config: &Config, api: Option<Api>, head: &RequestHead) -> String {
     let whole = |name: &&str| !name.ends_with('*') && !OF_BROWSERS.contains(name);
-    let of_api = api.map(|api| api.table().request_headers.names).unwrap_or_default();
+    let of_api = api.map(|api| api.head().request_headers.names).unwrap_or_default();
     let mut names: Vec<&str> = CREDENTIALS.into_iter().chain(ATTRIBUTION).collect();
     names.extend(EVERY_REQUEST.names.iter().chain(of_api).copied().filter(whole));
     names.extend(config.passed.headers.iter().filter(whole));

@@ -7,7 +7,6 @@
 //! Does not check anything else of the body: that is the provider's business.
 
 mod again;
-mod bodies;
 mod documented;
 mod error;
 mod form;
@@ -31,7 +30,7 @@ pub use documented::{documented_body, documented_head};
 pub use error::LlmRequestError;
 pub use limit::CompletionMember;
 use limit::Limits;
-use members::Members;
+use members::{Members, UsageAt};
 
 /// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -105,18 +104,6 @@ enum ModelAt {
     Unread,
 }
 
-/// Where the wish for usage stands in the body, or would.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum UsageAt {
-    /// Nowhere.
-    #[default]
-    Absent,
-    /// `stream_options` is there without the wish: the end of its opening brace.
-    Options(usize),
-    /// A value that can be replaced: `include_usage`, or `stream_options` if it is not an object.
-    Value(Range<usize>, &'static str),
-}
-
 impl LlmRequest {
     /// Reads a request to `served` at `path`, of which the body is of `content_type`.
     ///
@@ -173,7 +160,7 @@ impl LlmRequest {
         // Anthropic's zero is one: it only fills a cache.
         let zero_is_none = endpoint.dialect() != Dialect::Anthropic;
         let mut members = Members { zero_is_none, ..Members::default() };
-        let mut scanner = Scanner::new(bodies::of(endpoint));
+        let mut scanner = Scanner::new(endpoint.request());
         scanner
             .feed(body, &mut members)
             .and_then(|()| scanner.finish(&mut members))

@@ -13,7 +13,6 @@
 //! `accounting/settlement.rs`.
 
 mod chunk;
-mod event_kind;
 mod head;
 mod marks;
 mod number;

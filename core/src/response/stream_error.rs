@@ -8,9 +8,7 @@
 //! Does not find the place between two events where it belongs: see `response/meter.rs`. A plain document has no
 //! such place and cannot be cut.
 
-use crate::base::text::push_json_string;
 use crate::dialect::framing::Framing;
-use crate::dialect::framing::event_stream;
 use crate::dialect::{Dialect, Endpoint};
 
 /// The bytes to write between two events of an answer of `endpoint`, after which nothing may follow.
@@ -19,75 +17,7 @@ use crate::dialect::{Dialect, Endpoint};
 /// `None` if an answer in this `framing` cannot be ended early so that it can still be parsed.
 #[must_use]
 pub fn last_event(endpoint: Endpoint, framing: Framing, message: &str, request_id: &str) -> Option<Vec<u8>> {
-    let message = quoted(message);
-    let text = match (framing, endpoint.dialect()) {
-        (Framing::Events, Dialect::OpenAi) if endpoint == Endpoint::Responses => response_error(&message),
-        (Framing::Events, Dialect::OpenAi) => completion_error(&message),
-        (Framing::Events, Dialect::Anthropic) => message_error(&message, &quoted(request_id)),
-        (Framing::Events, Dialect::Gemini) => gemini_error(&message),
-        (Framing::Events, Dialect::Cohere) => cohere_end(&message),
-        (Framing::Lines, Dialect::Ollama) => format!("{{\"error\":{message}}}\n"),
-        (Framing::Messages | Framing::Chunks, Dialect::Bedrock) => return Some(throttled(&message)),
-        _ => return None,
-    };
-    Some(text.into_bytes())
-}
-
-/// Source: OpenAI API reference, errors; its SDKs raise every event with an `error`.
-fn completion_error(message: &str) -> String {
-    let error = format!(
-        "{{\"message\":{message},\"type\":\"insufficient_quota\",\"param\":null,\"code\":\"insufficient_quota\"}}"
-    );
-    format!("data: {{\"error\":{error}}}\n\ndata: [DONE]\n\n")
-}
-
-/// Source: OpenAI API reference, streaming events of Responses. The number of the event before is not known
-/// here; numbers must grow, and this one is larger than all and fits wherever clients keep it.
-fn response_error(message: &str) -> String {
-    format!(
-        "event: error\ndata: {{\"type\":\"error\",\"code\":\"insufficient_quota\",\"message\":{message},\
-         \"param\":null,\"sequence_number\":{}}}\n\n",
-        i32::MAX
-    )
-}
-
-/// Source: Anthropic API reference, streaming Messages, error events.
-fn message_error(message: &str, request_id: &str) -> String {
-    format!(
-        "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"rate_limit_error\",\
-         \"message\":{message}}},\"request_id\":{request_id}}}\n\n"
-    )
-}
-
-/// Source: Google's API design guide, error model. Gemini ends lines with CRLF.
-fn gemini_error(message: &str) -> String {
-    format!(
-        "data: {{\"error\":{{\"code\":429,\"message\":{message},\"status\":\"RESOURCE_EXHAUSTED\"}}}}\r\n\r\n"
-    )
-}
-
-/// Source: Cohere API reference, chat with streaming.
-fn cohere_end(message: &str) -> String {
-    format!(
-        "event: message-end\ndata: {{\"type\":\"message-end\",\"delta\":{{\"error\":{message},\
-         \"finish_reason\":\"ERROR\"}}}}\n\ndata: [DONE]\n\n"
-    )
-}
-
-/// Source: Amazon Bedrock API reference, the exceptions of ConverseStream and InvokeModelWithResponseStream.
-fn throttled(message: &str) -> Vec<u8> {
-    let headers = [
-        (":exception-type", "throttlingException"),
-        (":content-type", "application/json"),
-        (":message-type", "exception"),
-    ];
-    event_stream::message(&headers, format!("{{\"message\":{message}}}").as_bytes())
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::new();
-    push_json_string(&mut quoted, text);
-    quoted
+    endpoint.stream_error(framing, message, request_id)
 }
 
 #[cfg(test)]
@@ -183,7 +113,7 @@ mod tests {
                 let mut meter = Meter::new(endpoint, framing, false);
                 meter.feed(&bytes, true);
                 prop_assert_eq!((meter.reading().error, meter.reading().unreadable), (true, 0), "{:?}", endpoint);
-                let said = memchr::memmem::find(&bytes, quoted(&message).as_bytes());
+                let said = memchr::memmem::find(&bytes, crate::base::text::json_string(&message).as_bytes());
                 prop_assert!(said.is_some(), "{:?}", endpoint);
             }
         }

@@ -8,24 +8,16 @@
 
 mod query;
 mod tables;
-mod vertex;
 
 pub use query::{credential, has_secret, kept_query};
 pub(crate) use tables::EVERY_REQUEST;
-pub use tables::{Headers, NEVER_PASSED, Table};
-pub use vertex::placed;
+pub use tables::NEVER_PASSED;
+pub use crate::dialect::gemini::vertex::placed;
 
 use crate::config::Names;
 use crate::dialect::Api;
+use crate::dialect::headers::HeadTable;
 use crate::request::identity::is_credential;
-
-impl Api {
-    /// What of the head of a request to this API goes on, and what of an answer's comes back.
-    #[must_use]
-    pub fn table(self) -> &'static Table {
-        tables::of(self)
-    }
-}
 
 /// Whether a header of a request, by its lower-case name, goes on to a provider of `api`. What may be a credential does
 /// not, whoever lists it.
@@ -35,7 +27,7 @@ pub fn passes_request(api: Api, also: &Names, name: &[u8]) -> bool {
         return true;
     }
     let listed =
-        || tables::EVERY_REQUEST.has(name) || api.table().request_headers.has(name) || also.has(name);
+        || tables::EVERY_REQUEST.has(name) || api.head().request_headers.has(name) || also.has(name);
     !is_credential(name) && listed()
 }
 
@@ -44,14 +36,14 @@ pub fn passes_request(api: Api, also: &Names, name: &[u8]) -> bool {
 pub fn passes_response(api: Api, also: &Names, name: &[u8]) -> bool {
     name.starts_with(b":")
         || tables::EVERY_RESPONSE.has(name)
-        || api.table().response_headers.has(name)
+        || api.head().response_headers.has(name)
         || also.has(name)
 }
 
 /// A row of `docs/apis.md`: what of an API's requests goes on, and of its answers comes back.
 #[must_use]
 pub fn documented(name: &str, api: Api) -> String {
-    let Table { query, request_headers, response_headers } = api.table();
+    let HeadTable { query, request_headers, response_headers } = api.head();
     let parameters = query.iter().map(|(name, values)| match values {
         [] => format!("`{name}`"),
         values => format!("`{name}` ({})", values.join(", ")),

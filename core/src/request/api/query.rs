@@ -17,7 +17,7 @@ const KEY: &[u8] = b"key";
 pub fn kept_query(api: Api, also: &Names, query: &[u8], secret: &[u8]) -> Vec<u8> {
     let mut kept: Vec<&[u8]> = Vec::new();
     for (name, value, whole) in parameters(query) {
-        let listed = api.table().query.iter().find(|(known, _)| known.as_bytes() == name);
+        let listed = api.head().query.iter().find(|(known, _)| known.as_bytes() == name);
         let is_known = listed.is_some_and(|(_, values)| {
             values.is_empty() || values.iter().any(|known| known.as_bytes() == value)
         });

@@ -1,8 +1,7 @@
 //! Decides how `docs/apis.md` shows which members of a body matter: one row a kind of body.
 
-use super::bodies;
-use super::members::Member;
 use crate::dialect::Endpoint;
+use crate::dialect::member::Member;
 
 /// What members do that matter, in the order of the columns.
 const COLUMNS: [&str; 8] =
@@ -71,7 +70,7 @@ pub fn documented_head() -> String {
 #[must_use]
 pub fn documented_body(name: &str, endpoint: Endpoint) -> String {
     let mut cells: [Vec<String>; COLUMNS.len()] = Default::default();
-    for (place, member) in bodies::of(endpoint).places() {
+    for (place, member) in endpoint.request().places() {
         if let Some(cell) = column(member).and_then(|column| cells.get_mut(column)) {
             cell.push(format!("`{place}`"));
         }

@@ -5,43 +5,6 @@
 
 use core::ops::Range;
 
-use super::bodies::{kept, value};
-use super::members::Member;
-use crate::json::Shape;
-
-/// What an element has of its own.
-const fn content(name: &'static str) -> Shape<Member> {
-    Shape::value(name, Member::ItemContent)
-}
-
-/// The input, of which elements stand for what the provider keeps, or name files in it.
-pub(super) const INPUT: Shape<Member> = Shape::inside(
-    "input",
-    &[Shape::both(
-        "[]",
-        Member::Item,
-        &[
-            value("id", Member::ItemId),
-            value("type", Member::ItemType),
-            Shape::both("content", Member::ItemContent, &[Shape::inside("[]", &[kept("file_id")])]),
-            content("output"),
-            content("arguments"),
-            content("summary"),
-            content("encrypted_content"),
-            content("action"),
-            content("actions"),
-            content("input"),
-            content("result"),
-            content("results"),
-            content("queries"),
-            content("code"),
-            content("tools"),
-            content("approve"),
-            content("operation"),
-        ],
-    )],
-);
-
 /// An element, as far as it was read.
 #[derive(Default)]
 pub(super) struct Item {

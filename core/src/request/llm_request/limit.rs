@@ -13,9 +13,9 @@
 
 use core::ops::Range;
 
-use super::members::Member;
 use crate::base::edits::Edit;
 use crate::dialect::Endpoint;
+use crate::dialect::member::Member;
 
 /// The member that limits OpenAI's chat completions where the caller set none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,114 +2,25 @@
 
 use core::ops::Range;
 
-use super::bodies::SETTINGS;
 use super::input::Item;
 use super::limit::Limits;
 use super::spelling::{is_alike, may_name_model, may_raise};
-use super::{LlmRequestError, UsageAt};
+use super::error::LlmRequestError;
 use crate::base::text::{LABEL_BYTES, Label};
 use crate::dialect::Endpoint;
+use crate::dialect::member::{Member, SETTINGS};
 use crate::json::{Shape, Sink, Value, count, unescape};
 
-/// Declares the members: each with what it is called, after the object that it stands in.
-macro_rules! members {
-    ($($member:ident $name:literal,)*) => {
-        /// A member of the body that matters.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Member {
-            $($member,)*
-        }
-
-        impl Member {
-            /// What it is called, after the object that it stands in.
-            pub(super) fn name(self) -> &'static str {
-                match self {
-                    $(Self::$member => $name,)*
-                }
-            }
-        }
-    };
-}
-
-members! {
-    Document "",
-    Model "model",
-    ModelAgain "model",
-    OtherModels "models",
-    OtherModel "models",
-    Stream "stream",
-    StreamOptions "stream_options",
-    IncludeUsage "stream_options.include_usage",
-    MaxTokens "max_tokens",
-    MaxCompletionTokens "max_completion_tokens",
-    MaxOutputTokens "max_output_tokens",
-    NPredict "n_predict",
-    MaxNewTokens "max_new_tokens",
-    MaxGenLen "max_gen_len",
-    MaxTokensToSample "max_tokens_to_sample",
-    MaxTokenCount "textGenerationConfig.maxTokenCount",
-    N "n",
-    BestOf "best_of",
-    Completions "n_cmpl",
-    Prompt "prompt",
-    PromptPart "prompt",
-    PromptId "prompt.id",
-    Background "background",
-    Deferred "deferred",
-    User "user",
-    SafetyIdentifier "safety_identifier",
-    UserId "metadata.user_id",
-    GenerationConfig "generationConfig",
-    MaxOutput "generationConfig.maxOutputTokens",
-    MaxOutputOtherwise "generationConfig.maxOutputTokens",
-    InferenceConfig "inferenceConfig",
-    MaxInference "inferenceConfig.maxTokens",
-    Options "options",
-    NumPredict "options.num_predict",
-    Candidates "generationConfig.candidateCount",
-    ServiceTier "service_tier",
-    Speed "speed",
-    InferenceGeo "inference_geo",
-    StoredState "previous_response_id",
-    StoredStates "vector_store_ids",
-    Container "tools[].container",
-    Item "input[]",
-    ItemId "input[].id",
-    ItemType "input[].type",
-    ItemContent "input[].content",
-    Harmless "",
-    WebSearchOptions "web_search_options",
-    TierObject "serviceTier",
-    PerformanceConfig "performanceConfig",
-    TextGenerationConfig "textGenerationConfig",
-    AdditionalFields "additionalModelRequestFields",
-    EmbeddedTexts "instances",
-    EmbeddedText "instances[].content",
-    EmbeddingParameters "parameters",
-    SearchContextSize "web_search_options.search_context_size",
-    ThinkingBudget "thinking.budget_tokens",
-}
-
-impl Member {
-    /// Whether it may come more than once, in different places.
-    fn repeats(self) -> bool {
-        matches!(
-            self,
-            Self::ModelAgain
-                | Self::OtherModels
-                | Self::OtherModel
-                | Self::PromptPart
-                | Self::StoredState
-                | Self::StoredStates
-                | Self::Container
-                | Self::Item
-                | Self::ItemId
-                | Self::ItemType
-                | Self::ItemContent
-                | Self::Harmless
-                | Self::EmbeddedText
-        )
-    }
+/// Where the wish for usage stands in the body, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum UsageAt {
+    /// Nowhere.
+    #[default]
+    Absent,
+    /// `stream_options` is there without the wish: the end of its opening brace.
+    Options(usize),
+    /// A value that can be replaced: `include_usage`, or `stream_options` if it is not an object.
+    Value(Range<usize>, &'static str),
 }
 
 /// What the scanner found.

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
+use crate::dialect::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
 use super::marks::Marks;
 use super::number::{begun, dollars};
 use super::prefix::Prefix;

@@ -11,8 +11,7 @@
 //!
 //! Sources: OpenAI API reference and the documentation of the providers named.
 
-use super::field::{CONTENT, count, no_content};
-use super::{Count, Field};
+use crate::dialect::field::{CONTENT, Count, Field, count, no_content};
 use crate::json::Shape;
 
 const INPUT_DETAILS: &[Shape<Field>] = &[
@@ -94,7 +93,7 @@ const COMPLETION_USAGE: &[Shape<Field>] = &[
 ];
 
 /// Answers and stream chunks of chat completions, completions and embeddings.
-pub static COMPLETION: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static COMPLETION: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
     Shape::value("service_tier", Field::ServiceTier),
     Shape::value("error", Field::Error),
@@ -161,7 +160,7 @@ const OUTPUT_ITEMS: Shape<Field> = Shape::inside(
 
 /// Answers of `/v1/responses`, and its stream events, which carry the answer under `response`. The final
 /// event repeats the whole output, so its texts are not read there: deltas would count twice.
-pub static RESPONSE: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static RESPONSE: Shape<Field> = Shape::document(&[
     Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("service_tier", Field::ServiceTier),
@@ -192,7 +191,7 @@ pub static RESPONSE: Shape<Field> = Shape::document(&[
 ]);
 
 /// Answers and stream events of images and audio.
-pub static MEDIA: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static MEDIA: Shape<Field> = Shape::document(&[
     Shape::value("type", Field::EventKind),
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
@@ -202,7 +201,7 @@ pub static MEDIA: Shape<Field> = Shape::document(&[
 ]);
 
 /// Answers of a rerank endpoint: Jina and Voyage say tokens, Cohere says search units.
-pub static RERANK: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static RERANK: Shape<Field> = Shape::document(&[
     Shape::value("model", Field::Model),
     Shape::value("error", Field::Error),
     Shape::both("usage", Field::Usage, COMPLETION_USAGE),

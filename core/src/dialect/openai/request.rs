@@ -1,9 +1,40 @@
-//! Decides which members of a body matter in OpenAI's dialect, and at the servers that speak it.
+//! Which members of a request matter in OpenAI's dialect, and at the servers that speak it.
 
-use super::super::input::INPUT;
-use super::super::members::Member;
-use super::{EXTRA_BODY, EXTRA_PARAMS, METADATA, OVERRIDES, TOOLS, harmless, kept, models, value};
+use crate::dialect::member::{EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, value};
 use crate::json::Shape;
+
+/// What an element has of its own.
+const fn content(name: &'static str) -> Shape<Member> {
+    Shape::value(name, Member::ItemContent)
+}
+
+/// The input, of which elements stand for what the provider keeps, or name files in it.
+const INPUT: Shape<Member> = Shape::inside(
+    "input",
+    &[Shape::both(
+        "[]",
+        Member::Item,
+        &[
+            value("id", Member::ItemId),
+            value("type", Member::ItemType),
+            Shape::both("content", Member::ItemContent, &[Shape::inside("[]", &[kept("file_id")])]),
+            content("output"),
+            content("arguments"),
+            content("summary"),
+            content("encrypted_content"),
+            content("action"),
+            content("actions"),
+            content("input"),
+            content("result"),
+            content("results"),
+            content("queries"),
+            content("code"),
+            content("tools"),
+            content("approve"),
+            content("operation"),
+        ],
+    )],
+);
 
 /// The members of OpenAI's dialect, with what `input` is.
 const fn openai(members: &'static [Shape<Member>]) -> Shape<Member> {
@@ -101,5 +132,7 @@ macro_rules! openai {
     };
 }
 
-pub(super) static OPENAI: Shape<Member> = openai(openai!(harmless("input")));
-pub(super) static RESPONSES: Shape<Member> = openai(openai!(INPUT));
+/// Of every request but those below.
+pub(in crate::dialect) static REQUEST: Shape<Member> = openai(openai!(harmless("input")));
+/// Of a request for a response, of which the input may stand for what the provider keeps.
+pub(in crate::dialect) static RESPONSES: Shape<Member> = openai(openai!(INPUT));

@@ -1,7 +1,6 @@
-//! Decides which members of a body matter in Gemini's dialect, and of `:predict` on Vertex.
+//! Which members of a request matter in Gemini's dialect, and of `:predict` on Vertex.
 
-use super::super::members::Member;
-use super::{EXTRA_BODY, EXTRA_PARAMS, OVERRIDES, TOOLS, harmless, kept, value};
+use crate::dialect::member::{EXTRA_BODY, EXTRA_PARAMS, Member, OVERRIDES, TOOLS, harmless, kept, value};
 use crate::json::Shape;
 
 /// `limit`: what the limit is as Google's documentation spells it. Only protobuf reads the other spelling.
@@ -22,7 +21,8 @@ const GENERATION_CONFIG_OTHERWISE: &[Shape<Member>] = &generation_config(Member:
 /// Requests inside of a request, which name its model again.
 const INSIDE: &[Shape<Member>] = &[value("model", Member::ModelAgain)];
 
-pub(super) static GEMINI: Shape<Member> = Shape::both(
+/// Of a request for an answer, embeddings or a count.
+pub(in crate::dialect) static REQUEST: Shape<Member> = Shape::both(
     "",
     Member::Document,
     &[
@@ -55,7 +55,7 @@ pub(super) static GEMINI: Shape<Member> = Shape::both(
 
 /// Embeddings of Vertex. The same path makes pictures and other things, of which nothing counts what they cost: what is
 /// not known here makes such a request of it.
-pub(super) static PREDICT: Shape<Member> = Shape::both(
+pub(in crate::dialect) static PREDICT: Shape<Member> = Shape::both(
     "",
     Member::Document,
     &[

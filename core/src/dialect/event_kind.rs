@@ -3,15 +3,15 @@
 /// Events that are the last of a stream, in dialects without an end marker that is none of the events.
 /// Sources: Anthropic API reference, streaming Messages; OpenAI API reference, streaming events of Responses; Cohere API
 /// reference, streaming.
-pub(super) const LAST_EVENTS: [&[u8]; 5] =
+pub(crate) const LAST_EVENTS: [&[u8]; 5] =
     [b"message_stop", b"message-end", b"response.completed", b"response.incomplete", b"response.failed"];
 
 /// An event that is an error. That of Responses has its words beside its kind, and no member of this name.
-pub(super) const ERROR_EVENT: &[u8] = b"error";
+pub(crate) const ERROR_EVENT: &[u8] = b"error";
 
 /// Events that come before anything that the model makes, or say only that it has stopped. Every other kind is taken
 /// for something that it made. Sources: as above; Cohere API reference, streaming.
-pub(super) const EMPTY_EVENTS: [&[u8]; 18] = [
+pub(crate) const EMPTY_EVENTS: [&[u8]; 18] = [
     b"response.created",
     b"response.queued",
     b"response.in_progress",
@@ -33,6 +33,6 @@ pub(super) const EMPTY_EVENTS: [&[u8]; 18] = [
 ];
 
 /// Whether an event of this kind says that something is complete.
-pub(super) fn completes(kind: &[u8]) -> bool {
+pub(crate) fn completes(kind: &[u8]) -> bool {
     kind.ends_with(b".done") || matches!(kind, b"content_block_stop" | b"content-end" | b"tool-call-end")
 }

@@ -13,8 +13,7 @@
 //!
 //! Source: Gemini API reference, `UsageMetadata`; Vertex AI reference, `GenerateContentResponse`.
 
-use super::field::{CONTENT, count, no_content};
-use super::{Count, Field, Side};
+use crate::dialect::field::{CONTENT, Count, Field, Side, count, no_content};
 use crate::json::Shape;
 
 const MODALITY: &[Shape<Field>] =
@@ -72,7 +71,7 @@ static ELEMENT: &[Shape<Field>] = &[
 ];
 
 /// Answers of `generateContent` and of embeddings, elements of a streamed array and events of a stream.
-pub static GENERATED: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static GENERATED: Shape<Field> = Shape::document(&[
     Shape::value("modelVersion", Field::Model),
     Shape::value("error", Field::Error),
     Shape::inside("candidates", CANDIDATES),
@@ -82,7 +81,7 @@ pub static GENERATED: Shape<Field> = Shape::document(&[
 ]);
 
 /// Answers of `predict` with embeddings.
-pub static PREDICTED: Shape<Field> = Shape::document(&[
+pub(in crate::dialect) static PREDICTED: Shape<Field> = Shape::document(&[
     Shape::value("error", Field::Error),
     Shape::inside("predictions", &[Shape::inside("[]", EMBEDDED)]),
 ]);
