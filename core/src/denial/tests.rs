@@ -6,6 +6,7 @@ use super::*;
 use crate::base::headers::RequestHead;
 use crate::base::window::Window;
 use crate::config::testing::{self, NOW};
+use crate::dialect::Dialect;
 
 const CLIENTS: [Client; 4] = [Client::Sdk, Client::Wrapped, Client::Codex, Client::Other];
 

@@ -17,7 +17,9 @@ use super::Endpoint;
 use super::error::ErrorFacts;
 use super::field::{CONTENT, Count, Field, count, no_content};
 use super::headers::{HeadTable, headers};
-use super::member::{EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, thinking, value};
+use super::member::{
+    EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, thinking, value,
+};
 use crate::base::text::push_json_string;
 use crate::json::Shape;
 

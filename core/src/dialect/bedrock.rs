@@ -13,7 +13,9 @@ use super::error::{ErrorFacts, message_body};
 use super::field::{CONTENT, Count, Field, count, no_content};
 use super::framing::event_stream;
 use super::headers::{HeadTable, headers};
-use super::member::{EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, thinking, value};
+use super::member::{
+    EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, thinking, value,
+};
 use super::path::{Served, find, named};
 use super::{Api, Endpoint};
 use crate::json::Shape;

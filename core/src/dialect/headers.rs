@@ -38,7 +38,7 @@ macro_rules! headers {
                 $($bytes => true,)*
                 _ => false,
             },
-            pub(crate) starts: &[$($begins,)*],
+            starts: &[$($begins,)*],
         }
     };
 }

@@ -170,4 +170,3 @@ pub(super) const EXTRA_PARAMS: Shape<Member> = Shape::inside("extra_params", NAM
 pub(super) const OVERRIDES: Shape<Member> = Shape::inside("overrides", NAMES_A_MODEL);
 
 pub(super) const METADATA: Shape<Member> = Shape::inside("metadata", &[value("user_id", Member::UserId)]);
-

@@ -1,17 +1,21 @@
-//! Decides which endpoint a path is and what its answers look like.
+//! Decides what is particular to a dialect: one home each for its paths, the headers that pass, the members of a request
+//! that matter, where an answer says what was used, its errors, and the event that breaks a stream off.
 //!
-//! An endpoint belongs to an API, which a provider must offer, and is spoken in a dialect, in which its
-//! callers expect errors. Where an answer says what was used is written as a table per dialect, read by
-//! one scanner for plain answers and for every event of a stream.
+//! An endpoint belongs to an API, which a provider must offer, and is spoken in a dialect, in which its callers expect
+//! errors. Dialects are tables: one scanner reads requests, plain answers and every event of a stream by them.
 //!
-//! | dialect | answers | stream | table |
+//! | dialect | answers | stream | home |
 //! |---|---|---|---|
-//! | OpenAI | chat, completions, embeddings, Responses, images, audio, moderations, rerank; Azure's paths too | SSE | `openai.rs` |
+//! | OpenAI | chat, completions, embeddings, Responses, images, audio, moderations, rerank; Azure's paths too | SSE | `openai/` |
 //! | Anthropic | Messages; on Vertex and in Bedrock's InvokeModel too | SSE | `anthropic.rs` |
-//! | Gemini | `generateContent`, embeddings; on Vertex too | SSE or one JSON array | `gemini.rs` |
-//! | Bedrock | Converse | AWS event stream | `bedrock.rs` |
+//! | Gemini | `generateContent`, embeddings; on Vertex too | SSE or one JSON array | `gemini/` |
+//! | Bedrock | Converse, InvokeModel | AWS event stream | `bedrock.rs` |
 //! | Cohere | chat, embed, rerank | SSE | `cohere.rs` |
 //! | Ollama | chat, generate, embed | NDJSON | `ollama.rs` |
+//!
+//! What all share: `endpoint.rs` (what can be asked, one table over all), `field.rs` and `member.rs` (the vocabularies of
+//! answers and requests), `select.rs` (whose table is used), `framing/` (how a stream is parted), `usage.rs` (what the
+//! numbers mean).
 //!
 //! Does not read bodies: see `request/llm_request.rs` for requests and `response/meter.rs` for answers.
 
@@ -32,8 +36,8 @@ mod path;
 mod select;
 mod usage;
 
-pub use error::{BudgetFacts, ErrorFacts, whole_seconds};
 pub use endpoint::{BodyForm, Endpoint, Streams};
+pub use error::{BudgetFacts, ErrorFacts, whole_seconds};
 pub use field::{Count, Field, Side};
 pub use path::Served;
 pub use usage::Reported;

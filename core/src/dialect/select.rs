@@ -20,7 +20,8 @@ impl Served {
         if let Some(endpoint) = path.strip_prefix("/v1").and_then(|rest| find(openai::PATHS, rest)) {
             return Some(whole(Api::OpenAi, endpoint));
         }
-        let by_body = [(Api::Anthropic, anthropic::PATHS), (Api::Cohere, cohere::PATHS), (Api::Ollama, ollama::PATHS)];
+        let by_body =
+            [(Api::Anthropic, anthropic::PATHS), (Api::Cohere, cohere::PATHS), (Api::Ollama, ollama::PATHS)];
         by_body
             .into_iter()
             .find_map(|(api, list)| find(list, path).map(|endpoint| whole(api, endpoint)))
@@ -59,7 +60,9 @@ impl Endpoint {
             Dialect::Anthropic => &anthropic::REQUEST,
             Dialect::Gemini if self == Self::Predict => &gemini::request::PREDICT,
             Dialect::Gemini => &gemini::request::REQUEST,
-            Dialect::Bedrock if matches!(self, Self::InvokeModel | Self::InvokeModelStream) => &bedrock::INVOKED,
+            Dialect::Bedrock if matches!(self, Self::InvokeModel | Self::InvokeModelStream) => {
+                &bedrock::INVOKED
+            }
             Dialect::Bedrock => &bedrock::REQUEST,
             Dialect::Cohere => &cohere::REQUEST,
             Dialect::Ollama => &ollama::REQUEST,

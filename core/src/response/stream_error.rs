@@ -8,8 +8,8 @@
 //! Does not find the place between two events where it belongs: see `response/meter.rs`. A plain document has no
 //! such place and cannot be cut.
 
+use crate::dialect::Endpoint;
 use crate::dialect::framing::Framing;
-use crate::dialect::{Dialect, Endpoint};
 
 /// The bytes to write between two events of an answer of `endpoint`, after which nothing may follow.
 /// `message` is for people; `request_id` is what Envoy calls the request.
@@ -23,6 +23,7 @@ pub fn last_event(endpoint: Endpoint, framing: Framing, message: &str, request_i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::framing::event_stream;
     use crate::response::meter::Meter;
     use proptest::prelude::*;
     #[cfg(target_arch = "wasm32")]

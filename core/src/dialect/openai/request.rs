@@ -1,6 +1,8 @@
 //! Which members of a request matter in OpenAI's dialect, and at the servers that speak it.
 
-use crate::dialect::member::{EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, value};
+use crate::dialect::member::{
+    EXTRA_BODY, EXTRA_PARAMS, METADATA, Member, OVERRIDES, TOOLS, harmless, kept, models, value,
+};
 use crate::json::Shape;
 
 /// What an element has of its own.

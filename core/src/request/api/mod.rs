@@ -9,10 +9,10 @@
 mod query;
 mod tables;
 
+pub use crate::dialect::gemini::vertex::placed;
 pub use query::{credential, has_secret, kept_query};
 pub(crate) use tables::EVERY_REQUEST;
 pub use tables::NEVER_PASSED;
-pub use crate::dialect::gemini::vertex::placed;
 
 use crate::config::Names;
 use crate::dialect::Api;
@@ -26,8 +26,7 @@ pub fn passes_request(api: Api, also: &Names, name: &[u8]) -> bool {
     if name.starts_with(b":") {
         return true;
     }
-    let listed =
-        || tables::EVERY_REQUEST.has(name) || api.head().request_headers.has(name) || also.has(name);
+    let listed = || tables::EVERY_REQUEST.has(name) || api.head().request_headers.has(name) || also.has(name);
     !is_credential(name) && listed()
 }
 

@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
+use super::error::LlmRequestError;
 use super::input::Item;
 use super::limit::Limits;
 use super::spelling::{is_alike, may_name_model, may_raise};
-use super::error::LlmRequestError;
 use crate::base::text::{LABEL_BYTES, Label};
 use crate::dialect::Endpoint;
 use crate::dialect::member::{Member, SETTINGS};

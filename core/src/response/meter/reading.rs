@@ -2,13 +2,13 @@
 
 use core::ops::Range;
 
-use crate::dialect::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
 use super::marks::Marks;
 use super::number::{begun, dollars};
 use super::prefix::Prefix;
 use super::searches::{Items, Queries};
 use crate::base::money::PicoUsd;
 use crate::base::text::Label;
+use crate::dialect::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count};
 
