@@ -72,23 +72,6 @@ impl FailedUsage {
         }
         whole
     }
-
-    /// The text that the next attempt reads, and the gateway.
-    #[must_use]
-    pub fn to_text(self) -> String {
-        format!("{} {} {} {}", self.usd.0, self.input, self.output, self.given_up)
-    }
-
-    /// Reads what [`FailedUsage::to_text`] wrote; anything else is nothing.
-    #[must_use]
-    pub fn read(text: &[u8]) -> Self {
-        let read = || {
-            let mut numbers = core::str::from_utf8(text).ok()?.split(' ').map(str::parse);
-            let mut next = || numbers.next()?.ok();
-            Some(Self { usd: PicoUsd(next()?), input: next()?, output: next()?, given_up: next()? })
-        };
-        read().unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
@@ -145,17 +128,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_and_sums_do_not_overflow(usd: u64, input: u64, output: u64) {
+        fn sums_do_not_overflow(usd: u64, input: u64, output: u64) {
             let failed_usage = FailedUsage { usd: PicoUsd(usd), input, output, given_up: 0 };
-            prop_assert_eq!(FailedUsage::read(failed_usage.to_text().as_bytes()), failed_usage);
             let whole = failed_usage.with(&charge(Some(usd), input, output, UsageSource::Provider), &Estimate::default());
             prop_assert_eq!(whole.usd, Some(PicoUsd(usd.saturating_mul(2))));
-        }
-
-        #[test]
-        fn any_other_text_is_nothing(text in prop::collection::vec(any::<u8>(), 0..8)) {
-            let read = FailedUsage::read(&text);
-            prop_assert!(read == FailedUsage::default() || text.contains(&b' '));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Decides which target an attempt uses, and which one the next attempt uses when it is known how this one went.
 //!
 //! The gateway writes the plan of a request down; every attempt reads it, because it runs in another VM and
-//! knows nothing else. What an attempt leaves for the next one is an [`Attempt`]: the target and the key.
+//! knows nothing else. What an attempt leaves for the next one is an [`Attempt`]: the target and the key. How both are
+//! written is said in `failover/attempt_state.rs`.
 //!
 //! ```text
 //! ## connection failed, reset, too slow, 5xx, 529, an error or nothing before the first token   => another host, else the next target
@@ -22,8 +23,6 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
-
 use crate::base::window::Millis;
 use crate::budget::ledger::Store;
 use crate::config::{Config, Provider};
@@ -40,6 +39,8 @@ pub struct FailoverPlan {
     pub path: String,
     /// A number drawn for this request, to choose keys by.
     pub draw: u64,
+    /// Which key of its first target's provider the request is sent with.
+    pub key: usize,
     /// How often the request may be sent.
     pub attempts: u32,
     /// The gateway has put the wish for usage into the body.
@@ -155,14 +156,14 @@ impl Failure {
 }
 
 impl FailoverPlan {
-    /// The attempts of `plan`, of which the first target is `first`.
+    /// That of a request that goes to `first` of the targets of `plan` with the `key`-th of its keys.
     #[must_use]
     pub fn new(
         config: &Config,
         plan: &Plan,
         first: &Destination,
         (authority, path): (&str, &str),
-        draw: u64,
+        (key, draw): (usize, u64),
     ) -> Self {
         let target = |long| {
             move |destination: &Destination| PlannedTarget {
@@ -179,6 +180,7 @@ impl FailoverPlan {
             authority: authority.to_owned(),
             path: path.to_owned(),
             draw,
+            key,
             attempts,
             asks_for_usage: false,
             targets,
@@ -257,37 +259,6 @@ impl FailoverPlan {
             _ => another_host().or_else(|| later(at_long)),
         }
     }
-
-    /// The text that attempts read.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let targets: Vec<Value> =
-            self.targets.iter().map(|target| json!([target.provider, target.model, target.long])).collect();
-        json!([self.authority, self.path, self.draw, self.attempts, targets, self.asks_for_usage]).to_string()
-    }
-
-    /// Reads what [`FailoverPlan::to_text`] wrote.
-    #[must_use]
-    pub fn read(text: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(text).ok()?;
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let target = |value: &Value| {
-            Some(PlannedTarget {
-                provider: text(value.get(0)?)?,
-                model: text(value.get(1)?)?,
-                long: value.get(2)?.as_bool()?,
-            })
-        };
-        Some(Self {
-            authority: text(value.get(0)?)?,
-            path: text(value.get(1)?)?,
-            draw: value.get(2)?.as_u64()?,
-            attempts: value.get(3)?.as_u64()?.try_into().ok()?,
-            asks_for_usage: value.get(5)?.as_bool()?,
-            targets: value.get(4)?.as_array()?.iter().map(target).collect::<Option<_>>()?,
-            confined: false,
-        })
-    }
 }
 
 /// The place of a key among those that were tried.
@@ -305,42 +276,6 @@ impl Attempt {
     /// The keys of its pool that were refused without a word about why, now that this one has got an answer.
     pub fn found_out(self) -> impl Iterator<Item = usize> {
         (0..64).filter(move |&key| self.suspects & bit(key) != 0)
-    }
-
-    /// The text that the next attempt reads.
-    #[must_use]
-    pub fn to_text(self) -> String {
-        let Self { target, key, number, tried, suspects, bare, failed_hosts } = self;
-        format!("{target} {key} {number} {tried} {suspects} {} {failed_hosts}", u8::from(bare))
-    }
-
-    /// Reads what [`Attempt::to_text`] wrote.
-    #[must_use]
-    pub fn read(text: &[u8]) -> Option<Self> {
-        let mut parts = core::str::from_utf8(text).ok()?.split(' ');
-        let attempt = Self {
-            target: parts.next()?.parse().ok()?,
-            key: parts.next()?.parse().ok()?,
-            number: parts.next()?.parse().ok()?,
-            tried: parts.next()?.parse().ok()?,
-            suspects: parts.next()?.parse().ok()?,
-            bare: parts.next()? == "1",
-            failed_hosts: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(attempt)
-    }
-
-    /// The text by which the next attempt and the gateway know that this attempt began at a moment.
-    #[must_use]
-    pub fn begun_text(self, began: Millis) -> String {
-        format!("{} @{}", self.to_text(), began.0)
-    }
-
-    /// Reads what [`Attempt::begun_text`] wrote.
-    #[must_use]
-    pub fn read_begun(text: &[u8]) -> Option<(Self, Millis)> {
-        let (attempt, began) = core::str::from_utf8(text).ok()?.split_once(" @")?;
-        Some((Self::read(attempt.as_bytes())?, Millis(began.parse().ok()?)))
     }
 
     /// The provider and the model of this attempt.

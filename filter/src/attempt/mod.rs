@@ -13,7 +13,6 @@
 //! A request is sent again by Envoy's router, as its retry policy says and as often as the request itself allows.
 //! Never settles: the gateway does. Answers a client only where going on would be wrong.
 
-pub(crate) mod attempt_log;
 mod reach;
 pub(crate) mod retry;
 

@@ -14,7 +14,10 @@ use std::rc::Rc;
 use farebox_core::base::window::Millis;
 use farebox_core::config::Config;
 use farebox_core::dialect::{Endpoint, Served};
+use farebox_core::failover::attempt_log::AttemptLog;
+use farebox_core::failover::attempt_state::AttemptState;
 use farebox_core::failover::classify::{Fault, wait_in_body};
+use farebox_core::failover::failed_usage::FailedUsage;
 use farebox_core::failover::key_pool::{Cooldown, KeyPool};
 use farebox_core::failover::plan::{Attempt, FailoverPlan, Failure};
 use farebox_core::failover::reach::Reach;
@@ -25,13 +28,11 @@ use farebox_core::request::route::Destination;
 use farebox_core::request::usage_option::{is_refused, may_ask, take_back};
 use farebox_core::response::meter::Meter;
 
-use self::aftermath::waited;
 use self::held::{Held, in_good_clothes};
-use crate::attempt::attempt_log::{AttemptLog, ends_unanswered};
 use crate::gateway::forward;
 use crate::gateway::response::is_success;
 use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, HostError, Map};
+use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
 
 /// A status that the router's retry policy retries, for what was no answer although its status says so.
@@ -57,12 +58,11 @@ pub(crate) enum Begun {
 pub(crate) struct Retry {
     config: Rc<Config>,
     failover_plan: FailoverPlan,
-    attempt: Attempt,
+    /// What is written down of it, for the next one and for the gateway.
+    state: AttemptState,
     destination: Destination,
     /// It has to be addressed when its body is here.
     again: bool,
-    began: Millis,
-    attempt_log: AttemptLog,
     status: u64,
     held: Held,
 }
@@ -71,68 +71,63 @@ impl Retry {
     /// Finds out which attempt this is. An error: it must not go on.
     pub(crate) fn begin(config: Option<&Rc<Config>>, vm: &Vm) -> Result<Begun, HostError> {
         let missing = || HostError::NOT_FOUND;
-        let Some(text) = state(forward::CHAIN)? else { return Ok(Begun::Only) };
+        let Some(plan) = filter_state::entry(filter_state::FAILOVER_PLAN)? else { return Ok(Begun::Only) };
         let config = Rc::clone(config.ok_or_else(missing)?);
-        let mut failover_plan = FailoverPlan::read(&text).ok_or_else(missing)?;
+        let mut failover_plan = FailoverPlan::read(&plan).ok_or_else(missing)?;
         match vm.reach(&config) {
             // To hold an answer there is dangerous, and nothing is sent again.
             Reach::Nowhere => return Ok(Begun::Only),
             reach => failover_plan.confined = reach != Reach::Everywhere,
         }
-        let read = |text: Vec<u8>| Attempt::read(&text).ok_or_else(missing);
-        let mut attempt = read(state(forward::LEG)?.ok_or_else(missing)?)?;
-        let before = state(forward::AT)?;
-        let before = before.map(|text| Attempt::read_begun(&text).ok_or_else(missing)).transpose()?;
-        let (before, sent) = (before.map(|(attempt, _)| attempt), before.map(|(_, began)| began));
-        if before == Some(attempt) {
+        let before = filter_state::entry(filter_state::ATTEMPT)?;
+        let before = before.map(|state| AttemptState::read(&state).ok_or_else(missing)).transpose()?;
+        let mut attempt =
+            before.as_ref().map_or_else(|| Attempt::first(failover_plan.key), |before| before.next);
+        if before.as_ref().is_some_and(|before| before.attempt == attempt) {
             return Ok(Begun::Repeat);
         }
         let mut destination = attempt.destination(&failover_plan, &config).ok_or_else(missing)?;
         // The attempt and the cluster are written one after the other. Were only one of them the new one, a key would
         // be sent to another provider than its own.
-        if state(forward::CLUSTER)?.as_deref() != Some(destination.provider.cluster.as_bytes()) {
+        let cluster = filter_state::entry(filter_state::CLUSTER)?;
+        if cluster.as_deref() != Some(destination.provider.cluster.as_bytes()) {
             return Err(missing());
         }
         let reached = host::property("xds\0cluster_name").unwrap_or_default();
-        if let Some(before) = before
-            && let Some(left) = before.destination(&failover_plan, &config)
-            && left.provider.cluster != destination.provider.cluster
-        {
-            let last = state(forward::REACHED)?.unwrap_or_default();
-            if reached.is_empty() || last.is_empty() {
-                return Err(missing());
+        let reached = String::from_utf8_lossy(&reached).into_owned();
+        let (mut failed_usage, mut attempt_log) = (FailedUsage::default(), AttemptLog::default());
+        let again = before.is_some();
+        if let Some(before) = before {
+            let left = before.attempt.destination(&failover_plan, &config);
+            if let Some(left) = &left
+                && left.provider.cluster != destination.provider.cluster
+            {
+                if reached.is_empty() || before.cluster.is_empty() {
+                    return Err(missing());
+                }
+                // An Envoy that does not pick the cluster anew (`refresh_cluster_on_retry`) has brought this attempt to
+                // the provider of the one before. It goes on as that one: what is said there is all that can be had.
+                if reached == before.cluster {
+                    vm.astray(&config, host::now());
+                    failover_plan.confined = true;
+                    attempt = Attempt { number: attempt.number, ..before.attempt };
+                    destination = left.clone();
+                }
             }
-            // An Envoy that does not pick the cluster anew (`refresh_cluster_on_retry`) has brought this attempt to the
-            // provider of the one before. It goes on as that one: what is said there is all that can be had.
-            if reached == last {
-                vm.astray(&config, host::now());
-                failover_plan.confined = true;
-                attempt = Attempt { number: attempt.number, ..before };
-                destination = left;
+            (failed_usage, attempt_log) = (before.failed_usage, before.attempt_log);
+            if let Some(left) = left.filter(|_| attempt_log.ends_unanswered()) {
+                vm.metrics.attempt(&left.provider.name, Failure::NoAnswer.reason());
+                failed_usage = failed_usage.and_waited(host::now().since(before.began));
             }
         }
-        host::set_property(forward::REACHED, &reached)?;
-        let attempt_log = state(forward::TRAIL)?.unwrap_or_default();
-        let failed = before.filter(|_| ends_unanswered(&attempt_log));
-        if let Some(failed) = failed.and_then(|attempt| attempt.destination(&failover_plan, &config)) {
-            vm.metrics.attempt(&failed.provider.name, Failure::NoAnswer.reason());
-            waited(sent)?;
-        }
-        let run = Self {
-            again: before.is_some(),
-            began: host::now(),
-            attempt_log: AttemptLog::new(&attempt_log, &destination, attempt),
-            status: 0,
-            held: Held::No,
-            config,
-            failover_plan,
-            attempt,
-            destination,
-        };
-        host::set_property(forward::AT, attempt.begun_text(run.began).as_bytes())?;
+        attempt_log.begin(&destination, attempt.key);
+        let began = host::now();
+        let state =
+            AttemptState { attempt, began, next: attempt, cluster: reached, failed_usage, attempt_log };
+        let mut run = Self { again, status: 0, held: Held::No, config, failover_plan, state, destination };
         // Should nothing at all come back, nobody will be asked who is next.
-        run.next(Failure::NoAnswer, run.began)?;
-        host::set_property(forward::TRAIL, run.attempt_log.unanswered().as_bytes())?;
+        run.choose_next(Failure::NoAnswer, began);
+        run.write()?;
         Ok(Begun::Retry(Box::new(run)))
     }
 
@@ -141,19 +136,21 @@ impl Retry {
         self.again
     }
 
-    /// Names the next attempt's target after this one went wrong. Says whether there is one.
-    fn next(&self, failure: Failure, now: Millis) -> Result<bool, HostError> {
+    /// Names the next attempt after this one went wrong. Says whether there is one.
+    fn choose_next(&mut self, failure: Failure, now: Millis) -> bool {
         let key_pool = KeyPool::new(&SharedStore);
-        let endpoint = self.endpoint().map_or("", Endpoint::name);
-        let next = self.failover_plan.next(&self.config, &key_pool, endpoint, self.attempt, failure, now);
-        let destination = next.and_then(|next| next.destination(&self.failover_plan, &self.config));
-        let (attempt, destination) = match (next, &destination) {
-            (Some(attempt), Some(destination)) => (attempt, destination),
-            _ => (self.attempt, &self.destination),
-        };
-        host::set_property(forward::CLUSTER, destination.provider.cluster.as_bytes())?;
-        host::set_property(forward::LEG, attempt.to_text().as_bytes())?;
-        Ok(attempt != self.attempt)
+        let (endpoint, attempt) = (self.endpoint().map_or("", Endpoint::name), self.state.attempt);
+        let next = self.failover_plan.next(&self.config, &key_pool, endpoint, attempt, failure, now);
+        self.state.next = next.unwrap_or(attempt);
+        next.is_some()
+    }
+
+    /// Writes down what this attempt leaves for the next one, and where that goes.
+    fn write(&self) -> Result<(), HostError> {
+        host::set_property(filter_state::ATTEMPT, &self.state.to_bytes())?;
+        let next = self.state.next.destination(&self.failover_plan, &self.config);
+        let next = next.as_ref().unwrap_or(&self.destination);
+        host::set_property(filter_state::CLUSTER, next.provider.cluster.as_bytes())
     }
 
     fn served(&self) -> Option<Served> {
@@ -173,10 +170,10 @@ impl Retry {
         forward::strip_credentials(&head)?;
         host::set_header(Map::Request, ":authority", self.failover_plan.authority.as_bytes())?;
         host::set_header(Map::Request, ":path", path)?;
-        forward::address(&self.destination, self.attempt.key, &served, &request, path, path)?;
+        forward::address(&self.destination, self.state.attempt.key, &served, &request, path, path)?;
         let mut edits = request.name_model(&self.destination.model);
         if self.failover_plan.asks_for_usage
-            && (self.attempt.bare || !may_ask(&self.destination.provider, &served, path, &body))
+            && (self.state.attempt.bare || !may_ask(&self.destination.provider, &served, path, &body))
         {
             edits.extend(take_back(&body));
         }
@@ -199,8 +196,8 @@ impl Retry {
         }
         match Failure::of(Fault::of_status(self.status), self.status, None) {
             // A redirect leads where nobody has sent the key.
-            _ if (300..400).contains(&self.status) => _ = self.failed(Failure::Status, vm)?,
-            Some(failure) if self.status >= 400 => _ = self.failed(failure, vm)?,
+            _ if (300..400).contains(&self.status) => self.failed(Failure::Status, None, vm)?,
+            Some(failure) if self.status >= 400 => self.failed(failure, None, vm)?,
             Some(_) | None => self.passed()?,
         }
         Ok(false)
@@ -258,7 +255,10 @@ impl Retry {
             }
             Held::Refusal(kind, wait) => {
                 let body = piece(0, size.min(HELD_BYTES))?;
-                if self.failover_plan.asks_for_usage && !self.attempt.bare && is_refused(self.status, &body) {
+                if self.failover_plan.asks_for_usage
+                    && !self.state.attempt.bare
+                    && is_refused(self.status, &body)
+                {
                     Some(Failure::Option)
                 } else {
                     let fault = Fault::of(self.status, kind.as_deref(), &body);
@@ -267,14 +267,7 @@ impl Retry {
             }
         };
         match failure {
-            // What the last attempt has used is read of the answer that goes on.
-            Some(failure) => {
-                if self.failed(failure, vm)?
-                    && let Some(meter) = used
-                {
-                    self.sink(meter.reading())?;
-                }
-            }
+            Some(failure) => self.failed(failure, used.as_deref(), vm)?,
             None => self.passed()?,
         }
         Ok(false)
@@ -289,51 +282,47 @@ impl Retry {
         self.answering(size, true, vm)
     }
 
-    /// The attempt went wrong: lets its key rest if that is why, names the next one, and has the router send it.
-    /// Says whether there is one.
-    fn failed(&self, failure: Failure, vm: &Vm) -> Result<bool, HostError> {
+    /// The attempt went wrong: lets its key rest if that is why, names the next one, and has the router send it. `used`
+    /// has read of the answer what it used.
+    fn failed(&mut self, failure: Failure, used: Option<&Meter>, vm: &Vm) -> Result<(), HostError> {
         let now = host::now();
         self.cool_down(failure, now, vm);
         vm.metrics.attempt(&self.destination.provider.name, failure.reason());
-        let attempt_log = self.attempt_log.failed(failure, self.status, now.since(self.began));
-        host::set_property(forward::TRAIL, attempt_log.as_bytes())?;
-        if !self.next(failure, now)? {
-            return host::set_header(Map::Response, NOT_RETRIED, b"true").map(|()| false);
+        self.state.attempt_log.failed(failure, self.status, now.since(self.state.began));
+        let is_last = !self.choose_next(failure, now);
+        // What the last attempt has used is read of the answer that goes on.
+        if let Some(meter) = used.filter(|_| !is_last) {
+            self.sink(meter.reading());
+        }
+        self.write()?;
+        if is_last {
+            return host::set_header(Map::Response, NOT_RETRIED, b"true");
         }
         // A provider behind an Envoy of its own may say so too.
         host::remove_header(Map::Response, NOT_RETRIED.as_bytes())?;
         match failure {
-            Failure::Status | Failure::RateLimited(_) if self.status == 429 || self.status >= 500 => {}
-            _ => host::set_header(Map::Response, ":status", RETRIED)?,
+            Failure::Status | Failure::RateLimited(_) if self.status == 429 || self.status >= 500 => Ok(()),
+            _ => host::set_header(Map::Response, ":status", RETRIED),
         }
-        Ok(true)
     }
 
-    fn passed(&self) -> Result<(), HostError> {
+    fn passed(&mut self) -> Result<(), HostError> {
         // What another key has got an answer to was not the request's fault.
-        if self.attempt.suspects != 0 && is_success(self.status) {
+        if self.state.attempt.suspects != 0 && is_success(self.status) {
             let now = host::now();
             let until = now.plus(self.config.failover.unauthorized_ms);
-            self.attempt.found_out().for_each(|key| self.pause(Cooldown::Key(key), until, now));
+            self.state.attempt.found_out().for_each(|key| self.pause(Cooldown::Key(key), until, now));
         }
         // The router goes by the status, which here does not say enough.
         if self.status >= 400 {
             host::set_header(Map::Response, NOT_RETRIED, b"true")?;
         }
-        let attempt_log = self.attempt_log.passed(self.status, host::now().since(self.began));
-        host::set_property(forward::TRAIL, attempt_log.as_bytes())
+        self.state.attempt_log.passed(self.status, host::now().since(self.state.began));
+        host::set_property(filter_state::ATTEMPT, &self.state.to_bytes())
     }
 
     fn endpoint(&self) -> Option<Endpoint> {
         self.served().map(|served| served.endpoint)
-    }
-}
-
-/// A value of the filter state, if it was ever put there.
-fn state(name: &str) -> Result<Option<Vec<u8>>, HostError> {
-    match host::filter_state(name) {
-        Err(HostError::NOT_FOUND) => Ok(None),
-        value => value.map(Some),
     }
 }
 

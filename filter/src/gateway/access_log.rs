@@ -16,16 +16,12 @@ use farebox_core::failover::plan::Failure;
 use farebox_core::pricing::DEAREST;
 use farebox_core::request::route::Destination;
 
-use crate::attempt::attempt_log;
 use crate::gateway::Gateway;
 use crate::gateway::response::{Admitted, Cut, is_success};
 use crate::gateway::state::State;
-use crate::host;
+use crate::host::{self, filter_state};
 use crate::metrics::Measured;
 use crate::vm::Waiting;
-
-/// Filter state that holds the record, for access logs and traces.
-const RECORD_PROPERTY: &str = "farebox.record";
 
 /// Bits of `response.flags` that say the provider, or the way to it, broke: UT, UR, UF, UC, SI, UMSDR, DT, UPE.
 /// Source: Envoy's `CoreResponseFlag`, of which each value is a bit here.
@@ -91,9 +87,9 @@ impl Gateway {
             );
         }
         if outcome.is_broken_off() {
-            admitted.attempt_log = attempt_log::abandoned(core::mem::take(&mut admitted.attempt_log));
+            admitted.attempt_log.abandon();
         }
-        if attempt_log::ends_unanswered(admitted.attempt_log.as_bytes()) {
+        if admitted.attempt_log.ends_unanswered() {
             self.vm.metrics.attempt(&provider.name, Failure::NoAnswer.reason());
         }
         let ttft_ms = admitted.first_byte.map(|first| first.since(self.context.arrived));
@@ -123,7 +119,7 @@ impl Gateway {
             would_downgrade: rehearsal.map(|Rehearsal { by, model }| (&*by.budget.name, model.as_str())),
             unpriced: unpriced.as_deref(),
             output_limit: admitted.output_limit,
-            attempts: &admitted.attempt_log,
+            attempts: &admitted.attempt_log.to_json(),
             provider_status: admitted.provider_status,
             ..self.record(now)
         });
@@ -255,7 +251,7 @@ impl Gateway {
     }
 
     fn write(&self, record: &Record<'_>) {
-        if let Err(error) = host::set_property(RECORD_PROPERTY, &record.to_bytes()) {
+        if let Err(error) = host::set_property(filter_state::RECORD, &record.to_bytes()) {
             log::error!("a record could not be written: {error}");
         }
     }

@@ -13,7 +13,7 @@ use farebox_core::budget::admit::Admission;
 use farebox_core::config::{Config, Provider};
 use farebox_core::dialect::{Api, Served};
 use farebox_core::failover::key_pool::KeyPool;
-use farebox_core::failover::plan::{Attempt, FailoverPlan, ways_to};
+use farebox_core::failover::plan::{FailoverPlan, ways_to};
 use farebox_core::failover::reach::{Leave, Reach};
 use farebox_core::request::api::{self, has_secret};
 use farebox_core::request::identity::{self, is_credential};
@@ -21,32 +21,20 @@ use farebox_core::request::llm_request::{CompletionMember, LlmRequest};
 use farebox_core::request::route::Destination;
 
 use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, HostError, Map};
+use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
 
-/// Filter state and request header that name the cluster. The filter state is the one to route by: clients
-/// cannot set it.
-pub(crate) const CLUSTER: &str = "farebox.cluster";
+/// The request header that names the cluster too, for routes that do not know filter state.
 const CLUSTER_HEADER: &str = "x-farebox-cluster";
-/// Filter state by which attempts find out where a request may go, what the next one uses, which one is under
-/// way, and how those before went.
-pub(crate) const CHAIN: &str = "farebox.chain";
-pub(crate) const LEG: &str = "farebox.leg";
-pub(crate) const AT: &str = "farebox.at";
-/// Filter state that has what Envoy calls the cluster of the attempt under way; the name need not be ours.
-pub(crate) const REACHED: &str = "farebox.reached";
-pub(crate) const TRAIL: &str = "farebox.attempts";
-/// Filter state that has what failed attempts used.
-pub(crate) const SUNK: &str = "farebox.sunk";
 /// How often Envoy's router may send the request again, and how long it waits for the beginning of an answer.
 const RETRIES_HEADER: &str = "x-envoy-max-retries";
 const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
 /// How a request was sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sent {
-    /// It may go elsewhere than to its first target.
-    pub(crate) chained: bool,
+    /// Where it may go besides its first target, if it may.
+    pub(crate) failover_plan: Option<FailoverPlan>,
     /// Which key of its first target's provider it was sent with.
     pub(crate) key: usize,
 }
@@ -72,7 +60,7 @@ impl Departure<'_> {
     pub(crate) fn send(&self) -> Result<Sent, HostError> {
         let Self { head, served, request, admission, body, .. } = self;
         let target = &admission.target;
-        host::set_property(CLUSTER, target.provider.cluster.as_bytes())?;
+        host::set_property(filter_state::CLUSTER, target.provider.cluster.as_bytes())?;
         let key_pool = KeyPool::new(&SharedStore);
         let key = if let Some(key) = admission.key {
             key
@@ -106,7 +94,7 @@ impl Departure<'_> {
         let cuts: Vec<_> = admission.cuts.iter().filter(|cut| !is_gone(cut)).cloned().collect();
         edits.extend(cuts.into_iter().map(|cut| Edit::replace(cut, "")));
         replace_body(head, body, edits)?;
-        Ok(Sent { chained: self.chain(key, &path)?, key })
+        Ok(Sent { failover_plan: self.plan_failover(key, &path)?, key })
     }
 
     /// Takes out what of the head does not go on. `key`: which of the provider's it is sent with.
@@ -146,53 +134,57 @@ impl Departure<'_> {
     }
 
     /// Writes down where else the request may go, if it may.
-    fn chain(&self, key: usize, path: &[u8]) -> Result<bool, HostError> {
+    fn plan_failover(&self, key: usize, path: &[u8]) -> Result<Option<FailoverPlan>, HostError> {
         let Self { config, head, admission, request, .. } = self;
         if admission.plan.targets.len() + admission.plan.long.len() < 2
             && ways_to(&admission.target.provider) < 2
         {
-            return Ok(false);
+            return Ok(None);
         }
         // Nobody else has what it goes on from.
         if admission.key.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
         // An attempt makes its request out of the body.
         if config.headers_only.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
         // Without the filter behind the router every attempt is the same: one key, one provider, one charge.
         let leave = self.vm.leave(config, &admission.target.provider.cluster, self.now);
         if leave == Leave::Once {
-            return Ok(false);
+            return Ok(None);
         }
         let authority = head.first(":authority").unwrap_or_default();
         let (Ok(authority), Ok(path)) = (core::str::from_utf8(authority), core::str::from_utf8(path)) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let mut failover_plan =
-            FailoverPlan::new(config, &admission.plan, &admission.target, (authority, path), self.draw);
+        let mut failover_plan = FailoverPlan::new(
+            config,
+            &admission.plan,
+            &admission.target,
+            (authority, path),
+            (key, self.draw),
+        );
         if leave == Leave::Again(Reach::Cluster) {
             failover_plan.confine(config);
         }
         if failover_plan.attempts < 2 {
-            return Ok(false);
+            return Ok(None);
         }
         if leave == Leave::Trial {
             failover_plan.attempts = 1;
         }
         let retries = failover_plan.attempts - 1;
         failover_plan.asks_for_usage = self.asks_for_usage;
-        host::set_property(CHAIN, failover_plan.to_text().as_bytes())?;
-        host::set_property(LEG, Attempt::first(key).to_text().as_bytes())?;
+        host::set_property(filter_state::FAILOVER_PLAN, &failover_plan.to_bytes())?;
         if retries == 0 {
-            return Ok(true);
+            return Ok(Some(failover_plan));
         }
         host::set_header(Map::Request, RETRIES_HEADER, retries.to_string().as_bytes())?;
         if let Some(ms) = config.failover.first_token_ms.filter(|_| request.stream) {
             host::set_header(Map::Request, PER_TRY_HEADER, ms.to_string().as_bytes())?;
         }
-        Ok(true)
+        Ok(Some(failover_plan))
     }
 }
 

@@ -19,8 +19,9 @@ use farebox_core::config::{Account, Config, Key};
 use farebox_core::denial::{BudgetReason, Denial};
 use farebox_core::dialect::framing::Framing;
 use farebox_core::dialect::{Api, Endpoint};
+use farebox_core::failover::attempt_log::AttemptLog;
+use farebox_core::failover::attempt_state::AttemptState;
 use farebox_core::failover::failed_usage::FailedUsage;
-use farebox_core::failover::plan::{Attempt, FailoverPlan};
 use farebox_core::request::api;
 use farebox_core::request::llm_request::LlmRequest;
 use farebox_core::request::route::{Destination, Plan};
@@ -28,10 +29,10 @@ use farebox_core::response::meter::{Meter, Passed};
 use farebox_core::response::stream_error::last_event;
 
 use crate::attempt::retry::NOT_RETRIED;
-use crate::gateway::forward::{self, Sent};
+use crate::gateway::forward::Sent;
 use crate::gateway::held_answer::HeldAnswer;
 use crate::gateway::signed_answer::Binding;
-use crate::host::{self, Buffer, Map};
+use crate::host::{self, Buffer, Map, filter_state};
 use crate::vm::{LAST_EVENT_MS, Vm};
 
 /// A request that was sent to a provider.
@@ -57,8 +58,8 @@ pub(crate) struct Admitted {
     hides_usage: bool,
     sent: Sent,
     binding: Option<Binding>,
-    /// What its attempts came to, as JSON.
-    pub(crate) attempt_log: String,
+    /// What its attempts came to.
+    pub(crate) attempt_log: AttemptLog,
     /// What those of them that failed have used.
     pub(crate) failed_usage: FailedUsage,
     /// The status that a provider sent, if the client got another.
@@ -125,7 +126,7 @@ impl Admitted {
             hides_usage,
             sent,
             binding,
-            attempt_log: String::new(),
+            attempt_log: AttemptLog::default(),
             failed_usage: FailedUsage::default(),
             provider_status: None,
             doubt: None,
@@ -142,24 +143,18 @@ impl Admitted {
 
     /// Finds out which target answered, if there was a choice.
     fn arrive(&mut self, vm: &Vm) {
-        if !self.sent.chained {
-            return;
+        let Some(failover_plan) = &self.sent.failover_plan else { return };
+        let state = host::filter_state(filter_state::ATTEMPT).ok();
+        let state = state.and_then(|state| AttemptState::read(&state));
+        if state.is_some() || is_via_upstream() {
+            vm.saw(&self.config, &self.target.provider.cluster, state.is_some());
         }
-        let first = Rc::clone(&self.target.provider);
-        let read = |name: &str| host::filter_state(name).unwrap_or_default();
-        self.attempt_log = String::from_utf8_lossy(&read(forward::TRAIL)).into_owned();
-        self.failed_usage = FailedUsage::read(&read(forward::SUNK));
-        let failover_plan = FailoverPlan::read(&read(forward::CHAIN));
-        let attempt = Attempt::read_begun(&read(forward::AT));
-        if attempt.is_some() || is_via_upstream() {
-            vm.saw(&self.config, &first.cluster, attempt.is_some());
-        }
-        if let (Some(failover_plan), Some((attempt, _))) = (failover_plan, attempt)
-            && let Some(target) = attempt.destination(&failover_plan, &self.config)
-        {
+        let Some(state) = state else { return };
+        if let Some(target) = state.attempt.destination(failover_plan, &self.config) {
             self.target = target;
-            self.sent.key = attempt.key;
+            self.sent.key = state.attempt.key;
         }
+        (self.attempt_log, self.failed_usage) = (state.attempt_log, state.failed_usage);
     }
 
     /// The same for a request of which no answer ever began.
@@ -184,7 +179,9 @@ impl Admitted {
         vm: &Vm,
     ) -> Option<Denial> {
         self.arrive(vm);
-        if self.sent.chained && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err() {
+        if self.sent.failover_plan.is_some()
+            && host::remove_header(Map::Response, NOT_RETRIED.as_bytes()).is_err()
+        {
             log::error!("a header for the router could not be taken out");
         }
         let framing = Framing::of(self.endpoint, head.first("content-type"), head.first("content-encoding"));

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
 
+pub(crate) mod filter_state;
 pub(crate) mod shared_store;
 
 use core::fmt;

@@ -7,7 +7,7 @@ use proxy_wasm::types::Action;
 
 use super::*;
 use crate::fake_host::{BAD_ARGUMENT, Call, Upstream, advance, counter, fail, fail_after, heal, logs};
-use crate::gateway::forward;
+use crate::host::filter_state;
 
 const ASKED: &str = r#"{"model":"both","messages":[{"role":"user","content":"Hi"}]}"#;
 const OVERLOADED: &[u8] = b"data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";
@@ -241,7 +241,7 @@ fn an_error_with_a_status_of_success_at_the_last_target_is_told_as_one_and_charg
 #[test]
 fn what_was_written_down_and_cannot_be_read_lets_no_attempt_through() {
     let garbage: [&[u8]; 5] = [b"", b"x", b"[]", b"[\"a\",\"/v1/chat/completions\",1,9,[]]", b"\xff\xfe 1 2"];
-    for name in [forward::CHAIN, forward::LEG, forward::AT, forward::CLUSTER] {
+    for name in [filter_state::FAILOVER_PLAN, filter_state::ATTEMPT, filter_state::CLUSTER] {
         for value in garbage {
             let mut setting = Setting::new(ASKED);
             setting.sent().answer(529, JSON, false);

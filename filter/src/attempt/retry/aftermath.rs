@@ -5,16 +5,13 @@ use farebox_core::accounting::settlement::Bill;
 use farebox_core::base::window::Millis;
 use farebox_core::budget::estimate::Estimate;
 use farebox_core::dialect::Endpoint;
-use farebox_core::failover::failed_usage::FailedUsage;
 use farebox_core::failover::key_pool::{Cooldown, KeyPool};
 use farebox_core::failover::plan::Failure;
 use farebox_core::request::route::{Destination, is_named};
 use farebox_core::response::meter::Reading;
 
-use super::{Retry, state};
-use crate::gateway::forward;
+use super::Retry;
 use crate::host::shared_store::SharedStore;
-use crate::host::{self, HostError};
 use crate::vm::Vm;
 
 impl Retry {
@@ -26,9 +23,11 @@ impl Retry {
         let (cooldown, ms) = match failure {
             // What one host has too much of, or has not loaded, others may have.
             Failure::RateLimited(_) | Failure::Model if provider.hosts() > 1 => return,
-            Failure::Key | Failure::Account => (Cooldown::Key(self.attempt.key), policy.unauthorized_ms),
+            Failure::Key | Failure::Account => {
+                (Cooldown::Key(self.state.attempt.key), policy.unauthorized_ms)
+            }
             Failure::RateLimited(wait_ms) => {
-                (Cooldown::KeyFor(self.attempt.key, model), wait_ms.unwrap_or(policy.rate_limited_ms))
+                (Cooldown::KeyFor(self.state.attempt.key, model), wait_ms.unwrap_or(policy.rate_limited_ms))
             }
             // A name that a caller has made up must not fill the store.
             Failure::Model if is_named(&self.config, &self.destination) => {
@@ -48,17 +47,17 @@ impl Retry {
     }
 
     /// Writes down what a stream that failed says that it used.
-    pub(super) fn sink(&self, reading: &Reading) -> Result<(), HostError> {
-        let Some(endpoint) = self.endpoint() else { return Ok(()) };
+    pub(super) fn sink(&mut self, reading: &Reading) {
+        let Some(endpoint) = self.endpoint() else { return };
         let served = reading.model.as_ref().map(|model| model.as_str());
         let Destination { provider, model } = &self.destination;
         let prices = &self.config.prices;
-        let price = prices.price_of_answer(provider, model, served, self.began);
+        let price = prices.price_of_answer(provider, model, served, self.state.began);
         let bill = Bill {
             estimate: &Estimate::default(),
             reading,
             price: price.as_deref(),
-            step_price: &|model| prices.price(provider, model, self.began),
+            step_price: &|model| prices.price(provider, model, self.state.began),
             tier_asked: None,
             stated: provider.stated_cost,
             policy: self.config.on_disconnect,
@@ -69,23 +68,6 @@ impl Retry {
             output_bound: None,
             plausible_tokens: self.config.plausible_tokens,
         };
-        let before = FailedUsage::read(&state(forward::SUNK)?.unwrap_or_default());
-        let failed_usage = before.and(&bill.charge(Outcome::Refused));
-        if failed_usage == before {
-            return Ok(());
-        }
-        host::set_property(forward::SUNK, failed_usage.to_text().as_bytes())
-    }
-}
-
-/// Writes down that an attempt that was sent at this moment got no answer until now.
-pub(super) fn waited(sent: Option<Millis>) -> Result<(), HostError> {
-    let Some(sent) = sent else { return Ok(()) };
-    let before = FailedUsage::read(&state(forward::SUNK)?.unwrap_or_default());
-    let failed_usage = before.and_waited(host::now().since(sent));
-    if failed_usage == before {
-        Ok(())
-    } else {
-        host::set_property(forward::SUNK, failed_usage.to_text().as_bytes())
+        self.state.failed_usage = self.state.failed_usage.and(&bill.charge(Outcome::Refused));
     }
 }

@@ -1,5 +1,5 @@
 //! Attempts of which anything may come, on a host of which any call may fail. A host that says that something is not
-//! there (status 1) is believed: without a chain a request has one attempt.
+//! there (status 1) is believed: without a plan a request has one attempt.
 
 use proptest::prelude::*;
 
