@@ -11,7 +11,7 @@ use crate::budget::pending::Crowd;
 use crate::config::{Account, Config, Dimension};
 use crate::request::identity::IdentityError;
 use crate::request::llm_request::LlmRequestError;
-use crate::request::resource::UnknownPath;
+use crate::request::resource::{ResourceError, UnknownPath};
 use crate::request::route::RouteError;
 
 pub use self::manner::Client;
@@ -142,6 +142,16 @@ impl Denial {
     #[must_use]
     pub fn figures(&self) -> Option<Figures> {
         if let Self::Budget { figures, .. } = self { *figures } else { None }
+    }
+}
+
+impl From<ResourceError> for Denial {
+    fn from(error: ResourceError) -> Self {
+        match error {
+            ResourceError::Unknown(why) => Self::UnknownEndpoint(why),
+            ResourceError::Method(allowed) => Self::Method(allowed),
+            ResourceError::Upgrade => Self::Upgrade,
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 //! a request as one of them does lets in what another one reads. These models are the union: whatever one of
 //! the known parsers finds, they find. A test then says that Farebox read the same, or refused.
 //!
-//! Does not know Farebox: nothing here is used outside of tests.
+//! Does not know Farebox: nothing here is used outside of tests and benchmarks. What those draw is here too: see `dice.rs`.
 
+pub mod dice;
 pub mod form;
 pub mod json;
 pub mod limit;

@@ -13,7 +13,6 @@ pub mod bootstrap;
 pub mod client;
 pub mod config;
 pub mod crowd;
-pub mod dice;
 pub mod drain;
 pub mod dynamic;
 pub mod envoy;

@@ -7,9 +7,9 @@
 
 use crate::answers::Answers;
 use crate::client::Client;
-use crate::dice::Dice;
 use crate::provider::Request;
 use crate::script::{Gate, Reply, Step};
+use farebox_readers::dice::Dice;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;

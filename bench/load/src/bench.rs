@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use farebox_readers::dice::Dice;
+
 use crate::closed::Extent;
 use crate::columns;
 use crate::error::BenchError;
@@ -13,7 +15,7 @@ use crate::machine::Machine;
 use crate::options::Options;
 use crate::peer::{self, Peer};
 use crate::provider::Provider;
-use crate::rounds::{self, Dice, Rounds};
+use crate::rounds::{self, Rounds};
 use crate::section::Section;
 use crate::slice::{Load, Pace, Slice};
 use crate::stage::Stage;

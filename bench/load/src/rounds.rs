@@ -10,37 +10,12 @@
 
 use std::io::{IsTerminal, Write};
 
+use farebox_readers::dice::Dice;
+
 use crate::error::BenchError;
 use crate::provider::Provider;
 use crate::slice::{Load, Slice, measure};
 use crate::system::System;
-
-/// A generator of random numbers that gives the same ones for the same seed (SplitMix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// With a seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Puts a list into random order.
-    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            let other = self.next() % (last as u64 + 1);
-            list.swap(last, usize::try_from(other).unwrap_or_default());
-        }
-    }
-}
 
 /// What is run, and how often.
 pub(crate) struct Rounds<'a> {

@@ -1,5 +1,7 @@
 //! Decides how an input is damaged.
 
+use farebox_readers::dice::Dice;
+
 /// What parsers stumble over, put anywhere.
 const WORDS: [&[u8]; 32] = [
     b"\"usage\":",
@@ -38,22 +40,18 @@ const WORDS: [&[u8]; 32] = [
 /// Longer inputs are cut: what matters happens in short ones too.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Numbers without any order, the same for the same seed (xorshift64*).
+/// Damage that a seed repeats.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(Dice);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(Dice::new(seed))
     }
 
     /// A number below `end`, which is not zero.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        usize::try_from(high).unwrap() % end
+        usize::try_from(self.0.below(end as u64)).unwrap()
     }
 
     pub(crate) fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {

@@ -28,7 +28,7 @@ use std::rc::Rc;
 use crate::accounting::outcome::Outcome;
 use crate::base::money::PicoUsd;
 use crate::base::product;
-use crate::base::tokens::{Tokens, Usage};
+use crate::base::tokens::{BYTES_PER_TOKEN, Tokens, Usage};
 use crate::budget::estimate::{Estimate, is_charged};
 use crate::budget::ledger::Amounts;
 use crate::budget::recent::Lately;
@@ -38,9 +38,6 @@ use crate::pricing::{Price, ServiceTier};
 use crate::response::meter::Reading;
 
 pub use source::{Basis, UsageSource};
-
-/// Bytes of text that make one token, roughly; where deltas are finer than this, they are counted instead.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// What a request is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,9 @@
 //!
 //! Does not read any provider's usage object: the tables in `dialect/` do.
 
+/// Bytes of text that make one token, roughly: what is assumed where nobody has counted.
+pub const BYTES_PER_TOKEN: u64 = 4;
+
 /// Tokens of one request, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {

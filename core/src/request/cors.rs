@@ -14,7 +14,7 @@ use crate::config::{Config, Cors, Dimension};
 use crate::denial::Reply;
 use crate::dialect::Api;
 use crate::request::api::{EVERY_REQUEST, passes_request};
-use crate::request::identity::is_credential;
+use crate::request::credential_headers::is_credential;
 use crate::request::resource::Resource;
 
 /// A header of an answer.

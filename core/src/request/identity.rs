@@ -22,30 +22,10 @@ use crate::base::window::Millis;
 use crate::config::{Config, Key};
 use crate::dialect::Api;
 use crate::request::api;
+use crate::request::credential_headers::{CREDENTIAL_LENGTHS, credential_header};
 
 /// How every Farebox key begins.
 pub const KEY_PREFIX: &str = "fb_";
-
-/// Headers that may carry a credential. All of them are taken out before the request goes on.
-pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
-
-/// How long their names are, a bit each.
-const CREDENTIAL_LENGTHS: u64 = {
-    let (mut lengths, mut rest) = (0, CREDENTIAL_HEADERS.as_slice());
-    while let [name, others @ ..] = rest {
-        lengths |= 1 << name.len();
-        rest = others;
-    }
-    lengths
-};
-
-/// Whether a header, by its lower-case name, may be or belong to a credential: an AWS signature takes several, one of
-/// them a session token.
-#[must_use]
-pub fn is_credential(name: &[u8]) -> bool {
-    credential_header(name).is_some()
-        || matches!(name, b"x-amz-security-token" | b"x-amz-date" | b"x-amz-content-sha256")
-}
 
 /// Why a caller is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,19 +163,6 @@ impl<'h> Shown<'h> {
             Some(_) => self.second = self.second.or(Some(header)),
         }
     }
-}
-
-/// Which of [`CREDENTIAL_HEADERS`] a header is, and a bit for it.
-#[inline]
-fn credential_header(name: &[u8]) -> Option<(&'static str, u8)> {
-    let number = match name {
-        b"authorization" => 0,
-        b"x-api-key" => 1,
-        b"api-key" => 2,
-        b"x-goog-api-key" => 3,
-        _ => return None,
-    };
-    CREDENTIAL_HEADERS.get(number).map(|known| (*known, 1 << number))
 }
 
 /// What follows `Bearer`; a value of another scheme is returned whole, and is then none of our keys.

@@ -20,6 +20,7 @@ use core::ops::Range;
 
 use crate::base::edits::Edit;
 use crate::base::text::{Label, percent_decode, push_json_string};
+use crate::base::tokens::BYTES_PER_TOKEN;
 use crate::dialect::{BodyForm, Dialect, Endpoint, Served, Streams};
 use crate::json::Scanner;
 use crate::pricing::ServiceTier;
@@ -32,9 +33,7 @@ pub use limit::CompletionMember;
 use limit::Limits;
 use members::{Members, UsageAt};
 
-/// Bytes of a JSON request that make one token, roughly: what is assumed before the provider has counted.
-const BYTES_PER_TOKEN: u64 = 4;
-/// The same for a form, which is mostly audio or pictures.
+/// Bytes of a form that make one token: it is mostly audio or images.
 const FORM_BYTES_PER_TOKEN: u64 = 1_000;
 
 /// What a request asks for.

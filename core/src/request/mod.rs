@@ -8,5 +8,6 @@ pub mod llm_request;
 pub mod usage_option;
 pub mod signed_id;
 pub mod cors;
+pub mod credential_headers;
 pub mod repeat;
 pub mod route;

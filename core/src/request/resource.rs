@@ -1,79 +1,47 @@
-//! Decides what is at a path: an endpoint that a provider serves, a page of the gateway's own, or nothing.
+//! Decides whether what is at a path may be asked for so, and in which dialect the caller is answered.
 //!
-//! Only what is listed here, in `dialect/path.rs` or in the configuration is let through. A provider's other
-//! paths (files, fine-tuning, administration) would be reached with the gateway's credential and without
-//! any metering.
+//! What there is stands in `resource/known.rs`; what is said of the rest, in `resource/unknown_path.rs`.
 
-mod unknown_path;
+mod known;
 mod speaker;
+mod unknown_path;
 
 use crate::base::headers::RequestHead;
-use crate::base::text::percent_decode;
 use crate::config::Config;
-use crate::denial::Denial;
-use crate::dialect::{Api, Dialect, Endpoint, Served};
+use crate::dialect::{Dialect, Served};
 
+pub use known::{Resource, served};
 pub use speaker::speaker;
 pub use unknown_path::{UNSUPPORTED, UnknownPath};
 
-/// What is at a path.
+/// Why a resource is not given out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// A provider serves it.
-    Endpoint(Served),
-    /// `/v1/models`, `/api/tags`: the models that this key may use.
-    Models,
-    /// `/v1/models/{id}`: that model, if this key may use it.
-    Model(String),
-    /// `/api/show`: the same for the model that the body names.
-    Show,
-    /// `/farebox/usage`: what this key's budgets stand at.
-    Usage,
-    /// `/farebox/health`: whether the filter runs. Needs no key.
-    Health,
+pub enum ResourceError {
+    /// The path is not served, and why.
+    Unknown(UnknownPath),
+    /// The path is served with these methods, and not with this one.
+    Method(&'static str),
+    /// A WebSocket is asked for.
+    Upgrade,
 }
 
 impl Resource {
     /// What is at the path of `head`, if it may be asked for with its method.
     ///
     /// # Errors
-    /// [`Denial::UnknownEndpoint`], [`Denial::Method`] or [`Denial::Upgrade`].
-    pub fn find(config: &Config, head: &RequestHead) -> Result<Self, Denial> {
+    /// [`ResourceError`].
+    pub fn find(config: &Config, head: &RequestHead) -> Result<Self, ResourceError> {
         // Behind an upgrade nothing could be metered, whatever is at the path.
         if is_upgrade(head) {
-            return Err(Denial::Upgrade);
+            return Err(ResourceError::Upgrade);
         }
         let resource = Self::at(config, head.path())
-            .ok_or_else(|| Denial::UnknownEndpoint(unknown_path::why(config, head.path())))?;
+            .ok_or_else(|| ResourceError::Unknown(unknown_path::why(config, head.path())))?;
         let (allowed, method) = (resource.methods(), head.first(":method").unwrap_or_default());
         if allowed.split(", ").any(|allowed| allowed.as_bytes() == method) {
             Ok(resource)
         } else {
-            Err(Denial::Method(allowed))
-        }
-    }
-
-    /// What is at `path`, which has no query.
-    #[must_use]
-    pub fn at(config: &Config, path: &[u8]) -> Option<Self> {
-        Some(match path {
-            b"/v1/models" | b"/v1beta/models" | b"/openai/v1/models" | b"/api/tags" => Self::Models,
-            b"/api/show" => Self::Show,
-            b"/farebox/usage" => Self::Usage,
-            b"/farebox/health" => Self::Health,
-            path => match served(config, path) {
-                Some(served) => Self::Endpoint(served),
-                None => Self::Model(model(path)?),
-            },
-        })
-    }
-
-    /// The methods with which it may be asked for.
-    #[must_use]
-    pub fn methods(&self) -> &'static str {
-        match self {
-            Self::Endpoint(_) | Self::Show => "POST",
-            Self::Models | Self::Model(_) | Self::Usage | Self::Health => "GET, HEAD",
+            Err(ResourceError::Method(allowed))
         }
     }
 }
@@ -113,34 +81,18 @@ fn is_upgrade(head: &RequestHead) -> bool {
     head.first("upgrade").is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The model that a path asks about: its name may be percent-encoded, slashes too.
-fn model(path: &[u8]) -> Option<String> {
-    let roots: [&[u8]; 3] = [b"/v1/models/", b"/v1beta/models/", b"/openai/v1/models/"];
-    let name = roots.iter().find_map(|root| path.strip_prefix(*root)).filter(|name| !name.is_empty())?;
-    String::from_utf8(percent_decode(name)).ok()
-}
-
-/// The endpoint at `path`, which has no query; built-in or of the configuration.
-#[must_use]
-pub fn served(config: &Config, path: &[u8]) -> Option<Served> {
-    let path = core::str::from_utf8(path).ok()?;
-    let configured = || config.endpoints.iter().any(|pattern| pattern.matches(path));
-    Served::at(path).or_else(|| {
-        configured().then_some(Served { api: Api::OpenAi, endpoint: Endpoint::Configured, model_at: None })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::testing;
+    use crate::dialect::{Api, Endpoint};
 
-    fn find(method: &str, path: &str) -> Result<Resource, Denial> {
+    fn find(method: &str, path: &str) -> Result<Resource, ResourceError> {
         let config = testing::config(|json| json["endpoints"] = serde_json::json!(["/v1/tokenize"]));
         Resource::find(&config, &RequestHead::from([(":method", method), (":path", path)]))
     }
 
-    fn served(endpoint: Endpoint) -> Result<Resource, Denial> {
+    fn served(endpoint: Endpoint) -> Result<Resource, ResourceError> {
         Ok(Resource::Endpoint(Served { api: Api::OpenAi, endpoint, model_at: None }))
     }
 
@@ -164,7 +116,7 @@ mod tests {
             ("/v1/tokenize/x", UnknownPath::Unknown),
             ("*", UnknownPath::Unknown),
         ] {
-            assert_eq!(find("POST", path), Err(Denial::UnknownEndpoint(why)), "{path}");
+            assert_eq!(find("POST", path), Err(ResourceError::Unknown(why)), "{path}");
         }
     }
 
@@ -178,7 +130,7 @@ mod tests {
                 ("connection", "Upgrade"),
                 ("upgrade", "WebSocket"),
             ]);
-            assert_eq!(Resource::find(&config, &head), Err(Denial::Upgrade), "{path}");
+            assert_eq!(Resource::find(&config, &head), Err(ResourceError::Upgrade), "{path}");
         }
         // What clients of HTTP/2 send in clear text asks for nothing of this kind.
         let head = RequestHead::from([(":method", "GET"), (":path", "/v1/models"), ("upgrade", "h2c")]);
@@ -233,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_answered_with_the_right_ones() {
-        assert_eq!(find("GET", "/v1/chat/completions"), Err(Denial::Method("POST")));
-        assert_eq!(find("GET", "/v1beta/models/m:generateContent"), Err(Denial::Method("POST")));
-        assert_eq!(find("DELETE", "/v1/models/ft:m"), Err(Denial::Method("GET, HEAD")));
-        assert_eq!(find("DELETE", "/v1/models"), Err(Denial::Method("GET, HEAD")));
+        assert_eq!(find("GET", "/v1/chat/completions"), Err(ResourceError::Method("POST")));
+        assert_eq!(find("GET", "/v1beta/models/m:generateContent"), Err(ResourceError::Method("POST")));
+        assert_eq!(find("DELETE", "/v1/models/ft:m"), Err(ResourceError::Method("GET, HEAD")));
+        assert_eq!(find("DELETE", "/v1/models"), Err(ResourceError::Method("GET, HEAD")));
     }
 }

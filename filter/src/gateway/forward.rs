@@ -16,7 +16,8 @@ use farebox_core::failover::key_pool::KeyPool;
 use farebox_core::failover::plan::{FailoverPlan, ways_to};
 use farebox_core::failover::reach::{Leave, Reach};
 use farebox_core::request::api::{self, has_secret};
-use farebox_core::request::identity::{self, is_credential};
+use farebox_core::request::credential_headers::{CREDENTIAL_HEADERS, is_credential};
+use farebox_core::request::identity;
 use farebox_core::request::llm_request::{CompletionMember, LlmRequest};
 use farebox_core::request::route::Destination;
 
@@ -110,9 +111,7 @@ impl Departure<'_> {
             if passes && (value.len() < shown.len() || name.starts_with(b":") || !has_secret(value, shown)) {
                 continue;
             }
-            if replaced != Some(name)
-                || !identity::CREDENTIAL_HEADERS.iter().any(|known| known.as_bytes() == name)
-            {
+            if replaced != Some(name) || !CREDENTIAL_HEADERS.iter().any(|known| known.as_bytes() == name) {
                 host::remove_header(Map::Request, name)?;
             }
         }

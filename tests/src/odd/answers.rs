@@ -5,7 +5,7 @@ use super::good::Counts;
 use super::spoil;
 use super::world::{BLUE, CHEAP, CHEAP_SENT};
 use super::{Plan, chance, good, mark, pick};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// What every token of an answer's text is: its pieces are counted in what a caller received.
 pub const WORD: &str = " tram";

@@ -2,7 +2,7 @@
 //! JSON to some.
 
 use super::{chance, pick};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// The members of a body, each a name and a value, both as JSON.
 pub type Members = Vec<(String, String)>;

@@ -1,7 +1,7 @@
 //! Decides how a form is made odd: every liberty that RFC 7578, 2183, 2231 and 2046 give or that some parser takes.
 
 use super::{chance, pick, word};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// A form as it is sent.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Decides how a request is put on the wire: its line, its head, the framing of its body.
 
 use super::{chance, pick};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// The bytes of a request. `odd`: in chunks, with extensions and trailers, with other spellings of its head.
 #[must_use]

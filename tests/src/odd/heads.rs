@@ -3,7 +3,7 @@
 use super::endpoints::Endpoint;
 use super::world::{BLUE, CHEAP, DEAR, DEAR_SENT, LOCATION, PROJECT, RED};
 use super::{chance, pick, word};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// What marks a value that no provider may see.
 pub const LEAK: &str = "odd-leak";

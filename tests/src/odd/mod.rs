@@ -23,7 +23,7 @@ pub mod verdict;
 pub mod wire;
 pub mod world;
 
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// Which cases are sent.
 #[derive(Clone, Copy, Debug)]

@@ -104,7 +104,7 @@ const JSON_TYPES: [&str; 8] = [
     "application/x-protobuf",
 ];
 
-fn credential(dice: &mut crate::dice::Dice, key: &str) -> (String, String) {
+fn credential(dice: &mut farebox_readers::dice::Dice, key: &str) -> (String, String) {
     match dice.below(6) {
         0 => ("x-api-key".into(), key.to_owned()),
         1 => ("api-key".into(), key.to_owned()),
@@ -115,7 +115,7 @@ fn credential(dice: &mut crate::dice::Dice, key: &str) -> (String, String) {
 }
 
 fn json(
-    dice: &mut crate::dice::Dice,
+    dice: &mut farebox_readers::dice::Dice,
     members: &mut Members,
     other: &str,
     odd: bool,

@@ -8,7 +8,7 @@ use super::endpoints::Shape;
 use super::heads::LEAK;
 use super::usages;
 use super::{chance, word};
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// Makes one thing odd about the case's answer.
 pub fn odd(dice: &mut Dice, case: &mut Case) {

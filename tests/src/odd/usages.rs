@@ -4,7 +4,7 @@ use super::answers::{Case, Price};
 use super::endpoints::Shape;
 use super::word;
 use super::world::DEAR_SENT;
-use crate::dice::Dice;
+use farebox_readers::dice::Dice;
 
 /// Members that are reports.
 const REPORTS: [&str; 5] = ["usage", "usageMetadata", "meta", "prompt_eval_count", "eval_count"];

@@ -2,10 +2,10 @@
 
 use super::{COST_AT_B, MESSAGES};
 use farebox_core::base::money::PicoUsd;
+use farebox_readers::dice::Dice;
 use farebox_tests::answers::Answers;
 use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config::{self, DEMO};
-use farebox_tests::dice::Dice;
 use farebox_tests::fleet::{self, Fleet, NAMES, error};
 use farebox_tests::patience::until;
 use farebox_tests::script::{Gate, Reply, Step};

@@ -8,50 +8,26 @@
 //! What every part of the configuration calls is marked cold: put into each of its callers it makes functions of tens of
 //! kilobytes, and what an engine of WebAssembly needs to compile a function grows with it and stays with the process.
 
-use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use super::document::{Node, Shape};
+use super::mistakes::Mistakes;
 use super::syntax::Syntax;
 use crate::base::money::{DecimalError, parse_decimal};
-use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::path;
 use crate::config::suggestion::{did_you_mean, nearest};
-
-/// The mistakes found so far.
-#[derive(Debug, Default)]
-pub(super) struct Errors(RefCell<Vec<(usize, ConfigError)>>);
-
-impl Errors {
-    /// Adds a mistake at the `at`-th value of the document.
-    #[cold]
-    pub(super) fn add(&self, at: usize, path: &str, message: String) {
-        self.0.borrow_mut().push((at, ConfigError { path: path.to_owned(), message }));
-    }
-
-    /// `value` if there is no mistake, otherwise all of them in the order of the document.
-    #[cold]
-    pub(super) fn unless_any<T>(self, value: T) -> Result<T, ConfigErrors> {
-        let mut errors = self.0.into_inner();
-        if errors.is_empty() {
-            return Ok(value);
-        }
-        errors.sort_by_key(|(at, _)| *at);
-        Err(ConfigErrors(errors.into_iter().map(|(_, error)| error).collect()))
-    }
-}
 
 /// One value of the document.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
     node: &'a Node,
     path: String,
-    errors: &'a Errors,
+    errors: &'a Mistakes,
 }
 
 impl<'a> Cursor<'a> {
     /// The whole document.
-    pub(super) fn root(node: &'a Node, errors: &'a Errors) -> Self {
+    pub(super) fn root(node: &'a Node, errors: &'a Mistakes) -> Self {
         Self { node, path: String::new(), errors }
     }
 

@@ -10,7 +10,7 @@ use super::names::Names;
 use super::syntax::{HEADER, LABEL};
 use crate::config::Dimension;
 use crate::config::suggestion::did_you_mean;
-use crate::request::identity::CREDENTIAL_HEADERS;
+use crate::request::credential_headers::CREDENTIAL_HEADERS;
 
 /// The word for everyone, which is the only one that is no dimension.
 const EVERYONE: &str = "org";

@@ -11,7 +11,7 @@ use core::fmt;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::cursor::Errors;
+use super::mistakes::Mistakes;
 use crate::config::path;
 
 /// A value and where it stands.
@@ -57,7 +57,7 @@ impl Node {
 }
 
 /// Reads a whole document. `None` if it is not JSON; that and every repeated key are told to `errors`.
-pub(super) fn read(json: &[u8], errors: &Errors) -> Option<Node> {
+pub(super) fn read(json: &[u8], errors: &Mistakes) -> Option<Node> {
     let fail = |message: String| errors.add(0, "", message);
     let text = match core::str::from_utf8(json) {
         Ok(text) if text.trim().is_empty() => {
@@ -84,7 +84,7 @@ pub(super) fn read(json: &[u8], errors: &Errors) -> Option<Node> {
 
 struct Reader<'e> {
     next: usize,
-    errors: &'e Errors,
+    errors: &'e Mistakes,
 }
 
 impl Reader<'_> {

@@ -15,6 +15,7 @@ mod downgrades;
 mod endpoints;
 mod failover;
 mod headers_only;
+mod mistakes;
 mod hold;
 mod measures;
 mod models;
@@ -30,7 +31,8 @@ mod rules;
 mod syntax;
 
 use self::credentials::Environment;
-use self::cursor::{Cursor, Errors};
+use self::cursor::Cursor;
+use self::mistakes::Mistakes;
 use self::names::Names;
 use self::syntax::SERVED_MODEL;
 use crate::config::{Config, ConfigErrors};
@@ -78,7 +80,7 @@ const FIELDS: [&str; 24] = [
 
 /// See [`Config::parse`].
 pub(super) fn parse(json: &[u8], environment: Environment<'_>) -> Result<Config, ConfigErrors> {
-    let errors = Errors::default();
+    let errors = Mistakes::default();
     let node = document::read(json, &errors);
     let config = node.and_then(|node| {
         let names = Names::of(&node);

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Fields};
 use super::syntax::{HEADER_PATTERN, QUERY_NAME};
 use crate::config::{Names, Passed};
 use crate::request::api::NEVER_PASSED;
-use crate::request::identity::is_credential;
+use crate::request::credential_headers::is_credential;
 
 /// What is let pass.
 pub(super) fn read(fields: &Fields<'_>) -> Passed {

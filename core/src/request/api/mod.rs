@@ -17,7 +17,7 @@ pub use tables::NEVER_PASSED;
 use crate::config::Names;
 use crate::dialect::Api;
 use crate::dialect::headers::HeadTable;
-use crate::request::identity::is_credential;
+use crate::request::credential_headers::is_credential;
 
 /// Whether a header of a request, by its lower-case name, goes on to a provider of `api`. What may be a credential does
 /// not, whoever lists it.

@@ -6,9 +6,10 @@
 //!
 //! Does not believe that the body says the same: what is charged is what the answer says.
 
-use super::{BYTES_PER_TOKEN, FORM_BYTES_PER_TOKEN, LlmRequest, LlmRequestError, ModelAt};
+use super::{FORM_BYTES_PER_TOKEN, LlmRequest, LlmRequestError, ModelAt};
 use crate::base::headers::RequestHead;
 use crate::base::text::percent_decode;
+use crate::base::tokens::BYTES_PER_TOKEN;
 use crate::dialect::{BodyForm, Served, Streams};
 use crate::json;
 

@@ -5,7 +5,7 @@
 //!
 //! Only paths that are served are ever named, so that nobody is sent from one 404 to the next.
 
-use super::Resource;
+use super::known::Resource;
 use crate::config::Config;
 use crate::dialect::Dialect;
 

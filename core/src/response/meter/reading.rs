@@ -8,14 +8,13 @@ use super::prefix::Prefix;
 use super::searches::{Items, Queries};
 use crate::base::money::PicoUsd;
 use crate::base::text::Label;
+use crate::base::tokens::BYTES_PER_TOKEN;
 use crate::dialect::event_kind::{EMPTY_EVENTS, ERROR_EVENT, LAST_EVENTS, completes};
 use crate::dialect::{Count, Field, Reported, Side};
 use crate::json::{Sink, Value, count};
 
 /// Steps of one answer that are kept.
 const MAX_STEPS: usize = 64;
-/// Bytes of text that make one token, roughly: the same as where an answer is charged.
-const BYTES_PER_TOKEN: u64 = 4;
 const PICO_USD_PER_TICK: u64 = 100; // xAI's unit: 1e-10 US dollars
 
 /// What is known of an answer so far.
