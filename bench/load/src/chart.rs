@@ -1,4 +1,4 @@
-//! Decides what the picture of the report looks like: a horizontal bar for each system, as long as its CPU time for a
+//! Decides what the image of the report looks like: a horizontal bar for each system, as long as its CPU time for a
 //! call is a multiple of plain Envoy's.
 //!
 //! Drawn by hand, because it is a few rectangles and texts: no library makes it shorter.
@@ -41,7 +41,7 @@ const ROW: f64 = 30.0;
 const BAR: f64 = 18.0;
 const BELOW: f64 = 56.0;
 
-/// The picture, as SVG.
+/// The image, as SVG.
 pub(crate) fn draw(title: &str, subtitle: &str, axis: &str, bars: &[Bar]) -> String {
     let longest = bars.iter().map(|bar| bar.median.max(bar.half.1)).fold(1.0, f64::max);
     let step = step(longest);

@@ -1,5 +1,5 @@
 //! Decides what a run leaves behind: tables and goals on the terminal, and on demand `benchmark.md` with its figures
-//! between two markers, the raw data as lines of JSON and a picture.
+//! between two markers, the raw data as lines of JSON and an image.
 //!
 //! What is written by hand in `benchmark.md` stays. Everything between the markers is of one run, so figures of
 //! different builds never stand side by side.

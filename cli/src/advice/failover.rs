@@ -23,7 +23,7 @@ pub(crate) fn without_failover(config: &Config, json: &str) -> Vec<ConfigError> 
             say(
                 path::member(&at, "credentials"),
                 format!(
-                    "each request is sent with one of {keys} keys; when that one fails, no other is tried and it does not rest"
+                    "each request is sent with one of {keys} keys; when that one fails, no other is tried and it does not go into cooldown"
                 ),
             );
         }
@@ -57,7 +57,7 @@ pub(crate) fn without_failover(config: &Config, json: &str) -> Vec<ConfigError> 
         );
     }
     if is_set("pause_seconds") {
-        unused("pause_seconds", "no key and no model ever rests");
+        unused("pause_seconds", "no key and no model ever goes into cooldown");
     }
     lost
 }

@@ -24,13 +24,13 @@ const PLUGIN: &str = r#"{
 /// What of it is lost where nothing is sent a second time.
 const LOST: [&str; 8] = [
     "providers.vllm.endpoints: each request is sent to one of 2 hosts; when that one fails, no other is tried",
-    "providers.openai.credentials: each request is sent with one of 2 keys; when that one fails, no other is tried and it does not rest",
+    "providers.openai.credentials: each request is sent with one of 2 keys; when that one fails, no other is tried and it does not go into cooldown",
     "models.drawn: has 2 targets: a request is sent to the one that is drawn by weight, and to no other when that fails",
     "models.fast: has 2 targets: a request is sent to the first that can take it, and to no other when that fails",
     "models.long[1]: is for prompts that are too long elsewhere, which are not sent again: it is never tried",
     "failover.attempts: every request is sent once",
     "failover.first_token_seconds: a stream without a first token is waited for as long as silence_seconds says",
-    "failover.pause_seconds: no key and no model ever rests",
+    "failover.pause_seconds: no key and no model ever goes into cooldown",
 ];
 
 /// Nothing of it needs a second attempt.

@@ -223,7 +223,7 @@ impl Bill<'_> {
         tokens.total_input().max(output) > self.plausible_tokens || output > most.max(ALWAYS_PLAUSIBLE)
     }
 
-    /// What was reported, in buckets. What an endpoint makes that makes pictures is pictures, unless it says otherwise.
+    /// What was reported, in buckets. What an endpoint makes that makes images is images, unless it says otherwise.
     fn tokens(&self) -> Tokens {
         let reported = &self.reading.reported;
         let mut tokens = reported.tokens();

@@ -24,9 +24,9 @@ pub struct Tokens {
     pub input_audio: u64,
     /// Audio input read from a prompt cache.
     pub cache_read_audio: u64,
-    /// Picture input that came from no cache.
+    /// Image input that came from no cache.
     pub input_image: u64,
-    /// Picture input read from a prompt cache.
+    /// Image input read from a prompt cache.
     pub cache_read_image: u64,
     /// Text output that is not reasoning.
     pub output: u64,
@@ -34,7 +34,7 @@ pub struct Tokens {
     pub reasoning: u64,
     /// Audio output.
     pub output_audio: u64,
-    /// Picture output.
+    /// Image output.
     pub output_image: u64,
 }
 

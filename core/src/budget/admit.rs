@@ -198,7 +198,7 @@ impl AdmissionRequest<'_> {
             }
         }
         let key = stored.keep(&mut plan)?;
-        // A target of which all keys rest comes after one that can be asked, unless there is none.
+        // A target of which all keys are in cooldown comes after one that can be asked, unless there is none.
         if plan.targets.len() > 1
             && let Some(usable) = plan.targets.iter().position(|target| !(self.in_cooldown)(target))
             && let Some(until_usable) = plan.targets.get_mut(..=usable)
@@ -268,7 +268,7 @@ impl AdmissionRequest<'_> {
         }
         let policy = &self.config.hold;
         let asked = self.request.output_limit;
-        // Pictures and speech have no such limit: what they may have is assumed, and cannot be made less.
+        // Images and speech have no such limit: what they may have is assumed, and cannot be made less.
         let limits = self.request.limit_output(0, CompletionMember::MaxTokens).is_some();
         // What leaves too little for thinking, the provider would refuse.
         let thinking = self.request.least_thinking();

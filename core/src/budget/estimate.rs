@@ -40,7 +40,7 @@ impl Estimate {
         }
         let output =
             if request.endpoint.generates() { product::saturating(each, request.choices) } else { 0 };
-        // Of a form with a sound in it nearly all is the sound.
+        // Of a form with audio in it nearly all is the audio.
         let (input, input_audio) = if request.endpoint == Endpoint::Transcriptions {
             (0, request.input_tokens)
         } else {
@@ -129,7 +129,7 @@ fn asked(request: &LlmRequest) -> Option<&str> {
 }
 
 /// The most that `request`, of which the body has `bytes`, can use if each of its answers has `output` tokens at most. A
-/// token is a byte or more. What is not in the body (files that were uploaded before, pictures behind an address,
+/// token is a byte or more. What is not in the body (files that were uploaded before, images behind an address,
 /// tools that the provider runs) is not in this either.
 #[must_use]
 pub fn most(request: &LlmRequest, bytes: u64, output: u64, price: Option<&Price>) -> Amounts {

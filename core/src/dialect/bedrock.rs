@@ -103,7 +103,7 @@ pub(super) static INVOKED: Shape<Member> = Shape::both(
             Member::TextGenerationConfig,
             &[value("maxTokenCount", Member::MaxTokenCount)],
         ),
-        // Pictures.
+        // Images.
         Shape::inside("imageGenerationConfig", &[value("numberOfImages", Member::N)]),
         value("num_generations", Member::N),
         value("numResults", Member::N),

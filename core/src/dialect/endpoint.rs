@@ -239,7 +239,7 @@ impl Endpoint {
         )
     }
 
-    /// Whether what it makes is pictures.
+    /// Whether what it makes is images.
     #[must_use]
     pub fn makes_images(self) -> bool {
         matches!(self, Self::Images | Self::ImageEdits)

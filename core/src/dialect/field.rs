@@ -111,7 +111,7 @@ pub enum Field {
     Delta,
     /// Something that the model made, in a place that no table knows: it counts as text, up to a bound.
     Content,
-    /// Something that the model made and that is no text: sounds, pictures.
+    /// Something that the model made and that is no text: audio, images.
     Media,
     /// Text in a place where the model's is looked for, that is known not to be its.
     NoContent,

@@ -5,7 +5,7 @@
 //! is larger than the model's limit. What is done follows from it, so that no caller's mistake lets the others' keys
 //! rest, and no caller reads about the operator's account:
 //!
-//! | fault | rests | goes on to | the caller gets, if nothing is left |
+//! | fault | in cooldown | goes on to | the caller gets, if nothing is left |
 //! |---|---|---|---|
 //! | key, account | the key | another key, the next target | 502 `provider_refused` |
 //! | allowance: more than is left on the account | nothing | another key, the next target | 502 `provider_refused` |
@@ -16,7 +16,7 @@
 //! | load | the key for this model (429) | another key (429), the next target | what the provider said |
 //! | request | nothing | nothing | what the provider said |
 //!
-//! What is not in the table is judged by its status, and never lets a key rest: 401, 403, 407 and 498 are access, 402 is the account's,
+//! What is not in the table is judged by its status, and never puts a key into cooldown: 401, 403, 407 and 498 are access, 402 is the account's,
 //! 408, 429 and 5xx are load, and everything else is the request's own.
 
 mod fault;

@@ -1,11 +1,11 @@
-//! Decides which key of a provider is used, and what rests: a key, a key for one model, or a model at all.
+//! Decides which key of a provider is used, and what is in cooldown: a key, a key for one model, or a model at all.
 //!
 //! A key that a provider does not accept, or that it has seen too much of, would fail the next request too. So
-//! it rests for a while, for all workers: until when is written into the store. Most limits are counted by key and model:
-//! what is used up at one model is there at the others. A model that a provider says it does not have rests
+//! it is in cooldown for a while, for all workers: until when is written into the store. Most limits are counted by key and model:
+//! what is used up at one model is there at the others. A model that a provider says it does not have is in cooldown
 //! whatever the key. Among the keys that do not rest one is chosen by weight.
 //!
-//! Does not know why something rests, nor whether there is anywhere else to go: with one target alone, a key that rests
+//! Does not know why something is in cooldown, nor whether there is anywhere else to go: with one target alone, a key in cooldown
 //! is tried all the same.
 
 use crate::base::hash::{self, fnv1a};
@@ -15,12 +15,12 @@ use crate::config::Provider;
 
 /// Compare-and-set attempts before a pause is given up: somebody else wrote one then.
 const TRIES: usize = 16;
-/// Bytes of one pause: the hash of what rests, and until when, in milliseconds.
+/// Bytes of one cooldown: the hash of what is in it, and until when, in milliseconds.
 const ENTRY: usize = 16;
 /// Most pauses of one provider. Models that callers name could be any number; those that end first make room.
 const ENTRIES: usize = 256;
 
-/// What rests.
+/// What is in cooldown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cooldown<'a> {
     /// The key with this index, whatever it is used for.
@@ -31,20 +31,20 @@ pub enum Cooldown<'a> {
     Model(&'a str, &'a str),
 }
 
-/// The keys of providers, with a store of those that rest.
+/// The keys of providers, with a store of their cooldowns.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyPool<'a, S> {
     store: &'a S,
 }
 
 impl<'a, S: Store> KeyPool<'a, S> {
-    /// Keys whose pauses are in `store`.
+    /// Keys whose cooldowns are in `store`.
     pub fn new(store: &'a S) -> Self {
         Self { store }
     }
 
-    /// The index of a key of `provider` that does not rest for `model` on `endpoint`; `draw` is any number. A provider
-    /// without a pool has one key, which never rests. Keys with a bit in `tried` are as good as none. `None` if all rest,
+    /// The index of a key of `provider` that is not in cooldown for `model` on `endpoint`; `draw` is any number. A provider
+    /// without a pool has one key, which is never in cooldown. Keys with a bit in `tried` are as good as none. `None` if all are in cooldown,
     /// or the model does.
     #[must_use]
     pub fn choose(
@@ -86,7 +86,7 @@ impl<'a, S: Store> KeyPool<'a, S> {
         None
     }
 
-    /// The index of the key of `provider` that is the first to be used for `model` again: for where all rest and
+    /// The index of the key of `provider` that is the first to be used for `model` again: for where all are in cooldown and
     /// there is nothing else.
     #[must_use]
     pub fn first_out_of_cooldown(&self, provider: &Provider, model: &str) -> usize {
@@ -97,10 +97,10 @@ impl<'a, S: Store> KeyPool<'a, S> {
         keys.min_by_key(|&key| ends(Cooldown::Key(key)).max(ends(Cooldown::KeyFor(key, model)))).unwrap_or(0)
     }
 
-    /// Lets something of `provider` rest until a moment, if it does not rest for longer already.
+    /// Puts something of `provider` into cooldown until a moment, if it is not for longer already.
     ///
     /// # Errors
-    /// [`StoreError`]; it does not rest then.
+    /// [`StoreError`]; it does not go into cooldown then.
     pub fn pause(
         &self,
         provider: &Provider,

@@ -1,7 +1,7 @@
 //! Decides what can have a price of its own, and what it costs where it has none.
 //!
 //! A provider lists few prices; the rest follows: what is read from a cache costs what it would cost fresh,
-//! a sound what a text costs, reasoning what other output costs. Only fees are nothing where nobody lists
+//! audio costs what text costs, reasoning what other output costs. Only fees are nothing where nobody lists
 //! them.
 //!
 //! Does not know any price: see `rates.rs`.
@@ -23,9 +23,9 @@ pub enum Kind {
     InputAudio,
     /// Audio input read from a cache.
     CacheReadAudio,
-    /// Fresh picture input.
+    /// Fresh image input.
     InputImage,
-    /// Picture input read from a cache.
+    /// Image input read from a cache.
     CacheReadImage,
     /// Text output.
     Output,
@@ -33,7 +33,7 @@ pub enum Kind {
     Reasoning,
     /// Audio output.
     OutputAudio,
-    /// Picture output.
+    /// Image output.
     OutputImage,
     /// A search of the web.
     WebSearch,

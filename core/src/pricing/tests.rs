@@ -46,7 +46,7 @@ fn what_is_not_listed_costs_what_its_substitute_does() {
         ("i3 o15", Kind::Reasoning, 15),
         ("i3 o15", Kind::OutputAudio, 15),
         ("i3 o15", Kind::OutputImage, 15),
-        // A sound from a cache is not charged as a fresh one.
+        // audio from a cache is not charged as a fresh one.
         ("i3 o15 r1 ia32", Kind::CacheReadAudio, 1),
         ("i3 o15 ia32", Kind::CacheReadAudio, 32),
         ("i3 o15 r1 ii8", Kind::CacheReadImage, 1),

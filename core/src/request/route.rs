@@ -120,7 +120,7 @@ pub fn route(
         return Err(not_allowed(config, key, asked, known.is_some()));
     }
     let rule = config.rules.iter().find(|rule| {
-        // What leads chats elsewhere is not meant for pictures, unless it says so.
+        // What leads chats elsewhere is not meant for images, unless it says so.
         (request.endpoint.makes_text() || rule.when.path.is_some() || rule.when.model.is_some())
             && applies(rule, key, attribution, head, request, asked)
             && (!rule.when.is_claim() || may_use(key, &rule.model))

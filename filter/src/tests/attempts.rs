@@ -332,7 +332,7 @@ fn an_answer_about_which_nothing_can_be_found_out_is_passed_on_and_not_held_agai
 }
 
 #[test]
-fn a_key_that_is_refused_rests_for_the_gateway_too() {
+fn a_key_that_is_refused_cools_down_for_the_gateway_too() {
     let setting = Setting::new(ASKED);
     let mut attempt = setting.sent();
     attempt.answer(401, JSON, false);
@@ -346,7 +346,7 @@ fn a_key_that_is_refused_rests_for_the_gateway_too() {
 }
 
 #[test]
-fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_and_nothing_rests() {
+fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_and_nothing_cools_down() {
     let mut pool: Value = serde_json::from_str(&two()).unwrap();
     pool["providers"]["paid"]["endpoints"] = json!(["http://10.0.0.1", "http://10.0.0.2"]);
     let pool = pool.to_string();

@@ -53,7 +53,7 @@ fn first_used(fleet: &Fleet) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_key_rests_whatever_the_status_and_its_caller_sees_nothing_of_it() {
+async fn a_dead_key_cools_down_whatever_the_status_and_its_caller_sees_nothing_of_it() {
     for (status, body) in [
         (
             400,
@@ -135,7 +135,7 @@ async fn what_is_the_operators_is_not_for_callers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_request_has_caused_goes_back_to_its_caller_and_nothing_rests_for_it() {
+async fn what_a_request_has_caused_goes_back_to_its_caller_and_nothing_cools_down_for_it() {
     for (status, body) in [
         (401, openai("No such organization: org-y.", Some("invalid_organization"))),
         (
@@ -178,7 +178,7 @@ async fn what_a_request_has_caused_goes_back_to_its_caller_and_nothing_rests_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_that_is_too_large_goes_on_and_lets_nothing_rest() {
+async fn one_request_that_is_too_large_goes_on_and_cools_nothing_down() {
     let fleet = start().await;
     let body = openai(
         "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 50000.",
@@ -212,7 +212,7 @@ async fn a_key_whose_limit_for_one_model_is_used_up_serves_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_a_provider_does_not_have_is_asked_of_the_next_and_rests() {
+async fn a_model_that_a_provider_does_not_have_is_asked_of_the_next_and_cools_down() {
     for (status, body) in [
         (
             404,

@@ -79,7 +79,7 @@ async fn a_host_that_resets_or_refuses_connections_is_passed_over_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_is_full_or_lacks_the_model_lets_nothing_rest() {
+async fn a_host_that_is_full_or_lacks_the_model_cools_nothing_down() {
     for (refusal, reason) in [
         (error(429, &[("retry-after", "60")]), "rate_limited"),
         (Reply::json(404, &json!({"error": {"message": "x", "code": "model_not_found"}})), "model_not_found"),

@@ -40,7 +40,7 @@ fn refuse_first(fleet: &Fleet, refusal: Reply) {
 }
 
 /// The first key rests for two seconds after this refusal, for all workers, and the second is used in its place.
-async fn first_key_rests(refusal: Reply, reason: &str, change: impl FnOnce(&mut Value)) {
+async fn first_key_cools_down(refusal: Reply, reason: &str, change: impl FnOnce(&mut Value)) {
     let fleet = start([1, 1], change).await;
     refuse_first(&fleet, refusal);
     let ask = async || {
@@ -85,31 +85,31 @@ async fn first_key_rests(refusal: Reply, reason: &str, change: impl FnOnce(&mut 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_rests_as_long_as_retry_after_says_and_the_other_one_is_used() {
-    first_key_rests(error(429, &[("retry-after", "2")]), "rate_limited", |_| {}).await;
+async fn a_key_cools_down_as_long_as_retry_after_says_and_the_other_one_is_used() {
+    first_key_cools_down(error(429, &[("retry-after", "2")]), "rate_limited", |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_rests_as_long_as_the_body_of_google_says() {
+async fn a_key_cools_down_as_long_as_the_body_of_google_says() {
     let body =
         json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": "2s"}]}});
-    first_key_rests(Reply::json(429, &body), "rate_limited", |_| {}).await;
+    first_key_cools_down(Reply::json(429, &body), "rate_limited", |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_rests_as_long_as_the_configuration_says_if_the_provider_does_not() {
+async fn a_key_cools_down_as_long_as_the_configuration_says_if_the_provider_does_not() {
     let change = |plugin: &mut Value| plugin["failover"] = json!({"pause_seconds": {"rate_limited": 2}});
-    first_key_rests(error(429, &[]), "rate_limited", change).await;
+    first_key_cools_down(error(429, &[]), "rate_limited", change).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_not_accepted_rests_as_long_as_the_configuration_says() {
+async fn a_key_that_is_not_accepted_cools_down_as_long_as_the_configuration_says() {
     let change = |plugin: &mut Value| plugin["failover"] = json!({"pause_seconds": {"unauthorized": 2}});
-    first_key_rests(error(401, &[]), "unauthorized", change).await;
+    first_key_cools_down(error(401, &[]), "unauthorized", change).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_all_keys_rest_requests_go_to_the_next_target_at_once() {
+async fn when_all_keys_cool_down_requests_go_to_the_next_target_at_once() {
     let fleet = start([1, 1], |_| {}).await;
     fleet.a().reply(error(429, &[("retry-after", "60")]));
     for count in 1..=6 {
@@ -129,7 +129,7 @@ async fn when_all_keys_rest_requests_go_to_the_next_target_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_key_rests_too_if_there_is_another_target_and_is_tried_if_there_is_none() {
+async fn a_single_key_cools_down_too_if_there_is_another_target_and_is_tried_if_there_is_none() {
     let only = |plugin: &mut Value| {
         plugin["providers"]["a"]["credentials"] = json!([{"env": "FIRST_KEY"}]);
         plugin["models"]["alone"] = json!([{"provider": "a", "model": "model-a"}]);

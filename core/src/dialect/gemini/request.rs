@@ -53,7 +53,7 @@ pub(in crate::dialect) static REQUEST: Shape<Member> = Shape::both(
     ],
 );
 
-/// Embeddings of Vertex. The same path makes pictures and other things, of which nothing counts what they cost: what is
+/// Embeddings of Vertex. The same path makes images and other things, of which nothing counts what they cost: what is
 /// not known here makes such a request of it.
 pub(in crate::dialect) static PREDICT: Shape<Member> = Shape::both(
     "",

@@ -60,7 +60,7 @@ macro_rules! openai {
         value("preset", Member::OtherModel),
         TOOLS,
         kept("previous_response_id"),
-        // Pictures that are edited.
+        // Images that are edited.
         Shape::inside("images", &[Shape::inside("[]", &[kept("file_id")])]),
         Shape::inside("mask", &[kept("file_id")]),
         Shape::both("conversation", Member::Container, &[kept("id")]),

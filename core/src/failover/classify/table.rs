@@ -1,7 +1,7 @@
 //! The errors that are known, by what they say.
 //!
 //! Codes are compared whole. Words about a key, an account or a model count only where a message begins: further on
-//! a message may repeat what the caller wrote, and a caller's words must not let anybody's key rest. The first
+//! a message may repeat what the caller wrote, and a caller's words must not put anybody's key into cooldown. The first
 //! row that fits decides, so what a request has caused comes before what its key has.
 //!
 //! Sources: the error pages of the providers' documentation, the lists of codes in their SDKs, and recorded answers.
@@ -72,7 +72,7 @@ const UNPAID: &[u64] = &[400, 401, 402, 403, 412, 429];
 
 /// What a request has caused, although it looks as if the key or the model had.
 const REQUEST: &[Row] = &[
-    // OpenAI: an organization or a project that the caller names; pictures and prompts that are not allowed.
+    // OpenAI: an organization or a project that the caller names; images and prompts that are not allowed.
     code("invalid_organization", Fault::Request),
     code("mismatched_organization", Fault::Request),
     code("invalid_project", Fault::Request),
@@ -283,7 +283,7 @@ const MODEL: &[Row] = &[
     begins(NOT_THERE, "model not found", Fault::Model),
     begins(NOT_THERE, "no endpoints found for ", Fault::Model),
     has(&[400], " is not a valid model id", Fault::Model),
-    // To be verified is a matter of streams and reasoning too: the model does not rest for it.
+    // To be verified is a matter of streams and reasoning too: the model does not go into cooldown for it.
     begins(NOT_THERE, "your organization must be verified", Fault::Size),
     begins(REFUSED, "your organization does not have access to", Fault::Model),
     // Anthropic.

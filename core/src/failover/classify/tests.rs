@@ -60,7 +60,7 @@ fn every_provider_s_words_for_a_prompt_that_is_too_long_are_known() {
 }
 
 #[test]
-fn what_is_not_known_never_lets_a_key_rest() {
+fn what_is_not_known_never_cools_a_key_down() {
     for (status, expected) in [
         (400, Fault::Request),
         (401, Fault::Access),
@@ -253,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_a_caller_writes_into_a_message_lets_a_key_rest(
+    fn nothing_that_a_caller_writes_into_a_message_cools_a_key_down(
         before in "[A-Z][a-z]{1,9}: '", rest in prop::sample::select(vec![
             "incorrect api key", "invalid api key", "your credit balance is too low", "insufficient balance", "invalid x-api-key",
         ]), status in prop::sample::select(vec![400_u64, 401, 403, 404, 422, 429]),

@@ -8,7 +8,7 @@ use crate::base::headers::RequestHead;
 use crate::base::money::parse_decimal;
 use crate::base::window::Millis;
 
-/// Nothing rests longer because a provider says so, in milliseconds: a day.
+/// No cooldown is longer because a provider says so, in milliseconds: a day.
 pub(super) const LONGEST_WAIT_MS: u64 = 86_400_000;
 
 /// The headers of an answer that say when to come back.

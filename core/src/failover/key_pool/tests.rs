@@ -56,7 +56,7 @@ fn keys_are_chosen_by_their_weight() {
 }
 
 #[test]
-fn a_key_that_rests_is_not_chosen_until_its_time_is_over() {
+fn a_key_that_cools_down_is_not_chosen_until_its_time_is_over() {
     let config = config(&[3, 1]);
     let store = MemoryStore::default();
     let (key_pool, pool) = (KeyPool::new(&store), &config.providers["pool"]);
@@ -69,7 +69,7 @@ fn a_key_that_rests_is_not_chosen_until_its_time_is_over() {
 }
 
 #[test]
-fn a_key_that_rests_for_one_model_is_there_for_the_others() {
+fn a_key_that_cools_down_for_one_model_is_there_for_the_others() {
     let config = config(&[1]);
     let store = MemoryStore::default();
     let (key_pool, pool) = (KeyPool::new(&store), &config.providers["pool"]);
@@ -79,7 +79,7 @@ fn a_key_that_rests_for_one_model_is_there_for_the_others() {
 }
 
 #[test]
-fn a_model_rests_on_its_endpoint_for_all_keys_and_without_any() {
+fn a_model_cools_down_on_its_endpoint_for_all_keys_and_without_any() {
     let config = testing::config(|_| {});
     let store = MemoryStore::default();
     let (key_pool, one) = (KeyPool::new(&store), &config.providers["one"]);
@@ -90,7 +90,7 @@ fn a_model_rests_on_its_endpoint_for_all_keys_and_without_any() {
 }
 
 #[test]
-fn where_all_keys_rest_the_one_that_is_back_first_is_found() {
+fn where_all_keys_cool_down_the_one_that_is_back_first_is_found() {
     let config = config(&[1, 1, 1]);
     let store = MemoryStore::default();
     let (key_pool, pool) = (KeyPool::new(&store), &config.providers["pool"]);
@@ -124,7 +124,7 @@ fn models_of_any_number_take_no_more_room_than_there_is() {
             .unwrap();
     }
     assert_eq!(store.get(&record(pool)).unwrap().unwrap().0.len(), ENTRIES * ENTRY);
-    assert_eq!(key_pool.choose(pool, PLACE, 0, 0, NOW), None, "what rests longest is kept");
+    assert_eq!(key_pool.choose(pool, PLACE, 0, 0, NOW), None, "what is in cooldown for the longest is kept");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_shorter_pause_does_not_end_a_longer_one() {
 }
 
 #[test]
-fn a_provider_without_keys_always_has_one_to_use_and_nothing_to_let_rest() {
+fn a_provider_without_keys_always_has_one_to_use_and_nothing_to_cool_down() {
     let config = testing::config(|_| {});
     let store = MemoryStore::default();
     let (key_pool, one) = (KeyPool::new(&store), &config.providers["one"]);
@@ -190,7 +190,7 @@ fn a_pause_is_written_though_others_write_at_the_same_time_and_given_up_when_the
 
 proptest! {
     #[test]
-    fn whatever_rests_the_key_that_is_chosen_does_not_and_one_is_found_if_there_is_one(
+    fn whatever_cools_down_the_key_that_is_chosen_does_not_and_one_is_found_if_there_is_one(
         weights in prop::collection::vec(1u64..=100, 1..=16),
         pauses in prop::collection::vec((0usize..16, 0u64..2_000), 0..24), draw: u64, later in 0u64..2_000,
     ) {

@@ -178,7 +178,7 @@ fn a_provider_that_is_down_is_not_asked_again_with_another_key() {
 }
 
 #[test]
-fn a_target_of_which_all_keys_rest_is_passed_over() {
+fn a_target_of_which_all_keys_cool_down_is_passed_over() {
     let config = config(5);
     let failover_plan = plan_of(&config, &["a", "pool", "b"], 0);
     let store = MemoryStore::default();
@@ -206,7 +206,7 @@ fn a_provider_that_is_configured_no_longer_is_passed_over() {
 }
 
 #[test]
-fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_the_others() {
+fn every_key_is_tried_once_though_none_cools_down_and_the_one_that_answers_tells_on_the_others() {
     let config = config(5);
     let failover_plan = plan_of(&config, &["pool", "a"], 7);
     let store = MemoryStore::default();
@@ -229,7 +229,7 @@ fn every_key_is_tried_once_though_none_rests_and_the_one_that_answers_tells_on_t
 }
 
 #[test]
-fn a_model_that_rests_is_passed_over_on_its_endpoint_whatever_the_key() {
+fn a_model_that_cools_down_is_passed_over_on_its_endpoint_whatever_the_key() {
     let config = config(5);
     let failover_plan = plan_of(&config, &["a", "b", "c"], 0);
     let store = MemoryStore::default();

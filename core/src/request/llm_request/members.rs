@@ -262,7 +262,7 @@ impl Sink<Member> for Members {
                 _,
             ) => {}
             (Member::Background | Member::Deferred, Value::Bool(false) | Value::Null) => {}
-            // What is no truth value may be one to a lenient server. Pictures have a background too.
+            // What is no truth value may be one to a lenient server. Images have a background too.
             (Member::Background, _) => self.background = true,
             (Member::Deferred, _) => self.deferred = true,
             (Member::N | Member::Candidates, value) => self.choices = self.count(member, value, &at),
