@@ -102,6 +102,7 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 		|| { echo "use the _bytes variants" >&2; exit 1; }
 	@$(RUST_FILES) | xargs wc -l | awk '$$2 != "total" && $$1 > 400 {print $$2 ": " $$1 " lines, 400 are allowed"; long = 1} \
 		END {exit long}' >&2
+	@.venv/bin/python docs/columns.py README.md DESIGN.md CONTRIBUTING.md SECURITY.md docs/*.md
 	@# Nobody writes clusters by hand, least of all in the sample.
 	@cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
 		|| { echo "envoy/envoy.yaml is not what follows from envoy/farebox.json: run make render" >&2; exit 1; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """columns.py FILE...: says which lines of Markdown are longer than 120 columns.
 
-Tables, code and lines that are long because of one link or one name cannot be broken and are left out.
+Tables, code and lines that are long because of one link or one name cannot be broken and are left out, as is what
+another command writes.
 """
 import sys
 
@@ -10,12 +11,15 @@ COLUMNS = 120
 
 def too_long(text: str) -> list[int]:
     """The numbers of the lines that could be shorter."""
-    found, code = [], False
+    found, code, written = [], False, False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             code = not code
+        if line.startswith("<!-- written by"):
+            written = "from here" in line
         breakable = " " in line[:COLUMNS].strip() and " " in line.strip()[-COLUMNS:]
-        if len(line) > COLUMNS and not code and not line.lstrip().startswith(("|", "#")) and breakable:
+        free = code or written or line.lstrip().startswith(("|", "#"))
+        if len(line) > COLUMNS and not free and breakable:
             found.append(number)
     return found
 

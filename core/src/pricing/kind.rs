@@ -1,7 +1,7 @@
 //! Decides what can have a price of its own, and what it costs where it has none.
 //!
 //! A provider lists few prices; the rest follows: what is read from a cache costs what it would cost fresh,
-//! audio costs what text costs, reasoning what other output costs. Only fees are nothing where nobody lists
+//! audio costs what text costs; reasoning costs what other output costs. Only fees are nothing where nobody lists
 //! them.
 //!
 //! Does not know any price: see `rates.rs`.

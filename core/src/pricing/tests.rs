@@ -46,7 +46,7 @@ fn what_is_not_listed_costs_what_its_substitute_does() {
         ("i3 o15", Kind::Reasoning, 15),
         ("i3 o15", Kind::OutputAudio, 15),
         ("i3 o15", Kind::OutputImage, 15),
-        // audio from a cache is not charged as a fresh one.
+        // Audio from a cache is not charged as a fresh one.
         ("i3 o15 r1 ia32", Kind::CacheReadAudio, 1),
         ("i3 o15 ia32", Kind::CacheReadAudio, 32),
         ("i3 o15 r1 ii8", Kind::CacheReadImage, 1),
@@ -243,7 +243,7 @@ fn the_mistakes_of_others_are_not_made_here() {
             "0.17515",
         ),
         (
-            "a sound from a cache is no fresh sound",
+            "audio from a cache is not fresh audio",
             "i4 o16 r0.4 ia32 ra0.4 oa64",
             &[(InputAudio, 10), (CacheReadAudio, 1_000)],
             "0.00072",
