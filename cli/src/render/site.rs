@@ -62,7 +62,7 @@ impl<'a> Site<'a> {
         Ok(Self { provider, endpoints, tls, health_path: provider.health_path.as_deref() })
     }
 
-    /// How Envoy finds the addresses. Who speaks plain HTTP under a name is the operator's own.
+    /// How Envoy finds the addresses. A server that speaks plain HTTP under a name is the operator's own.
     pub(super) fn discovery(&self) -> Discovery {
         let mut endpoints = self.endpoints.iter();
         match self.endpoints {

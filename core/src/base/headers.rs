@@ -1,6 +1,6 @@
 //! Decides how a request's headers are looked up: as bytes, with repetitions visible.
 //!
-//! A header value may hold any byte, and the same name may come twice. Whoever guards money must see
+//! A header value may hold any byte, and the same name may come twice. A guard of money must see
 //! both, so nothing here decodes or merges.
 
 use core::ops::Range;

@@ -16,7 +16,7 @@ const MINUTE_MS: u64 = 60_000;
 #[derive(Debug, Default)]
 pub struct Counting {
     minute: u64,
-    /// By the key's id. Who has asked for nothing is not in it.
+    /// By the key's id. A key that has asked for nothing is not in it.
     by_key: HashMap<Box<str>, u64>,
 }
 

@@ -1,6 +1,6 @@
 //! Decides whether there is room for bytes of request bodies that are not complete.
 //!
-//! A body is kept until it can be read as a whole. Who opens many long ones and ends none would have a worker keep
+//! A body is kept until it can be read as a whole. A caller that opens many long ones and ends none would have a worker keep
 //! all of them, so what waits is bounded: for all callers of a worker together, and for each key to a part of
 //! that, so that one key leaves room for the others. What a body says that it will have is counted from its headers
 //! on: then the refusal comes before the bytes do.
@@ -33,7 +33,7 @@ pub enum Crowd {
 #[derive(Debug, Default)]
 pub struct Pending {
     total: u64,
-    /// By the key's id. Who has nothing here is not in it.
+    /// By the key's id. A key that has nothing here is not in it.
     by_key: HashMap<Box<str>, u64>,
 }
 

@@ -1,6 +1,6 @@
 //! Decides whether a caller may send a long body: asked when that is known to be long, and not when it is all here.
 //!
-//! A body is kept until it can be read. Who would be refused whatever it says is refused before it is sent: who has
+//! A body is kept until it can be read. A caller that would be refused whatever it says is refused before it is sent: one that has
 //! nothing left, and who has as many requests running as a budget with `limit_concurrent` allows. A request
 //! counts as running from here on, so a caller cannot have more bodies on their way than requests. What a short body
 //! takes is not worth a look at the counters.

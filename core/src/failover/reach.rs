@@ -95,7 +95,7 @@ pub struct Said {
 }
 
 impl Behind {
-    /// Says that the filter behind the router is there, has this configuration, and can send requests so far. Who has said
+    /// Says that the filter behind the router is there, has this configuration, and can send requests so far. A VM that has said
     /// less is believed.
     ///
     /// # Errors

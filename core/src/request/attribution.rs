@@ -52,7 +52,7 @@ impl Attribution {
         };
         let [agent_of_turn, session_of_turn] = headers.turn.map(composite::turn).unwrap_or_default();
         let [own_session, thread] = [headers.session_id, headers.thread];
-        // Who has a parent is a helper, and its own id tells it from others.
+        // A client with a parent is a helper, and its own id tells it from others.
         let helper = || match headers {
             AttributionHeaders { parent_session: Some(_), .. } => label(own_session),
             AttributionHeaders { parent_thread: Some(_), .. } => label(thread),

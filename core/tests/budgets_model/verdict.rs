@@ -61,7 +61,7 @@ impl World {
         self.seen.evicted = self.reference.evicted;
     }
 
-    /// A record was emptied by a worker that had read the list of claims in the store call `listed`. Whoever claimed it
+    /// A record was emptied by a worker that had read the list of claims in the store call `listed`. A worker that claimed it
     /// before is seen there; what was used since then is not lost.
     pub(crate) fn emptied(&mut self, key: &str, value: &[u8], now: Millis, listed: u64) {
         assert!(value.is_empty(), "a tick wrote a counter");

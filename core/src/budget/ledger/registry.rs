@@ -11,7 +11,7 @@
 //! ## free   => read the record ▸ read the list again ▸ still in no list? ▸ empty the record if it is unchanged
 //! ```
 //!
-//! The order is what makes this safe. Who uses a budget has registered it before. If it did so before the list was
+//! The order is what makes this safe. A VM that uses a budget has registered it before. If it did so before the list was
 //! read again, its registration is seen there; if after that, then so was its first use, which changes the record.
 //!
 //! A record in which something is held waits: the request settles, or its hold is forgotten. Records that only a VM

@@ -2,7 +2,7 @@
 //!
 //! A record of a budget whose subjects callers name has a bounded number of places. A place is free
 //! again when its subject has nothing that must be remembered: nothing held, and nothing spent in this
-//! window, or idle for as long as the budget remembers. Who writes such a counter of its own leaves its
+//! window, or idle for as long as the budget remembers. A subject that writes such a counter of its own leaves its
 //! place, and somebody new clears those of others away. With no free place the budget may give up whoever
 //! was idle for the longest, but never somebody with a request running, whose settlement is still to come.
 //!

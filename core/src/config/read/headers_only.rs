@@ -1,6 +1,6 @@
 //! Decides whether requests are sent by their headers alone, and refuses what such a configuration could not keep.
 //!
-//! Whoever cannot read a body cannot hold a caller to what it says there. So a model list of a key, a budget for
+//! A gateway that cannot read a body cannot hold a caller to what it says there. So a model list of a key, a budget for
 //! each model, a limit on output, a cheaper model and a count of repeated requests are mistakes here rather than
 //! promises.
 //!

@@ -47,7 +47,7 @@ pub(in crate::config) enum Host {
 const BEARER: Option<(&str, &str)> = Some(("authorization", "Bearer "));
 const AWS: Option<&str> = Some(r#"{"envoy": "aws", "region": "eu-west-1"}"#);
 
-/// Whoever speaks OpenAI's dialect, under `/v1` of a host of its own, and no other.
+/// Every server that speaks OpenAI's dialect, under `/v1` of a host of its own, and no other.
 const OPENAI_LIKE: Preset = Preset {
     name: "",
     apis: &[Api::OpenAi],
