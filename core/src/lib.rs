@@ -24,5 +24,6 @@ pub mod budget;
 pub mod failover;
 pub mod response;
 pub mod accounting;
+pub mod exchange;
 pub mod denial;
 pub mod pages;

@@ -16,6 +16,7 @@ use farebox_core::budget::recent::Recent;
 use farebox_core::config::Config;
 use farebox_core::denial::{Client, Denial};
 use farebox_core::dialect::Dialect;
+use farebox_core::exchange::piece::LAST_EVENT_MS;
 use farebox_core::failover::reach::Behind;
 
 use crate::host;
@@ -25,8 +26,6 @@ use crate::metrics::Metrics;
 /// How long a stream may be held before it is doubted that this Envoy lets a held stream see its body.
 /// Doubt ends with the first body that is seen.
 const DOUBT_MS: u64 = 5_000;
-/// How long a client has to read the last event before the connection is closed, in milliseconds.
-pub(crate) const LAST_EVENT_MS: u64 = 100;
 
 /// What the filter does at the place where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

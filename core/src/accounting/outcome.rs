@@ -25,6 +25,26 @@ pub enum Outcome {
     NotAnswered,
 }
 
+/// What the host says of a stream that has ended.
+pub trait StreamEnd {
+    /// What went wrong with it.
+    fn faults(&self) -> Faults;
+
+    /// Envoy's word for how it ended (`response.code_details`).
+    fn details(&self) -> Vec<u8>;
+}
+
+/// What went wrong with a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The provider, or the way to it, broke.
+    pub upstream: bool,
+    /// The provider was at work when it was given up on.
+    pub given_up: bool,
+    /// The host had too little memory for it.
+    pub overload: bool,
+}
+
 /// What Envoy's details begin with if it closed the connection to the client itself; why it did so comes behind that.
 const CLOSED_HERE: &[u8] = b"downstream_local_disconnect(";
 /// What it then says if the client made it do so: it was silent, or what it sent cannot be read.
@@ -43,7 +63,13 @@ impl Outcome {
         }
     }
 
-    /// Who broke off a stream that nobody else has ended, by what Envoy has to say about it (`response.code_details`).
+    /// Who broke off a stream that nobody else has ended.
+    #[must_use]
+    pub fn unfinished(end: &dyn StreamEnd) -> Self {
+        if end.faults().overload { Self::GatewayDisconnect } else { Self::broken_off(&end.details()) }
+    }
+
+    /// The same by what Envoy has to say about it (`response.code_details`).
     #[must_use]
     pub fn broken_off(details: &[u8]) -> Self {
         match details.strip_prefix(CLOSED_HERE) {

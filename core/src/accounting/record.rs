@@ -10,9 +10,14 @@ mod line;
 
 use crate::accounting::settlement::{Basis, Charge};
 use crate::base::money::PicoUsd;
+use crate::base::text::Label;
+use crate::base::window::Millis;
 use crate::budget::ledger::Figures;
-use crate::config::Key;
+use crate::config::{Config, Key};
+use crate::denial::{Client, Denial};
+use crate::dialect::{Dialect, Endpoint};
 use crate::request::attribution::Attribution;
+use crate::request::context::RequestContext;
 use line::{Line, name};
 
 /// What is known of a request when it has ended, or been refused.
@@ -88,7 +93,43 @@ pub struct Record<'a> {
     pub prices: u64,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// What is known of every request. `config`: what it was decided by, if there was one.
+    #[must_use]
+    pub fn of(context: &'a RequestContext, config: Option<&Config>, now: Millis) -> Self {
+        Self {
+            request_id: Some(context.request_id.as_str()).filter(|id| !id.is_empty()),
+            method: context.method,
+            path: context.path.as_ref().map(Label::as_str),
+            key: context.key.as_deref(),
+            claimed_key: context.claimed_key.as_ref().map(|key| &*key.id),
+            attribution: Some(&context.attribution),
+            endpoint: context.endpoint.map(Endpoint::name),
+            model_requested: context.model.as_deref(),
+            stream: context.stream,
+            duration_ms: now.since(context.arrived),
+            status: context.status,
+            config: config.map_or(0, |config| config.hash),
+            prices: config.map_or(0, |config| config.prices.hash()),
+            ..Self::default()
+        }
+    }
+
+    /// The same of a request that was answered here at `now`: because it was refused, or with a page.
+    #[must_use]
+    pub fn replied(self, denial: Option<&'a Denial>, now: Millis) -> Self {
+        // What was told from the tick passed no other callback.
+        let told = |denial: &Denial| u64::from(denial.status(Dialect::OpenAi, Client::Other, now));
+        Self {
+            outcome: if denial.is_some() { "denied" } else { "local" },
+            denied: denial.map(Denial::reason),
+            budget: denial.and_then(Denial::budget_name),
+            budget_figures: denial.and_then(Denial::figures),
+            status: self.status.or(denial.map(told)),
+            ..self
+        }
+    }
+
     /// The record as one line of JSON, every member present.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -32,7 +32,7 @@ use crate::base::tokens::{BYTES_PER_TOKEN, Tokens, Usage};
 use crate::budget::estimate::{Estimate, is_charged};
 use crate::budget::ledger::Amounts;
 use crate::budget::recent::Lately;
-use crate::config::{OnDisconnect, StatedCost};
+use crate::config::{Config, OnDisconnect, Provider, StatedCost};
 use crate::dialect::{Count, Endpoint};
 use crate::pricing::{Price, ServiceTier};
 use crate::response::meter::Reading;
@@ -115,7 +115,33 @@ const BOUND_FACTOR: u64 = 16;
 /// Output tokens that are plausible whatever the request allows.
 const ALWAYS_PLAUSIBLE: u64 = 100_000;
 
-impl Bill<'_> {
+impl<'a> Bill<'a> {
+    /// That of a stream of `provider` of which nothing is known but its `reading`, at no price.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        provider: &Provider,
+        endpoint: Endpoint,
+        estimate: &'a Estimate,
+        reading: &'a Reading,
+    ) -> Self {
+        Self {
+            estimate,
+            reading,
+            price: None,
+            step_price: &|_| None,
+            tier_asked: None,
+            stated: provider.stated_cost,
+            policy: config.on_disconnect,
+            endpoint,
+            streamed: true,
+            unread_bytes: 0,
+            lately: None,
+            output_bound: None,
+            plausible_tokens: config.plausible_tokens,
+        }
+    }
+
     /// What the prices are called that a charge was made with; `None` if none was.
     #[must_use]
     pub fn tier_charged(&self, charge: &Charge) -> Option<&str> {

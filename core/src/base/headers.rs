@@ -1,4 +1,4 @@
-//! Decides how a request's headers are looked up: as bytes, with repetitions visible.
+//! Decides how a request's headers are looked up: as bytes, with repetitions visible; and how they are changed.
 //!
 //! A header value may hold any byte, and the same name may come twice. A guard of money must see
 //! both, so nothing here decodes or merges.
@@ -114,4 +114,28 @@ impl<const N: usize> From<[(&str, &str); N]> for RequestHead {
     fn from(headers: [(&str, &str); N]) -> Self {
         Self::new(headers.map(|(name, value)| (name.into(), value.into())).into())
     }
+}
+
+/// Whether a status says that a model answered; a redirect does not.
+#[must_use]
+pub fn is_success(status: u64) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Headers that are changed where they are: at the host.
+pub trait EditHeaders {
+    /// Why a header cannot be changed.
+    type Error;
+
+    /// Gives the header `name` this one value.
+    ///
+    /// # Errors
+    /// Whatever the host says.
+    fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Self::Error>;
+
+    /// Takes out every header of this name.
+    ///
+    /// # Errors
+    /// Whatever the host says.
+    fn remove(&mut self, name: &[u8]) -> Result<(), Self::Error>;
 }

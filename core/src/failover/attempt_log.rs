@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::headers::is_success;
 use crate::base::text::push_json_string;
 use crate::failover::plan::Failure;
 use crate::request::route::Destination;
@@ -45,7 +46,7 @@ impl AttemptLog {
 
     /// The last attempt got an answer that is passed on, `ms` after it began.
     pub fn passed(&mut self, status: u64, ms: u64) {
-        let reason = if (200..300).contains(&status) { "ok" } else { "refused" };
+        let reason = if is_success(status) { "ok" } else { "refused" };
         self.answered(reason, (status, ms));
     }
 

@@ -86,6 +86,22 @@ impl<'a, S: Store> KeyPool<'a, S> {
         None
     }
 
+    /// The index of the key that a request begins with, whatever is in cooldown.
+    #[must_use]
+    pub fn first(
+        &self,
+        provider: &Provider,
+        (model, endpoint): (&str, &str),
+        draw: u64,
+        now: Millis,
+    ) -> usize {
+        if provider.keys().len() < 2 {
+            return 0;
+        }
+        self.choose(provider, (model, endpoint), 0, draw, now)
+            .unwrap_or_else(|| self.first_out_of_cooldown(provider, model))
+    }
+
     /// The index of the key of `provider` that is the first to be used for `model` again: for where all are in cooldown and
     /// there is nothing else.
     #[must_use]

@@ -4,6 +4,8 @@ pub mod resource;
 pub mod identity;
 pub mod attribution;
 pub mod api;
+pub mod context;
+pub mod upstream;
 pub mod llm_request;
 pub mod usage_option;
 pub mod signed_id;

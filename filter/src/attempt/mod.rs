@@ -19,11 +19,11 @@ pub(crate) mod retry;
 use std::rc::Rc;
 
 use farebox_core::config::Config;
+use farebox_core::request::upstream::strip_credentials;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::attempt::retry::{Begun, Retry};
-use crate::gateway::forward;
 use crate::host::{self, HostError, Map};
 use crate::vm::Vm;
 
@@ -35,20 +35,20 @@ const ALL: usize = usize::MAX;
 pub(crate) struct AttemptFilter {
     config: Option<Rc<Config>>,
     vm: Rc<Vm>,
-    run: Option<Box<Retry>>,
+    retry: Option<Retry>,
     /// It must not go on.
     refused: bool,
 }
 
 impl AttemptFilter {
     pub(crate) fn new(config: Option<Rc<Config>>, vm: Rc<Vm>) -> Self {
-        Self { config, vm, run: None, refused: false }
+        Self { config, vm, retry: None, refused: false }
     }
 
     /// Addresses the attempt if it has to be, once `size` bytes of its body are all.
     fn send(&mut self, size: usize) -> Action {
-        match &mut self.run {
-            Some(run) if run.wants_address() => match run.address(size) {
+        match &mut self.retry {
+            Some(retry) if retry.wants_address() => match retry.address(size) {
                 Ok(()) => Action::Continue,
                 Err(error) => self.refuse("an attempt could not be addressed", error),
             },
@@ -66,7 +66,7 @@ impl AttemptFilter {
     fn end(&mut self, details: &str) -> Action {
         self.refused = true;
         if let Ok(head) = host::headers(Map::Request) {
-            let _ = forward::strip_credentials(&head);
+            let _ = strip_credentials(&mut Map::Request, &head);
         }
         if host::reply(503, details, &[("content-type", "text/plain".into())], "no answer").is_err() {
             host::close_request();
@@ -93,9 +93,9 @@ impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         match Retry::begin(self.config.as_ref(), &self.vm) {
             Ok(Begun::Only) => Action::Continue,
-            Ok(Begun::Retry(run)) => {
-                let waits = run.wants_address() && !end_of_stream;
-                self.run = Some(run);
+            Ok(Begun::Retry(retry)) => {
+                let waits = retry.wants_address() && !end_of_stream;
+                self.retry = Some(retry);
                 if waits { Action::Pause } else { self.send(0) }
             }
             Ok(Begun::Repeat) => self.end("farebox_no_answer"),
@@ -105,7 +105,7 @@ impl HttpContext for AttemptFilter {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let waits = !end_of_stream && self.run.as_ref().is_some_and(|run| run.wants_address());
+        let waits = !end_of_stream && self.retry.as_ref().is_some_and(Retry::wants_address);
         if self.refused || waits { Action::Pause } else { self.send(size) }
     }
 
@@ -115,14 +115,14 @@ impl HttpContext for AttemptFilter {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        Self::held(self.run.as_mut().map(|run| run.answered(end_of_stream, &self.vm)))
+        Self::held(self.retry.as_mut().map(|retry| retry.answered(end_of_stream, &self.vm)))
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        Self::held(self.run.as_mut().map(|run| run.answering(size, end_of_stream, &self.vm)))
+        Self::held(self.retry.as_mut().map(|retry| retry.answering(size, end_of_stream, &self.vm)))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        Self::held(self.run.as_mut().map(|run| run.ended(&self.vm)))
+        Self::held(self.retry.as_mut().map(|retry| retry.ended(&self.vm)))
     }
 }

@@ -11,38 +11,35 @@
 mod access_log;
 mod browser;
 mod deferred_reply;
-pub(crate) mod forward;
-mod held_answer;
+mod forward;
 mod page;
-pub(crate) mod request_context;
-pub(crate) mod response;
-mod signed_answer;
-pub(crate) mod state;
+mod response;
+mod state;
 mod upload;
 
 use std::rc::Rc;
 
 use farebox_core::base::headers::RequestHead;
 use farebox_core::budget::admit::{self, AdmissionRequest};
-use farebox_core::config::{Config, Key};
+use farebox_core::config::Config;
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Api, Dialect, Served};
+use farebox_core::exchange::Exchange;
+use farebox_core::exchange::dispatch::Dispatch;
 use farebox_core::failover::key_pool::KeyPool;
+use farebox_core::request::context::RequestContext;
 use farebox_core::request::cors::Visitor;
 use farebox_core::request::identity::{claimed_key, identify};
 use farebox_core::request::llm_request::{LlmRequest, LlmRequestError};
 use farebox_core::request::resource::{Resource, UnknownPath, dialect_of};
-use farebox_core::request::usage_option::may_ask;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::gateway::browser::tell;
-use crate::gateway::forward::Departure;
 use crate::gateway::page::page;
-use crate::gateway::request_context::RequestContext;
-use crate::gateway::response::{Admitted, is_via_upstream};
-use crate::gateway::state::{Reading, State};
+use crate::gateway::response::{bytes, is_via_upstream};
+use crate::gateway::state::{Call, Reading, State};
 use crate::gateway::upload::Upload;
 use crate::host::shared_store::SharedStore;
 use crate::host::{self, Buffer, HostError, Map};
@@ -111,8 +108,12 @@ impl Gateway {
             }
             if let Some(mode) = &config.headers_only {
                 let request = LlmRequest::unread(served, &head, mode.model_header.as_deref())?;
-                let admitted = self.admit(Rc::clone(&config), &key, served, &head, &request, &[])?;
-                return Ok(Next::Send(admitted));
+                return Ok(Next::Send(self.admit(
+                    &Call { config: Rc::clone(&config), key, head },
+                    served,
+                    &request,
+                    &[],
+                )?));
             }
         }
         // Where bodies are not read, nobody can say which model is meant.
@@ -123,43 +124,38 @@ impl Gateway {
         upload.announced(self.context.length, &self.context.attribution, &head, now)?;
         let dialect = served.as_ref().map_or(Dialect::Ollama, |served| served.endpoint.dialect());
         let waiting = self.vm.wait(self.context_id, &config, dialect, &self.context.request_id, true, now);
-        Ok(Next::Wait(Reading { config, key, served, head, waiting, upload }))
+        Ok(Next::Wait(Reading { call: Call { config, key, head }, served, waiting, upload }))
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
-    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Box<Admitted>, Denial> {
-        let Reading { config, key, head, upload, .. } = reading;
+    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Box<Exchange>, Denial> {
+        let Reading { call, upload, .. } = reading;
         // A request does not wait for itself.
         drop(upload);
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
         // Of two, a provider may believe the other one.
-        if head.all("content-type").nth(1).is_some() {
+        if call.head.all("content-type").nth(1).is_some() {
             return Err(Denial::Body(LlmRequestError::NotAForm));
         }
-        let content_type = head.first("content-type").unwrap_or_default();
-        let request = LlmRequest::read(served, head.path(), content_type, &body)?;
-        self.admit(config, &key, served, &head, &request, &body)
+        let content_type = call.head.first("content-type").unwrap_or_default();
+        let request = LlmRequest::read(served, call.head.path(), content_type, &body)?;
+        self.admit(&call, served, &request, &body)
     }
 
     /// What is asked is known: where it goes, whether there is money for it. Without its body if that is not read.
     fn admit(
         &mut self,
-        config: Rc<Config>,
-        key: &Key,
+        call: &Call,
         served: &Served,
-        head: &RequestHead,
         request: &LlmRequest,
         body: &[u8],
-    ) -> Result<Box<Admitted>, Denial> {
-        let endpoint = served.endpoint;
-        self.context.attribution = core::mem::take(&mut self.context.attribution).or(&request.attribution);
-        self.context.model.clone_from(&request.model);
-        self.context.stream = request.stream;
-        let (ledger, now) = (self.vm.ledger(&config), host::now());
+    ) -> Result<Box<Exchange>, Denial> {
+        let Call { config, key, head } = call;
+        self.context.asks(request);
+        let (ledger, now) = (self.vm.ledger(config), host::now());
         let draw = self.context.draw(self.context_id);
-        let key_pool = KeyPool::new(&SharedStore);
         let order = AdmissionRequest {
-            config: &config,
+            config,
             key,
             attribution: &self.context.attribution,
             head,
@@ -168,34 +164,21 @@ impl Gateway {
             body,
             draw,
             in_cooldown: &|target| {
-                key_pool.choose(&target.provider, (&target.model, endpoint.name()), 0, draw, now).is_none()
+                let model = (&*target.model, served.endpoint.name());
+                KeyPool::new(&SharedStore).choose(&target.provider, model, 0, draw, now).is_none()
             },
             recent: &self.vm.recent.borrow(),
             arrived: self.context.arrived,
             now,
         };
-        self.vm.register(&config, now);
+        self.vm.register(config, now);
         let admission = order.admit(&ledger)?;
         self.vm.uses(admission.hold.accounts());
-        let hides_usage = request.stream
-            && !request.wants_usage
-            && may_ask(&admission.target.provider, served, head.path_and_query(), body);
-        let departure = Departure {
-            config: &config,
-            vm: &self.vm,
-            head,
-            served,
-            request,
-            admission: &admission,
-            body,
-            asks_for_usage: hides_usage,
-            draw,
-            now,
-        };
-        match departure.send() {
+        let dispatch = Dispatch { config, head, served, request, admission: &admission, body, draw };
+        match forward::send(&dispatch, &self.vm, now) {
             Ok(sent) => {
                 self.vm.begun();
-                Ok(Admitted::new(config, key, admission, served.api, request, hides_usage, sent))
+                Ok(Exchange::new(Rc::clone(config), key, admission, (served.api, request), sent))
             }
             Err(error) => {
                 admission.hold.release(&ledger, now);
@@ -211,11 +194,11 @@ impl Gateway {
         };
         self.vm.stop_waiting(self.context_id);
         let Some(served) = reading.served.take() else {
-            return self.show(&reading.config, &reading.key, size);
+            return self.show(&reading.call.config, &reading.call.key, size);
         };
         match self.decide(reading, &served, size) {
-            Ok(admitted) => {
-                self.state = State::Admitted(admitted);
+            Ok(exchange) => {
+                self.state = State::Admitted(exchange);
                 Action::Continue
             }
             Err(denial) => self.deny(denial),
@@ -258,7 +241,7 @@ impl Gateway {
 enum Next {
     Page(Reply),
     Wait(Reading),
-    Send(Box<Admitted>),
+    Send(Box<Exchange>),
 }
 
 impl Context for Gateway {}
@@ -271,8 +254,8 @@ impl HttpContext for Gateway {
                 self.state = State::Reading(reading);
                 Action::Pause
             }
-            Ok(Next::Send(admitted)) => {
-                self.state = State::Admitted(admitted);
+            Ok(Next::Send(exchange)) => {
+                self.state = State::Admitted(exchange);
                 Action::Continue
             }
             Ok(Next::Page(reply)) => {
@@ -294,14 +277,14 @@ impl HttpContext for Gateway {
             return if matches!(self.state, State::Admitted(_)) { Action::Continue } else { Action::Pause };
         };
         self.vm.body_seen.set(true);
-        let limit = reading.config.request_body_bytes;
+        let limit = reading.call.config.request_body_bytes;
         if size > limit {
             return self.deny(Denial::TooLarge(limit));
         }
         if end_of_stream {
             return self.body_complete(size);
         }
-        match reading.upload.grow(size as u64, &self.context.attribution, &reading.head) {
+        match reading.upload.grow(size as u64, &self.context.attribution, &reading.call.head) {
             Ok(()) => Action::Pause,
             Err(denial) => self.deny(denial),
         }
@@ -314,7 +297,7 @@ impl HttpContext for Gateway {
         match &self.state {
             // The body's callback is not told that the body ended when trailers follow.
             State::Reading(reading) => {
-                let limit = reading.config.request_body_bytes;
+                let limit = reading.call.config.request_body_bytes;
                 self.body_complete(limit)
             }
             State::Refusing(_) => self.refuse_at_last(0, true),
@@ -332,18 +315,18 @@ impl HttpContext for Gateway {
         let status = head.first(":status").and_then(json::count);
         self.context.status = status.or(self.context.status);
         match &mut self.state {
-            State::Admitted(admitted) => {
-                if let Some(denial) = admitted.begin(&head, status, end_of_stream, &self.vm) {
+            State::Admitted(exchange) => {
+                if let Some(denial) = response::begin(exchange, &head, status, end_of_stream, &self.vm) {
                     return self.mask(denial);
                 }
                 if let Some(visitor) = &self.visitor {
                     tell(visitor, &head);
                 }
-                if admitted.doubt.is_some() && !end_of_stream {
+                if exchange.is_held() && !end_of_stream {
                     return Action::Pause;
                 }
                 // A body that was not read did not say so.
-                self.context.stream |= admitted.config.headers_only.is_some() && admitted.is_stream();
+                self.context.stream |= exchange.config.headers_only.is_some() && exchange.is_stream();
             }
             // An answer of a provider to a request that was never let through.
             State::New | State::Reading(_) | State::Refusing(_) if is_via_upstream() => {
@@ -360,18 +343,20 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
-        let Some(piece) = admitted.released(size, end_of_stream) else { return Action::Pause };
+        let State::Admitted(exchange) = &mut self.state else { return Action::Continue };
+        let Some(piece) = exchange.release(size, end_of_stream, bytes, host::now) else {
+            return Action::Pause;
+        };
         self.answered(&piece, end_of_stream)
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
+        let State::Admitted(exchange) = &mut self.state else { return Action::Continue };
         // What was held was not read yet.
-        if let Some(held) = admitted.held() {
+        if let Some(held) = exchange.release_all(bytes) {
             return self.answered(&held, true);
         }
-        admitted.complete = true;
+        exchange.end_answer();
         Action::Continue
     }
 

@@ -17,8 +17,9 @@ use core::ops::Range;
 use core::ptr::{null, null_mut};
 use std::borrow::Cow;
 
-use farebox_core::base::headers::RequestHead;
+use farebox_core::base::headers::{EditHeaders, RequestHead};
 use farebox_core::base::window::Millis;
+use farebox_core::request::upstream::Unaddressed;
 
 /// A status other than OK that the host answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ impl fmt::Display for HostError {
     }
 }
 
+impl From<Unaddressed<Self>> for HostError {
+    fn from(error: Unaddressed<Self>) -> Self {
+        match error {
+            Unaddressed::NoPlace => Self::NOT_FOUND,
+            Unaddressed::Header(error) => error,
+        }
+    }
+}
+
 type Result<T> = core::result::Result<T, HostError>;
 
 /// A header map of the current stream.
@@ -45,6 +55,18 @@ type Result<T> = core::result::Result<T, HostError>;
 pub(crate) enum Map {
     Request = 0,
     Response = 2,
+}
+
+impl EditHeaders for Map {
+    type Error = HostError;
+
+    fn set(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        set_header(*self, name, value)
+    }
+
+    fn remove(&mut self, name: &[u8]) -> Result<()> {
+        remove_header(*self, name)
+    }
 }
 
 /// A body, or a configuration.

@@ -6,44 +6,26 @@
 //!
 //! Does not hold what is asked to be a stream and does not look like an error, nor more than a bound of anything.
 
-use farebox_core::base::headers::RequestHead;
-use farebox_core::denial::Denial;
-use farebox_core::dialect::framing::Framing;
-use farebox_core::dialect::{Dialect, Endpoint};
-use farebox_core::failover::classify::Fault;
-use farebox_core::json;
-use proxy_wasm::types::Action;
-
-use crate::gateway::Gateway;
-use crate::gateway::response::{Admitted, is_success};
-use crate::gateway::state::State;
-use crate::host::{self, Buffer};
+use crate::base::headers::{RequestHead, is_success};
+use crate::base::window::Millis;
+use crate::denial::Denial;
+use crate::dialect::framing::Framing;
+use crate::exchange::{Exchange, HeldAnswer};
+use crate::failover::classify::Fault;
+use crate::json;
 
 /// Most of an answer that is read to know what it is.
-pub(crate) const HELD_BYTES: usize = 64 * 1024;
+pub const HELD_BYTES: usize = 64 * 1024;
 
 /// Bytes of an answer that goes on after which it is taken for one.
 const UNDECIDED_BYTES: usize = 1_024;
 
-/// Why an answer is held.
-#[derive(Debug)]
-pub(crate) enum HeldAnswer {
-    /// It is a refusal, of which the body must say whose fault it is.
-    Refusal {
-        status: u64,
-        /// What its headers call it.
-        kind: Option<Vec<u8>>,
-    },
-    /// It says that it is good, and may be an error all the same. What has come of it.
-    Success { status: u64, held: Vec<u8> },
-}
-
-impl Admitted {
+impl Exchange {
     /// The headers of an answer of the provider: whether it is held.
-    pub(crate) fn doubts(&mut self, head: &RequestHead, status: u64, framing: Framing) {
+    pub(super) fn doubt(&mut self, head: &RequestHead, status: u64) {
         if may_be_ours(status) {
             let kind = head.first("x-amzn-errortype").map(<[u8]>::to_vec);
-            self.doubt = Some(HeldAnswer::Refusal { status, kind });
+            self.held = Some(HeldAnswer::Refusal { status, kind });
             return;
         }
         let is_short = || {
@@ -51,16 +33,23 @@ impl Admitted {
             length.is_none_or(|length| length <= HELD_BYTES as u64)
         };
         // A host that cannot hold a request for its body is not asked to hold an answer for it.
-        let may_be_an_error = is_success(status) && framing == Framing::Json;
+        let may_be_an_error = is_success(status) && self.framing == Framing::Json;
         if may_be_an_error && !self.complete && self.config.headers_only.is_none() && is_short() {
-            self.doubt = Some(HeldAnswer::Success { status, held: Vec::new() });
+            self.held = Some(HeldAnswer::Success { status, held: Vec::new() });
         }
     }
 
-    /// What goes on of the answer, of which `size` bytes are here besides what went on before. `None`: it is held.
-    pub(crate) fn released(&mut self, size: usize, end: bool) -> Option<Vec<u8>> {
+    /// What goes on of the answer, of which `size` bytes are here besides what went on before; `bytes` reads so many of them
+    /// from an offset on. `None`: it is held.
+    pub fn release(
+        &mut self,
+        size: usize,
+        end: bool,
+        bytes: impl Fn(usize, usize) -> Vec<u8>,
+        now: impl FnOnce() -> Millis,
+    ) -> Option<Vec<u8>> {
         let is_enough = end || size > HELD_BYTES;
-        match &mut self.doubt {
+        match &mut self.held {
             None => Some(bytes(0, size)),
             Some(HeldAnswer::Refusal { .. }) => is_enough.then(|| bytes(0, size)),
             Some(HeldAnswer::Success { held, .. }) => {
@@ -71,7 +60,7 @@ impl Admitted {
                     return None;
                 }
                 if is_first {
-                    self.first_byte = Some(host::now());
+                    self.first_byte = Some(now());
                 }
                 if is_enough {
                     return Some(core::mem::take(held));
@@ -80,7 +69,7 @@ impl Admitted {
                 let is_long = held.len() > UNDECIDED_BYTES;
                 if is_long || is_first && !looks_like_an_error(held, self.streams) {
                     let held = core::mem::take(held);
-                    self.doubt = None;
+                    self.held = None;
                     return Some(held);
                 }
                 None
@@ -88,20 +77,20 @@ impl Admitted {
         }
     }
 
-    /// What was held when trailers come.
-    pub(crate) fn held(&mut self) -> Option<Vec<u8>> {
-        match self.doubt.as_mut()? {
+    /// What was held, when the answer ends without another piece.
+    pub fn release_all(&mut self, bytes: impl Fn(usize, usize) -> Vec<u8>) -> Option<Vec<u8>> {
+        match self.held.as_mut()? {
             HeldAnswer::Refusal { .. } => Some(bytes(0, HELD_BYTES)),
             HeldAnswer::Success { held, .. } => Some(core::mem::take(held)),
         }
     }
 
     /// Says what the client must be told instead of a refusal that was held, of which `body` is here.
-    pub(crate) fn judge_refusal(&mut self, body: &[u8]) -> Option<Denial> {
-        let Some(HeldAnswer::Refusal { status, kind }) = &self.doubt else { return None };
+    pub(super) fn judge_refusal(&mut self, body: &[u8]) -> Option<Denial> {
+        let Some(HeldAnswer::Refusal { status, kind }) = &self.held else { return None };
         let body = body.get(..HELD_BYTES).unwrap_or(body);
         let (status, fault) = (*status, Fault::of(*status, kind.as_deref(), body));
-        self.doubt = None;
+        self.held = None;
         fault.is_ours(status).then(|| {
             self.provider_status = Some(status);
             Denial::ProviderRefused
@@ -109,9 +98,9 @@ impl Admitted {
     }
 
     /// The same of an answer that said it was good, when `body` was read.
-    pub(crate) fn judge_success(&mut self, body: &[u8]) -> Option<Denial> {
+    pub(super) fn judge_success(&mut self, body: &[u8]) -> Option<Denial> {
         let Some(HeldAnswer::Success { status, .. }) =
-            self.doubt.take_if(|doubt| matches!(doubt, HeldAnswer::Success { .. }))
+            self.held.take_if(|held| matches!(held, HeldAnswer::Success { .. }))
         else {
             return None;
         };
@@ -131,45 +120,9 @@ impl Admitted {
     }
 }
 
-impl Gateway {
-    /// A piece of a provider's answer that is held no longer.
-    pub(crate) fn answered(&mut self, piece: &[u8], last: bool) -> Action {
-        let State::Admitted(admitted) = &mut self.state else { return Action::Continue };
-        if let Some(denial) = admitted.judge_refusal(piece) {
-            return self.mask(denial);
-        }
-        let was_cut = admitted.piece(piece, last, &self.context.request_id, &self.vm);
-        if let Some(denial) = admitted.judge_success(piece) {
-            return self.mask(denial);
-        }
-        if was_cut {
-            // Should the provider say nothing more, there is no other occasion to close the stream.
-            self.vm.close_later(self.context_id, host::now());
-        }
-        Action::Continue
-    }
-
-    /// Answers in place of a provider, of which the answer would mislead the client. The request stays admitted:
-    /// it was sent, and is settled as any other.
-    pub(crate) fn mask(&mut self, denial: Denial) -> Action {
-        let dialect = self.context.endpoint.map_or(Dialect::OpenAi, Endpoint::dialect);
-        let reply = denial.reply(dialect, self.context.client, &self.context.request_id, host::now());
-        let details = ["farebox_masked_", denial.reason()].concat();
-        self.reply(reply, &details)
-    }
-}
-
 /// Whether what an answer begins with may be the beginning of an error. That of a stream must say more.
 fn looks_like_an_error(begin: &[u8], stream: bool) -> bool {
     matches!(begin.first(), Some(b'{' | b'[' | b'\xef')) && (!stream || Fault::may_be_all(begin))
-}
-
-/// The bytes of the answer's body from `start` on.
-fn bytes(start: usize, size: usize) -> Vec<u8> {
-    match size.saturating_sub(start) {
-        0 => Vec::new(),
-        length => host::buffer(Buffer::ResponseBody, start, length).unwrap_or_default(),
-    }
 }
 
 /// Whether an error with this status may be about the gateway's own key or account.

@@ -5,23 +5,23 @@
 
 use std::rc::Rc;
 
-use farebox_core::config::{Config, Key, StoredState};
-use farebox_core::dialect::Endpoint;
-use farebox_core::dialect::framing::Framing;
-use farebox_core::request::route::{Destination, Plan};
-use farebox_core::request::signed_id::Signer;
-use farebox_core::response::meter::Passed;
+use crate::config::{Config, Key, StoredState};
+use crate::dialect::Endpoint;
+use crate::dialect::framing::Framing;
+use crate::request::route::{Destination, Plan};
+use crate::request::signed_id::Signer;
+use crate::response::meter::Passed;
 
 /// What the ids of one answer are bound to.
 #[derive(Debug)]
-pub(crate) struct Binding {
+pub(super) struct Binding {
     scope: Box<str>,
     signer: Option<Signer>,
 }
 
 impl Binding {
     /// The binding of an answer of `endpoint` to `key`, of which the request may go wherever `plan` says.
-    pub(crate) fn new(config: &Config, key: &Key, endpoint: Endpoint, plan: &Plan) -> Option<Self> {
+    pub(super) fn new(config: &Config, key: &Key, endpoint: Endpoint, plan: &Plan) -> Option<Self> {
         let of_responses = matches!(endpoint, Endpoint::Responses | Endpoint::CompactResponse);
         // What is put behind an id has to be taken out of the next request, which is then read.
         if !of_responses || config.headers_only.is_some() {
@@ -41,7 +41,7 @@ impl Binding {
     }
 
     /// The answer begins: of `target`, with the `key`-th of its keys. Says whether it will get longer.
-    pub(crate) fn begin(
+    pub(super) fn begin(
         &mut self,
         config: &Config,
         target: &Destination,
@@ -59,7 +59,7 @@ impl Binding {
     }
 
     /// What goes out in place of `piece`, if `passed` would without this.
-    pub(crate) fn bind(&mut self, piece: &[u8], passed: Passed) -> Passed {
+    pub(super) fn bind(&mut self, piece: &[u8], passed: Passed) -> Passed {
         let Some(signer) = &mut self.signer else { return passed };
         match passed {
             Passed::Unchanged => signer.sign(piece).map_or(Passed::Unchanged, Passed::Replaced),
