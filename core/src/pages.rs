@@ -6,14 +6,22 @@ mod models;
 mod shown;
 mod usage;
 
-pub use models::{model, models, show};
-pub use shown::shown;
+pub use models::{model, models};
+pub use shown::show;
 pub use usage::usage;
 
 use crate::base::text::push_json_string;
+use crate::denial::Reply;
 
 /// The body of `/farebox/health`.
 pub const HEALTH: &str = "{\"status\":\"ok\"}";
+
+/// The answer to who asks for a page, of which this is the body.
+#[must_use]
+pub fn reply(body: String) -> Reply {
+    let headers = vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
+    Reply { status: 200, headers, body }
+}
 
 fn push_optional(body: &mut String, text: Option<&str>) {
     match text {

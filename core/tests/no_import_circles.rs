@@ -14,7 +14,7 @@ fn check(folder: &str) {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let sources = Sources::read(&root);
     let files = sources.files();
-    assert!(files.len() > 20, "{}", files.len());
+    assert!(files.len() > 15, "{}", files.len());
     let mut found = circles(&sources.imports());
     found.retain(|line| !line.starts_with("budget/admit"));
     assert!(found.is_empty(), "{folder}: files import each other:\n{}", found.join("\n"));
@@ -26,7 +26,6 @@ fn no_file_of_core_imports_one_that_imports_it() {
 }
 
 #[test]
-#[ignore = "gateway/ and attempt/ are being parted"]
 fn no_file_of_the_filter_imports_one_that_imports_it() {
     check("filter/src");
 }

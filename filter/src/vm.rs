@@ -14,18 +14,14 @@ use farebox_core::budget::ledger::{Account, Budget, BudgetRegistry, Leases, Ledg
 use farebox_core::budget::pending::Pending;
 use farebox_core::budget::recent::Recent;
 use farebox_core::config::Config;
-use farebox_core::denial::{Client, Denial};
-use farebox_core::dialect::Dialect;
+use farebox_core::denial::Denial;
 use farebox_core::exchange::piece::LAST_EVENT_MS;
+use farebox_core::exchange::waiting::{GivenUp, Waiting};
 use farebox_core::failover::reach::Behind;
 
 use crate::host;
 use crate::host::shared_store::SharedStore;
 use crate::metrics::Metrics;
-
-/// How long a stream may be held before it is doubted that this Envoy lets a held stream see its body.
-/// Doubt ends with the first body that is seen.
-const DOUBT_MS: u64 = 5_000;
 
 /// What the filter does at the place where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,27 +76,6 @@ pub(crate) struct Vm {
     closing: RefCell<HashMap<u32, Millis>>,
 }
 
-/// A stream whose body is still on its way.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    since: Millis,
-    limit_ms: u64,
-    /// Its caller is known. What a stranger leaves undone says nothing of this Envoy.
-    known: bool,
-    dialect: Dialect,
-    request_id: String,
-    /// Why it was given up, if it was.
-    pub(crate) given_up: RefCell<Option<GivenUp>>,
-}
-
-/// What became of a stream that waited for too long.
-#[derive(Debug)]
-pub(crate) struct GivenUp {
-    pub(crate) denial: Denial,
-    /// Whether the client could be told.
-    pub(crate) told: bool,
-}
-
 impl Vm {
     /// The counters, with holds kept as long as `config` says.
     pub(crate) fn ledger(&self, config: &Config) -> Ledger<'_, SharedStore> {
@@ -153,24 +128,9 @@ impl Vm {
         }
     }
 
-    /// Waits for the body of the stream `context`.
-    pub(crate) fn wait(
-        &self,
-        context: u32,
-        config: &Config,
-        dialect: Dialect,
-        request_id: &str,
-        known: bool,
-        now: Millis,
-    ) -> Rc<Waiting> {
-        let waiting = Rc::new(Waiting {
-            since: now,
-            limit_ms: config.request_body_ms,
-            known,
-            dialect,
-            request_id: request_id.to_owned(),
-            given_up: RefCell::new(None),
-        });
+    /// The stream `context` waits for its body.
+    pub(crate) fn wait(&self, context: u32, waiting: Waiting) -> Rc<Waiting> {
+        let waiting = Rc::new(waiting);
         self.waiting.borrow_mut().insert(context, Rc::clone(&waiting));
         waiting
     }
@@ -210,13 +170,7 @@ impl Vm {
         self.register_all(config, now);
         self.look_behind(config, now);
         self.waiting.borrow_mut().retain(|&context, waiting| {
-            let waited = now.since(waiting.since);
-            let doubtful = !self.body_seen.get() && waited >= DOUBT_MS;
-            if waited < waiting.limit_ms && !doubtful {
-                return true;
-            }
-            let seen = self.body_seen.get() || !waiting.known;
-            let denial = if seen { Denial::TooSlow } else { Denial::HostUnsupported };
+            let Some(denial) = waiting.overdue(self.body_seen.get(), now) else { return true };
             if denial == Denial::HostUnsupported {
                 self.host_unsupported(
                     "a held request did not get its body: is `allow_on_headers_stop_iteration` set?",
@@ -264,7 +218,7 @@ impl Vm {
     }
 
     fn give_up(&self, context: u32, waiting: &Waiting, denial: Denial, now: Millis) {
-        let reply = denial.reply(waiting.dialect, Client::Other, &waiting.request_id, now);
+        let reply = waiting.reply(&denial, now);
         let told = host::enter(context)
             .and_then(|()| host::reply(reply.status, "farebox_gave_up", &reply.headers, &reply.body));
         if let Err(error) = &told {

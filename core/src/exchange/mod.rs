@@ -1,9 +1,11 @@
-//! What is decided about one admitted request: how it is sent, what its answer is taken for, when more is held for it and
-//! when it is cut, and what it comes to.
+//! What is decided about one request and its answer: what follows on its headers, how it is sent, what its answer is taken
+//! for, when more is held for it and when it is cut, and what it comes to.
 //!
 //! An adapter asks its host for facts, asks here what follows from them, and tells the host.
 //!
 //! ```text
+//! ## arrival         => what follows on the request's headers
+//! ## waiting         => how long it is held for its body
 //! ## dispatch        => the request's headers and body for its first target, and where else it may go
 //! ## answer          => the headers of an answer: metered, held, or not for callers
 //! ## held_answer     => what an answer is that is held until it says more
@@ -12,11 +14,13 @@
 //! ```
 
 pub mod answer;
+pub mod arrival;
 pub mod dispatch;
 pub mod ending;
 pub mod held_answer;
 pub mod piece;
 pub mod signed_answer;
+pub mod waiting;
 
 use std::rc::Rc;
 
@@ -167,3 +171,6 @@ impl Exchange {
         self.complete = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

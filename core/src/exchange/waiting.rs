@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_held_request_is_given_up_when_its_time_is_over_or_when_this_host_shows_nobody_a_body() {
-        let config = testing::config(|json| json["limits"] = serde_json::json!({"request_body_ms": 30_000}));
+        let config = testing::config(|json| json["limits"] = serde_json::json!({"request_body_seconds": 30}));
         let key = config.keys.values().next().cloned();
         let known = Waiting::new(&config, &RequestContext { key, ..Default::default() }, Dialect::OpenAi);
         let stranger = Waiting::new(&config, &RequestContext::default(), Dialect::OpenAi);

@@ -49,7 +49,7 @@ pub fn model(config: &Config, key: &Key, name: &str, dialect: Dialect) -> Result
 ///
 /// # Errors
 /// [`RouteError`], as for [`model`].
-pub fn show(config: &Config, key: &Key, name: &str) -> Result<String, RouteError> {
+pub(super) fn show(config: &Config, key: &Key, name: &str) -> Result<String, RouteError> {
     may_ask_for(config, key, name)?;
     let capability = if Purpose::of(name) == Purpose::Embed { "embedding" } else { "completion" };
     Ok(format!(

@@ -2,8 +2,13 @@
 
 use core::ops::Range;
 
+use super::models;
+use super::reply;
+use crate::config::{Config, Key};
+use crate::denial::{Denial, Reply};
 use crate::json::{Scanner, Shape, Sink, Value, unescape};
 use crate::request::llm_request::LlmRequestError;
+use crate::request::route::RouteError;
 
 /// Older clients say `name`.
 static ASKED: Shape<()> = Shape::document(&[Shape::value("model", ()), Shape::value("name", ())]);
@@ -20,11 +25,20 @@ impl Sink<()> for Asked {
     }
 }
 
+/// The page about the model that a request's `body` names.
+///
+/// # Errors
+/// [`Denial`] if it names none, or none that the key may use.
+pub fn show(config: &Config, key: &Key, body: &[u8]) -> Result<Reply, Denial> {
+    let name = shown(body)?.ok_or(RouteError::NoModel)?;
+    Ok(reply(models::show(config, key, &name)?))
+}
+
 /// The model that `body` asks about; `None` if it names none.
 ///
 /// # Errors
 /// [`LlmRequestError`], if it is no JSON.
-pub fn shown(body: &[u8]) -> Result<Option<String>, LlmRequestError> {
+fn shown(body: &[u8]) -> Result<Option<String>, LlmRequestError> {
     let (mut scanner, mut asked) = (Scanner::new(&ASKED), Asked::default());
     scanner
         .feed(body, &mut asked)

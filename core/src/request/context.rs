@@ -11,6 +11,7 @@ use crate::denial::Client;
 use crate::dialect::Endpoint;
 use crate::json;
 use crate::request::attribution::Attribution;
+use crate::request::cors::Visitor;
 use crate::request::llm_request::LlmRequest;
 
 /// The longest path that is recorded.
@@ -35,6 +36,8 @@ pub struct RequestContext {
     pub attribution: Attribution,
     /// Who asks, as far as refusals differ.
     pub client: Client,
+    /// The page in a browser that asks, if it may.
+    pub visitor: Option<Visitor>,
     /// Bytes that its body will have, if it says so.
     pub length: Option<u64>,
     /// What is asked for.

@@ -10,14 +10,13 @@ use farebox_core::base::window::Millis;
 use farebox_core::denial::Denial;
 use farebox_core::exchange::Exchange;
 use farebox_core::exchange::ending::{Ended, Ending};
+use farebox_core::exchange::waiting::Waiting;
 use farebox_core::failover::plan::Failure;
 
-use crate::gateway::Gateway;
 use crate::gateway::response::find_attempts;
-use crate::gateway::state::State;
+use crate::gateway::state::{Gateway, State};
 use crate::host::{self, filter_state};
 use crate::metrics::Measured;
-use crate::vm::Waiting;
 
 /// What Envoy says of the end of a stream.
 struct EnvoyEnd;

@@ -9,122 +9,57 @@
 //! ```
 
 mod access_log;
-mod browser;
 mod deferred_reply;
 mod forward;
-mod page;
 mod response;
 mod state;
 mod upload;
 
 use std::rc::Rc;
 
-use farebox_core::base::headers::RequestHead;
-use farebox_core::budget::admit::{self, AdmissionRequest};
-use farebox_core::config::Config;
-use farebox_core::denial::{Denial, Reply};
-use farebox_core::dialect::{Api, Dialect, Served};
+use farebox_core::budget::admit::AdmissionRequest;
+use farebox_core::denial::Denial;
+use farebox_core::dialect::Served;
 use farebox_core::exchange::Exchange;
+use farebox_core::exchange::arrival::{Arrival, Call, Counts, is_free};
 use farebox_core::exchange::dispatch::Dispatch;
+use farebox_core::exchange::waiting::{self, Waiting};
 use farebox_core::failover::key_pool::KeyPool;
-use farebox_core::request::context::RequestContext;
-use farebox_core::request::cors::Visitor;
-use farebox_core::request::identity::{claimed_key, identify};
-use farebox_core::request::llm_request::{LlmRequest, LlmRequestError};
-use farebox_core::request::resource::{Resource, UnknownPath, dialect_of};
+use farebox_core::request::llm_request::LlmRequest;
 use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::gateway::browser::tell;
-use crate::gateway::page::page;
-use crate::gateway::response::{bytes, is_via_upstream};
-use crate::gateway::state::{Call, Reading, State};
-use crate::gateway::upload::Upload;
+use self::response::{bytes, is_via_upstream};
+pub(crate) use self::state::Gateway;
+use self::state::{Reading, State};
+use self::upload::Upload;
 use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, HostError, Map};
-use crate::vm::Vm;
-
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Gateway {
-    pub(crate) context_id: u32,
-    pub(crate) config: Option<Rc<Config>>,
-    pub(crate) vm: Rc<Vm>,
-    pub(crate) context: RequestContext,
-    /// The page in a browser that asks, if it may.
-    visitor: Option<Visitor>,
-    pub(crate) state: State,
-}
+use crate::host::{self, Buffer, Map};
 
 impl Gateway {
-    pub(crate) fn new(context_id: u32, config: Option<Rc<Config>>, vm: Rc<Vm>) -> Self {
-        Self { context_id, config, vm, context: RequestContext::default(), visitor: None, state: State::New }
-    }
-
-    /// Request headers: who calls, and what for.
-    fn read_head(&mut self, bodiless: bool) -> Result<Next, Denial> {
+    /// Request headers: who calls, and what for. Says what the request is after that.
+    fn read_head(&mut self, bodiless: bool) -> Result<Action, Denial> {
         let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
-        let now = self.context.arrived;
-        self.context.read(&head);
-        self.visitor = config.cors.as_ref().and_then(|cors| cors.visitor(&head));
-        if let Some(reply) = self.visitor.as_ref().and_then(|visitor| visitor.preflight(&config, &head)) {
-            return Ok(Next::Page(reply));
-        }
-        let resource = Resource::find(&config, &head);
-        if let Ok(Resource::Endpoint(served)) = &resource {
-            self.context.endpoint = Some(served.endpoint);
-        }
-        if matches!(resource, Ok(Resource::Health)) {
-            return Ok(Next::Page(page(pages::HEALTH.into())));
-        }
-        let api = match &resource {
-            Ok(Resource::Endpoint(served)) => Some(served.api),
-            // Google's clients may have their key in the query of any path.
-            _ => (dialect_of(&config, &head) == Dialect::Gemini).then_some(Api::Gemini),
-        };
-        let key = identify(&config, &head, api, now)
-            .inspect_err(|_| self.context.claimed_key = claimed_key(&config, &head, api))?;
-        self.context.key = Some(Rc::clone(&key));
-        let resource = resource?;
-        if let Some(page) = self.page_at(&resource, &config, &key, &head, now)? {
-            return Ok(Next::Page(page));
-        }
-        let served = if let Resource::Endpoint(served) = resource { Some(served) } else { None };
-        if self.context.length.unwrap_or(0) > config.request_body_bytes as u64 {
-            return Err(Denial::TooLarge(config.request_body_bytes));
-        }
-        if bodiless {
-            return Err(Denial::Body(LlmRequestError::Empty));
-        }
-        let free = served.as_ref().is_none_or(|served| !served.endpoint.is_charged());
-        if let Some(served) = &served {
-            if free {
-                let mut counting = self.vm.counting.borrow_mut();
-                counting.take(&key.id, config.count_requests_per_minute, now).map_err(Denial::Counts)?;
-            } else if let Some(denial) = admit::used_up(&self.vm.ledger(&config), &config, &key, now) {
-                return Err(denial);
+        let counts = Counts { ledger: &self.vm.ledger(&config), counting: &self.vm.counting };
+        match Arrival::of(&mut self.context, &config, head, bodiless, &counts)? {
+            Arrival::Page(page) => Ok(self.show(page)),
+            Arrival::Known(call, served, request) => {
+                self.state = State::Admitted(self.admit(&call, &served, &request, &[])?);
+                Ok(Action::Continue)
             }
-            if let Some(mode) = &config.headers_only {
-                let request = LlmRequest::unread(served, &head, mode.model_header.as_deref())?;
-                return Ok(Next::Send(self.admit(
-                    &Call { config: Rc::clone(&config), key, head },
-                    served,
-                    &request,
-                    &[],
-                )?));
+            Arrival::Body(call, served) => {
+                let mut upload = Upload::new(&self.vm, &call.config, &call.key, is_free(served.as_ref()));
+                let (length, now) = (self.context.length, self.context.arrived);
+                upload.announced(length, &self.context.attribution, &call.head, now)?;
+                let dialect = waiting::dialect(self.context.endpoint);
+                let waiting = Waiting::new(&config, &self.context, dialect);
+                let waiting = self.vm.wait(self.context_id, waiting);
+                self.state = State::Reading(Reading { call, served, waiting, upload });
+                Ok(Action::Pause)
             }
         }
-        // Where bodies are not read, nobody can say which model is meant.
-        if config.headers_only.is_some() {
-            return Err(Denial::UnknownEndpoint(UnknownPath::Unknown));
-        }
-        let mut upload = Upload::new(&self.vm, &config, &key, free);
-        upload.announced(self.context.length, &self.context.attribution, &head, now)?;
-        let dialect = served.as_ref().map_or(Dialect::Ollama, |served| served.endpoint.dialect());
-        let waiting = self.vm.wait(self.context_id, &config, dialect, &self.context.request_id, true, now);
-        Ok(Next::Wait(Reading { call: Call { config, key, head }, served, waiting, upload }))
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
@@ -133,12 +68,7 @@ impl Gateway {
         // A request does not wait for itself.
         drop(upload);
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
-        // Of two, a provider may believe the other one.
-        if call.head.all("content-type").nth(1).is_some() {
-            return Err(Denial::Body(LlmRequestError::NotAForm));
-        }
-        let content_type = call.head.first("content-type").unwrap_or_default();
-        let request = LlmRequest::read(served, call.head.path(), content_type, &body)?;
+        let request = call.read(served, &body)?;
         self.admit(&call, served, &request, &body)
     }
 
@@ -194,7 +124,12 @@ impl Gateway {
         };
         self.vm.stop_waiting(self.context_id);
         let Some(served) = reading.served.take() else {
-            return self.show(&reading.call.config, &reading.call.key, size);
+            let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|_| Denial::HostUnsupported);
+            let page = body.and_then(|body| pages::show(&reading.call.config, &reading.call.key, &body));
+            return match page {
+                Ok(page) => self.show(page),
+                Err(denial) => self.deny(denial),
+            };
         };
         match self.decide(reading, &served, size) {
             Ok(exchange) => {
@@ -204,44 +139,6 @@ impl Gateway {
             Err(denial) => self.deny(denial),
         }
     }
-
-    pub(crate) fn deny(&mut self, denial: Denial) -> Action {
-        let dialect = self.dialect();
-        // Only a budget's refusal says when to come again.
-        let now = if denial.budget_name().is_some() { host::now() } else { self.context.arrived };
-        let reply = denial.reply(dialect, self.context.client, &self.context.request_id, now);
-        if let Denial::Store(error) = &denial {
-            log::error!("a request was refused because budgets cannot be checked: {error}");
-        }
-        let details = ["farebox_denied_", denial.reason()].concat();
-        self.state = State::Replied(Some(denial));
-        self.reply(reply, &details)
-    }
-
-    pub(crate) fn reply(&mut self, mut reply: Reply, details: &str) -> Action {
-        if let Some(visitor) = self.visitor.as_ref().filter(|_| reply.status != 204) {
-            reply.headers.extend(visitor.headers(&RequestHead::default()));
-        }
-        self.vm.stop_waiting(self.context_id);
-        self.context.status = Some(u64::from(reply.status));
-        if let Err(error) = host::reply(reply.status, details, &reply.headers, &reply.body) {
-            log::error!("a reply could not be sent: {error}");
-        }
-        // What was answered must not go on to a provider.
-        Action::Pause
-    }
-
-    fn unsupported(&self, error: HostError) -> Denial {
-        self.vm.host_unsupported(&error.to_string());
-        Denial::HostUnsupported
-    }
-}
-
-/// What follows on the request's headers.
-enum Next {
-    Page(Reply),
-    Wait(Reading),
-    Send(Box<Exchange>),
 }
 
 impl Context for Gateway {}
@@ -250,18 +147,7 @@ impl HttpContext for Gateway {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.context.arrived = host::now();
         match self.read_head(end_of_stream) {
-            Ok(Next::Wait(reading)) => {
-                self.state = State::Reading(reading);
-                Action::Pause
-            }
-            Ok(Next::Send(exchange)) => {
-                self.state = State::Admitted(exchange);
-                Action::Continue
-            }
-            Ok(Next::Page(reply)) => {
-                self.state = State::Replied(None);
-                self.reply(reply, "farebox_page")
-            }
+            Ok(action) => action,
             Err(denial) => self.refuse(denial, end_of_stream),
         }
     }
@@ -319,14 +205,14 @@ impl HttpContext for Gateway {
                 if let Some(denial) = response::begin(exchange, &head, status, end_of_stream, &self.vm) {
                     return self.mask(denial);
                 }
-                if let Some(visitor) = &self.visitor {
-                    tell(visitor, &head);
-                }
-                if exchange.is_held() && !end_of_stream {
+                let is_held = exchange.is_held() && !end_of_stream;
+                // A body that was not read did not say so.
+                self.context.stream |=
+                    !is_held && exchange.config.headers_only.is_some() && exchange.is_stream();
+                self.tell_browser(&head);
+                if is_held {
                     return Action::Pause;
                 }
-                // A body that was not read did not say so.
-                self.context.stream |= exchange.config.headers_only.is_some() && exchange.is_stream();
             }
             // An answer of a provider to a request that was never let through.
             State::New | State::Reading(_) | State::Refusing(_) if is_via_upstream() => {
@@ -334,9 +220,7 @@ impl HttpContext for Gateway {
                 return self.deny(Denial::HostUnsupported);
             }
             State::New | State::Reading(_) | State::Refusing(_) | State::Replied(_) | State::Ended => {
-                if let Some(visitor) = &self.visitor {
-                    tell(visitor, &head);
-                }
+                self.tell_browser(&head);
             }
         }
         Action::Continue

@@ -11,8 +11,7 @@ use farebox_core::failover::attempt_state::AttemptState;
 use proxy_wasm::types::Action;
 
 use crate::attempt::retry::NOT_RETRIED;
-use crate::gateway::Gateway;
-use crate::gateway::state::State;
+use crate::gateway::state::{Gateway, State};
 use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
 
@@ -87,6 +86,14 @@ impl Gateway {
             }
         }
         Action::Continue
+    }
+
+    /// Tells a page's browser what it may see of an answer.
+    pub(crate) fn tell_browser(&self, head: &RequestHead) {
+        let Some(visitor) = &self.context.visitor else { return };
+        for (name, value) in visitor.headers(head) {
+            let _ = AnswerHeaders.set(name, value.as_bytes());
+        }
     }
 
     /// Answers in place of a provider, of which the answer would mislead the client. The request stays admitted:
