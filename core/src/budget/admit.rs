@@ -14,11 +14,12 @@ use core::ops::Range;
 use std::rc::Rc;
 
 use self::stored::Stored;
+use self::take::Taken;
 use crate::base::headers::RequestHead;
 use crate::base::window::Millis;
-use crate::budget::estimate::{Estimate, Expectation, most};
-use crate::budget::hold::{self, Hold, Noticed, Refusal, Wanted, admit};
-use crate::budget::ledger::{Amounts, Ledger, Limits, Measure, Store};
+use crate::budget::estimate::{Estimate, Expectation};
+use crate::budget::hold::{self, Asks, Hold, Noticed, Refusal};
+use crate::budget::ledger::{Amounts, Ledger, Measure, Store, StoreError};
 use crate::budget::recent::Recent;
 use crate::budget::subject::Subject;
 use crate::config::{Account, AtLimit, Config, Dimension, Key, Mode, Unpriced};
@@ -26,17 +27,15 @@ use crate::denial::{BudgetReason, Denial};
 use crate::dialect::Api;
 use crate::pricing::Price;
 use crate::request::attribution::Attribution;
-use crate::request::llm_request::{CompletionMember, LlmRequest, LlmRequestError};
+use crate::request::llm_request::{LlmRequest, LlmRequestError};
 use crate::request::repeat::digest;
 use crate::request::route::{Destination, Plan, route};
 
 mod downgrade;
 mod stored;
+mod take;
 
 pub use downgrade::Rehearsal;
-
-/// How often the output of a request is cut down before it is refused: others may take what was left.
-const CLAMPS: usize = 8;
 
 /// A request that wants to be sent.
 #[derive(Clone, Copy)]
@@ -96,6 +95,21 @@ pub struct Admission {
     pub noticed: Noticed,
 }
 
+/// Why a request is not sent now.
+#[derive(Debug)]
+pub enum NotAdmitted {
+    /// It is refused.
+    Denied(Denial),
+    /// The ledger of the fleet has to be asked for this first; then it is to be decided once more.
+    Waits(Asks),
+}
+
+impl From<Denial> for NotAdmitted {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
 /// A model with its prices and what the request is expected to use of it.
 struct Offer {
     plan: Plan,
@@ -119,19 +133,20 @@ impl AdmissionRequest<'_> {
     /// Finds a way to send the request.
     ///
     /// # Errors
-    /// [`Denial`]; nothing is held then.
-    pub fn admit<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, Denial> {
+    /// [`NotAdmitted`]; nothing is held then.
+    pub fn admit<S: Store>(&self, ledger: &Ledger<'_, S>) -> Result<Admission, NotAdmitted> {
         self.check()?;
         let stored = Stored::of(self)?;
         let plan =
-            route(self.config, self.key, self.attribution, self.head, self.api, self.request, self.draw)?;
+            route(self.config, self.key, self.attribution, self.head, self.api, self.request, self.draw)
+                .map_err(Denial::from)?;
         let offer = self.offer(plan, &stored)?;
         let is_strict = |account: &Rc<Account>| account.budget.mode == Mode::Strict;
         if let Some(name) = self.request.may_raise.as_ref().filter(|_| offer.accounts.iter().any(is_strict)) {
-            return Err(Denial::Body(LlmRequestError::MayRaise(name.clone())));
+            return Err(Denial::Body(LlmRequestError::MayRaise(name.clone())).into());
         }
         if self.request.limited_otherwise && offer.accounts.iter().any(is_strict) {
-            return Err(Denial::Body(LlmRequestError::Misspelled("generationConfig.maxOutputTokens")));
+            return Err(Denial::Body(LlmRequestError::Misspelled("generationConfig.maxOutputTokens")).into());
         }
         // What a tier costs that nobody knows cannot be held.
         if let Some(tier) = self.request.tier().filter(|_| offer.accounts.iter().any(is_strict))
@@ -141,12 +156,15 @@ impl AdmissionRequest<'_> {
                 .flatten()
                 .all(|price| price.tier(tier.as_str()).is_none_or(|tier| price.knows(tier)))
         {
-            return Err(Denial::Body(LlmRequestError::MayRaise(tier.clone())));
+            return Err(Denial::Body(LlmRequestError::MayRaise(tier.clone())).into());
         }
         let taken = self.take(ledger, &offer);
+        if let Err(Refusal::Ask(asks)) = taken {
+            return Err(NotAdmitted::Waits(asks));
+        }
         let low = downgrade::low(&taken);
         let Some((by, cheaper)) = self.elsewhere(&low, AtLimit::Deny, &offer, &stored) else {
-            let taken = taken.map_err(|refusal| self.denial(refusal))?;
+            let taken = taken.map_err(|refusal| self.refused(refusal))?;
             let rehearsed = self.elsewhere(&low, AtLimit::Shadow, &offer, &stored);
             let mut admission = self.admission(taken, offer, None, stored);
             admission.rehearsal = rehearsed.map(|(by, other)| Rehearsal { by, model: other.plan.model });
@@ -155,12 +173,13 @@ impl AdmissionRequest<'_> {
         let before = taken.map(|taken| taken.hold.release(ledger, self.now));
         match self.take(ledger, &cheaper) {
             Ok(taken) => Ok(self.admission(taken, cheaper, Some(by), stored)),
+            Err(Refusal::Ask(asks)) => Err(NotAdmitted::Waits(asks)),
             // The cheaper model may have a budget of its own that is full.
             Err(_) if before.is_ok() => self
                 .take(ledger, &offer)
                 .map(|taken| self.admission(taken, offer, None, stored))
-                .map_err(|refusal| self.denial(refusal)),
-            Err(refusal) => Err(self.denial(refusal)),
+                .map_err(|refusal| self.refused(refusal)),
+            Err(refusal) => Err(self.refused(refusal)),
         }
     }
 
@@ -257,75 +276,11 @@ impl AdmissionRequest<'_> {
         prices.iter().map(of).reduce(dearer).unwrap_or_default()
     }
 
-    /// Takes what the offer needs from every budget; with less output, if strict budgets have no more.
-    fn take<S: Store>(&self, ledger: &Ledger<'_, S>, offer: &Offer) -> Result<Taken, Refusal> {
-        let strict = offer.accounts.iter().any(|account| account.budget.mode == Mode::Strict);
-        if !strict {
-            let wanted =
-                Wanted { expected: offer.estimate.amounts, certain: offer.certain, most: Amounts::default() };
-            let (hold, noticed) = admit(ledger, &offer.accounts, &wanted, self.now)?;
-            return Ok(Taken { hold, noticed, output_limit: None });
+    fn refused(&self, refusal: Refusal) -> NotAdmitted {
+        match refusal {
+            Refusal::Ask(asks) => NotAdmitted::Waits(asks),
+            refusal => NotAdmitted::Denied(denial(self.config, refusal, self.now)),
         }
-        let policy = &self.config.hold;
-        let asked = self.request.output_limit;
-        // Images and speech have no such limit: what they may have is assumed, and cannot be made less.
-        let limits = self.request.limit_output(0, CompletionMember::MaxTokens).is_some();
-        // What leaves too little for thinking, the provider would refuse.
-        let thinking = self.request.least_thinking();
-        let least_output = policy.least_output_tokens.saturating_add(thinking);
-        let assumed = policy.strict_output_tokens.max(if thinking > 0 { least_output } else { 0 });
-        let mut limit = asked.unwrap_or(assumed);
-        let mut tries = 0;
-        loop {
-            let most = self.most(offer, limit);
-            let (expected, certain) = (offer.estimate.amounts.min(most), offer.certain.min(most));
-            let wanted = Wanted { expected, certain, most };
-            let mut refusal = match admit(ledger, &offer.accounts, &wanted, self.now) {
-                Ok((hold, noticed)) => {
-                    let output_limit = (asked != Some(limit) && limits).then_some(limit);
-                    return Ok(Taken { hold, noticed, output_limit });
-                }
-                Err(refusal) => refusal,
-            };
-            let affordable = match &mut refusal {
-                Refusal::Short(account, short) if account.budget.mode == Mode::Strict => {
-                    let least = self.most(offer, limit.min(least_output));
-                    let left = short.left(&account.limits);
-                    (short.alone, short.wanted) = (account.limits.exceeded(least, 1).is_some(), least);
-                    self.affordable(offer, &left, limit)
-                }
-                _ => None,
-            };
-            tries += 1;
-            match affordable {
-                Some(less) if limits && less >= least_output && tries < CLAMPS => limit = less,
-                _ => return Err(refusal),
-            }
-        }
-    }
-
-    fn most(&self, offer: &Offer, output: u64) -> Amounts {
-        let bytes = self.body.len() as u64;
-        let most = |price: &Option<Rc<Price>>| most(self.request, bytes, output, price.as_deref());
-        offer.prices.iter().map(most).reduce(Amounts::max).unwrap_or_default()
-    }
-
-    /// The largest output below `limit` that fits what is `left`.
-    fn affordable(&self, offer: &Offer, left: &Limits, limit: u64) -> Option<u64> {
-        let fits = |output: u64| left.exceeded(self.most(offer, output), 1).is_none();
-        if !fits(0) {
-            return None;
-        }
-        let (mut fitting, mut above) = (0, limit);
-        while above.saturating_sub(fitting) > 1 {
-            let middle = fitting + (above - fitting) / 2;
-            *if fits(middle) { &mut fitting } else { &mut above } = middle;
-        }
-        Some(fitting)
-    }
-
-    fn denial(&self, refusal: Refusal) -> Denial {
-        denial(self.config, refusal, self.now)
     }
 
     fn admission(
@@ -374,6 +329,8 @@ pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
         Refusal::Short(account, short) => (account, short),
         Refusal::NoSlot(account) => return Denial::budget(config, account, BudgetReason::Slots, None, now),
         Refusal::Store(error) => return Denial::Store(error),
+        // Where nobody can wait for the answer there is none.
+        Refusal::Ask(_) => return Denial::Store(StoreError::OutOfReach),
     };
     let reason = if short.alone {
         BudgetReason::Size
@@ -386,13 +343,6 @@ pub(crate) fn denial(config: &Config, refusal: Refusal, now: Millis) -> Denial {
     };
     let figures = short.figures(&account.limits);
     Denial::budget(config, account, reason, Some(figures), now)
-}
-
-/// What was taken for an offer.
-struct Taken {
-    hold: Hold,
-    noticed: Noticed,
-    output_limit: Option<u64>,
 }
 
 #[cfg(test)]

@@ -75,7 +75,12 @@ pub enum Refusal {
     NoSlot(Rc<Account>),
     /// A counter cannot be read or written, so no limit can be kept.
     Store(StoreError),
+    /// The ledger of the fleet has to be asked for these first. It is no refusal yet.
+    Ask(Asks),
 }
+
+/// What has to be asked for: of which accounts, and how much of each.
+pub type Asks = Vec<(Rc<Account>, Amounts)>;
 
 /// Takes what is `wanted` from every account.
 ///
@@ -90,11 +95,12 @@ pub fn admit<S: Store>(
 ) -> Result<(Hold, Noticed), Refusal> {
     let (mut hold, mut noticed) = (Hold(Vec::with_capacity(accounts.len())), Noticed::default());
     // Of what is known to be used up nothing is held in vain.
-    let asked = if ledger.knows_of_short() { accounts } else { &[] };
+    let asked = if ledger.knows_of_short(now) { accounts } else { &[] };
     let mut refusal = asked.iter().find_map(|account| {
         let short = ledger.is_short(account, wanted.of(account), now)?;
         Some(Refusal::Short(Rc::clone(account), short))
     });
+    let mut asks = Asks::new();
     for account in accounts {
         let amounts = wanted.of(account);
         if refusal.is_some() {
@@ -116,12 +122,18 @@ pub fn admit<S: Store>(
                 noticed.uncounted.push(Rc::clone(account));
                 continue;
             }
+            // What the others have room for is held meanwhile, to find out whether one refuses.
+            Ok(Room::Ask) => {
+                asks.push((Rc::clone(account), amounts));
+                continue;
+            }
+            Ok(Room::OutOfReach) => Refusal::Store(StoreError::OutOfReach),
             Ok(Room::NoSlot) => Refusal::NoSlot(Rc::clone(account)),
             Ok(Room::Short(short)) => Refusal::Short(Rc::clone(account), short),
             Err(error) => Refusal::Store(error),
         });
     }
-    match refusal {
+    match refusal.or((!asks.is_empty()).then_some(Refusal::Ask(asks))) {
         None => Ok((hold, noticed)),
         Some(refusal) => {
             // What cannot be given back now is forgotten with its epoch.
@@ -134,7 +146,7 @@ pub fn admit<S: Store>(
 /// The budget of the caller that has no room for any request, as far as that is known without a look at the store. Of
 /// several the one that has none for the longest.
 pub fn used_up<S: Store>(ledger: &Ledger<'_, S>, key: &Key, now: Millis) -> Option<Refusal> {
-    if !ledger.knows_of_short() {
+    if !ledger.knows_of_short(now) {
         return None;
     }
     let short = |account: &Rc<Account>| {
@@ -165,7 +177,12 @@ pub fn enter<S: Store>(
     let wanted = Wanted::exactly(Amounts::REQUEST);
     match spent {
         Some(refusal) => Err(refusal),
-        None => admit(ledger, &lanes, &wanted, now).map(|(hold, _)| hold),
+        None => match admit(ledger, &lanes, &wanted, now) {
+            Ok((hold, _)) => Ok(hold),
+            // Its turn is asked for when the whole request is here.
+            Err(Refusal::Ask(_)) => Ok(Hold::default()),
+            Err(refusal) => Err(refusal),
+        },
     }
 }
 
@@ -178,7 +195,7 @@ impl Refusal {
     /// How long it will last, in milliseconds.
     fn lasts(&self, now: Millis) -> u64 {
         match self {
-            Self::Store(_) => 0,
+            Self::Store(_) | Self::Ask(_) => 0,
             Self::Short(_, Short { alone: true, .. }) => u64::MAX,
             // Until one of those that run has ended.
             Self::Short(_, Short { measure: Measure::Concurrent, .. }) => 0,
@@ -235,7 +252,7 @@ impl Hold {
                 Ok(Room::Held { epoch: moved, .. }) => (*amounts, *epoch) = (more, moved),
                 Ok(Room::Short(_)) => used_up = Err(Rc::clone(account)),
                 // The charge will say it.
-                Ok(Room::NoSlot) | Err(_) => {}
+                Ok(Room::NoSlot | Room::Ask | Room::OutOfReach) | Err(_) => {}
             }
         }
         used_up

@@ -1,6 +1,7 @@
 //! What a request may cost: the estimate, the budgets that it counts in, and what is held of them while it runs.
 
 pub mod subject;
+pub mod fleet;
 pub mod ledger;
 pub mod hold;
 pub mod estimate;

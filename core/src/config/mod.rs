@@ -16,9 +16,10 @@ mod tests;
 pub(crate) mod testing;
 
 pub use crate::base::pattern::Pattern;
+pub use crate::budget::fleet::{OnOutage, Settings as LedgerSettings};
 pub use crate::budget::ledger::{
-    Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, Step, WhenAbsent,
-    WhenFull,
+    Account, AtLimit, Budget, Dimension, Downgrade, Limits, Mode, Overrides, Running, Scope, Step,
+    WhenAbsent, WhenFull,
 };
 pub use crate::budget::pending::PendingBounds;
 pub use error::{ConfigError, ConfigErrors};

@@ -3,12 +3,14 @@
 //! Does not read anything: see `read/`.
 
 mod cors;
+mod fleet_ledger;
 mod hold_policy;
 mod passed;
 mod requests;
 mod stated_cost;
 
 pub use cors::Cors;
+pub use fleet_ledger::{FleetLedger, LedgerEndpoint};
 pub use hold_policy::HoldPolicy;
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
@@ -47,6 +49,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// In the order in which they were written.
     pub budgets: Vec<Rc<Budget>>,
+    /// Where the budgets are kept that the whole fleet shares; `None`: each process keeps its own.
+    pub ledger: Option<FleetLedger>,
     /// Prices of the configuration over those of the catalogue.
     pub prices: Catalogue,
     /// What to do with a model that has no price.

@@ -165,7 +165,7 @@ impl State {
                     }
                     Err(Refusal::Short(account, _)) => Outcome::Refused(account.budget.name.clone(), false),
                     Err(Refusal::NoSlot(account)) => Outcome::Refused(account.budget.name.clone(), true),
-                    Err(Refusal::Store(_)) => Outcome::Failed,
+                    Err(Refusal::Store(_) | Refusal::Ask(_)) => Outcome::Failed,
                 }
             }
             Order::Grow { id, expected } => {

@@ -232,7 +232,7 @@ fn said(room: Result<Room, StoreError>) -> Outcome {
     match room {
         Ok(Room::Held { epoch, .. }) => Outcome::Held(epoch == u64::MAX),
         Ok(Room::Short(_)) => Outcome::Short,
-        Ok(Room::NoSlot) => panic!("nobody is named here"),
+        Ok(Room::NoSlot | Room::Ask | Room::OutOfReach) => panic!("nobody is named and nobody is asked here"),
         Err(_) => Outcome::Failed,
     }
 }

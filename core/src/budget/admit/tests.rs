@@ -77,7 +77,10 @@ impl Gateway {
             arrived: self.now,
             now: self.now,
         };
-        order.admit(&self.ledger())
+        order.admit(&self.ledger()).map_err(|refused| match refused {
+            NotAdmitted::Denied(denial) => denial,
+            NotAdmitted::Waits(asks) => panic!("{asks:?}"),
+        })
     }
 
     fn chat(&self, max_tokens: u64) -> Result<Admission, Denial> {

@@ -22,7 +22,7 @@ use super::{Budget, Limits};
 pub(super) const BUCKETS: u32 = 1_024;
 
 /// The hash that a subject in a slot is told by.
-pub(super) type Tag = [u8; 16];
+pub(crate) type Tag = [u8; 16];
 
 /// One budget as it holds for one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Account {
     /// Key of the record in the store.
     pub record: Box<str>,
     /// Which of the record's counters; `None` if it has one.
-    pub(super) tag: Option<Tag>,
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Account {

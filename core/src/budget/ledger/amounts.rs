@@ -230,6 +230,20 @@ impl Limits {
         concurrent.measures(used, 0).into_iter().filter_map(percent).max().unwrap_or(0)
     }
 
+    /// The part of each that one of so many workers has.
+    #[must_use]
+    pub fn parted(&self, workers: u64) -> Self {
+        let part = |limit: u64| limit / workers.max(1);
+        Self {
+            usd: self.usd.map(|limit| PicoUsd(part(limit.0))),
+            tokens: self.tokens.map(part),
+            input_tokens: self.input_tokens.map(part),
+            output_tokens: self.output_tokens.map(part),
+            requests: self.requests.map(part),
+            concurrent: self.concurrent.map(part),
+        }
+    }
+
     /// What is left when `used` is spent or held and `running` requests run; `None` for a measure without a limit.
     #[must_use]
     pub fn left(&self, used: Amounts, running: u64) -> Self {

@@ -13,6 +13,8 @@ pub struct Budget {
     pub name: Box<str>,
     /// Who shares a counter: callers that are alike in all of these. Empty: everyone.
     pub per: Box<[Dimension]>,
+    /// Over which Envoys it is counted.
+    pub scope: Scope,
     /// When the counter starts again.
     pub window: Calendar,
     /// The limits of everyone who has no others.
@@ -125,6 +127,7 @@ impl Budget {
         Self {
             name: name.into(),
             per: per.into(),
+            scope: Scope::Process,
             window,
             limits,
             overrides: Overrides::default(),
@@ -172,12 +175,31 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Limits> {
+        self.exact.values().chain(self.patterns.iter().map(|(_, limits)| limits))
+    }
+
     /// The limits of `subject` that differ: by its name, else by the first pattern that fits.
     #[must_use]
     pub fn of(&self, subject: &str) -> Option<&Limits> {
         let fits = || self.patterns.iter().find(|(pattern, _)| pattern.matches(subject));
         self.exact.get(subject).or_else(|| fits().map(|(_, limits)| limits))
     }
+}
+
+/// Over which Envoys a budget is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All that share a ledger.
+    Fleet,
+    /// One Envoy alone.
+    Process,
+}
+
+impl Scope {
+    /// Every scope with the word the configuration uses for it.
+    pub const NAMES: [(&'static str, Self); 2] = [("fleet", Self::Fleet), ("process", Self::Process)];
 }
 
 /// What is taken from a budget before a request is sent.

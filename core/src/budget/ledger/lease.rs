@@ -91,7 +91,7 @@ impl Leases {
             match room {
                 Room::Held { .. } => lease.running += 1,
                 Room::Short(_) => self.short.set(true),
-                Room::NoSlot => {}
+                Room::NoSlot | Room::Ask | Room::OutOfReach => {}
             }
             Ok(room)
         })

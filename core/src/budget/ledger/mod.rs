@@ -24,8 +24,9 @@ mod store;
 mod tests;
 
 pub use account::Account;
+pub(crate) use account::Tag;
 pub use amounts::{Amounts, Limits, Measure};
-pub use budget::{AtLimit, Budget, Dimension, Mode, Overrides, Running, WhenAbsent, WhenFull};
+pub use budget::{AtLimit, Budget, Dimension, Mode, Overrides, Running, Scope, WhenAbsent, WhenFull};
 pub use counter::Counter;
 pub use downgrade::{Downgrade, Step};
 pub use lease::Leases;

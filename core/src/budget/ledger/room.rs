@@ -18,6 +18,10 @@ pub enum Room {
     Short(Short),
     /// There is no slot for the subject; nothing is held.
     NoSlot,
+    /// The ledger of the fleet has to be asked first; nothing is held.
+    Ask,
+    /// The ledger of the fleet is out of reach, and without it there is no more; nothing is held.
+    OutOfReach,
 }
 
 /// What a limit lacks.

@@ -6,20 +6,22 @@
 
 use super::lease::{LEASED, Leases};
 use super::record::Records;
-use super::{Account, Amounts, AtLimit, Counter, Mode, Room, Short, Store, StoreError};
+use super::{Account, Amounts, AtLimit, Counter, Mode, Room, Scope, Short, Store, StoreError};
 use crate::base::window::Millis;
+use crate::budget::fleet::{FleetLedger, Turn};
 
 /// The counters of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Ledger<'a, S> {
     records: Records<'a, S>,
     leases: Option<&'a Leases>,
+    fleet: Option<(&'a FleetLedger, Turn)>,
 }
 
 impl<'a, S: Store> Ledger<'a, S> {
     /// Counters in `store`; a hold is forgotten after one to two times `epoch_ms` milliseconds.
     pub fn new(store: &'a S, epoch_ms: u64) -> Self {
-        Self { records: Records::new(store, epoch_ms), leases: None }
+        Self { records: Records::new(store, epoch_ms), leases: None, fleet: None }
     }
 
     /// The same, with what this worker has of the counters in `leases`.
@@ -28,11 +30,20 @@ impl<'a, S: Store> Ledger<'a, S> {
         Self { leases: Some(leases), ..self }
     }
 
+    /// The same, with what this worker has of the budgets of a fleet, for a request that has waited so long for it.
+    #[must_use]
+    pub fn with_fleet(self, fleet: &'a FleetLedger, turn: Turn) -> Self {
+        Self { fleet: Some((fleet, turn)), ..self }
+    }
+
     /// Holds `amounts` for `account`, if its limits leave room.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is held then.
     pub fn hold(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Room, StoreError> {
+        if let Some((fleet, turn)) = self.fleet_for(account) {
+            return Ok(fleet.hold(account, amounts, turn, now));
+        }
         match self.leases_for(account) {
             Some(leases) => leases.hold(&self.records, account, amounts, now),
             None => {
@@ -44,13 +55,17 @@ impl<'a, S: Store> Ledger<'a, S> {
     }
 
     /// Whether it may be known of any account that it lacks something, without a look at the store.
-    pub fn knows_of_short(&self) -> bool {
+    pub fn knows_of_short(&self, now: Millis) -> bool {
         self.leases.is_some_and(Leases::any_short)
+            || self.fleet.is_some_and(|(fleet, _)| fleet.knows_of_short(now))
     }
 
     /// What `account` lacks for `amounts`, if that is known without a look at the store. A budget that only watches
     /// lacks nothing.
     pub fn is_short(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {
+        if let Some((fleet, _)) = self.fleet_for(account) {
+            return fleet.was_refused(account, amounts, now);
+        }
         let leases = self.leases_for(account)?;
         leases
             .is_short(&self.records, account, amounts, now)
@@ -64,6 +79,9 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// [`StoreError`].
     pub fn ask(&self, account: &Account, amounts: Amounts, now: Millis) -> Result<Option<Short>, StoreError> {
         let Account { budget, limits, .. } = account;
+        if let Some((fleet, _)) = self.fleet_for(account) {
+            return Ok(fleet.look(account, amounts, now).filter(|_| budget.at_limit != AtLimit::Shadow));
+        }
         let counter = match self.leases_for(account).filter(|_| budget.mode != Mode::Strict) {
             Some(leases) => leases.seen(&self.records, account, now)?,
             None => self.records.stored(account, now)?,
@@ -86,6 +104,9 @@ impl<'a, S: Store> Ledger<'a, S> {
         forced: bool,
         now: Millis,
     ) -> Result<Room, StoreError> {
+        if let Some((fleet, _)) = self.fleet_for(account) {
+            return Ok(fleet.regrow(account, (before, epoch), amounts, forced, now));
+        }
         if let Some(leases) = self.leases.filter(|_| epoch == LEASED) {
             return leases.regrow(&self.records, account, (before, amounts), forced, now);
         }
@@ -116,6 +137,10 @@ impl<'a, S: Store> Ledger<'a, S> {
         charge: Amounts,
         now: Millis,
     ) -> Result<(), StoreError> {
+        if let Some((fleet, _)) = self.fleet_for(account) {
+            fleet.settle(account, amounts, epoch, charge, now);
+            return Ok(());
+        }
         if let Some(leases) = self.leases.filter(|_| epoch == LEASED) {
             return leases.settle(&self.records, account, amounts, charge, now);
         }
@@ -156,6 +181,10 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// The records themselves.
     pub(super) fn records(&self) -> &Records<'a, S> {
         &self.records
+    }
+
+    fn fleet_for(&self, account: &Account) -> Option<(&'a FleetLedger, Turn)> {
+        self.fleet.filter(|_| account.budget.scope == Scope::Fleet)
     }
 
     fn leases_for(&self, account: &Account) -> Option<&'a Leases> {

@@ -47,6 +47,8 @@ pub enum StoreError {
     Unreadable,
     /// Others wrote first, every time.
     Contended,
+    /// The ledger of the fleet does not answer.
+    OutOfReach,
 }
 
 impl fmt::Display for StoreError {
@@ -54,6 +56,9 @@ impl fmt::Display for StoreError {
         match self {
             Self::Host(status) => write!(f, "the host refused a shared-data call with status {status}"),
             Self::Unreadable => f.write_str("a stored counter has an unknown format"),
+            Self::OutOfReach => {
+                f.write_str("the ledger that the fleet's budgets are kept in does not answer")
+            }
             Self::Contended => f.write_str("a counter was changed by others at every attempt"),
         }
     }

@@ -39,7 +39,7 @@ fn token_limit(count: u64) -> Limits {
 fn held(room: Result<Room, StoreError>) -> Option<u64> {
     match room.unwrap() {
         Room::Held { epoch, .. } => Some(epoch),
-        Room::Short(_) | Room::NoSlot => None,
+        Room::Short(_) | Room::NoSlot | Room::Ask | Room::OutOfReach => None,
     }
 }
 

@@ -13,11 +13,13 @@ use super::cursor::{Cursor, Fields};
 use super::names::Names;
 use super::syntax::NAME;
 use super::{calendar, dimensions, downgrades, measures, overrides};
-use crate::config::{AtLimit, Budget, Dimension, Mode, Running, WhenAbsent, WhenFull};
+use crate::base::money::PicoUsd;
+use crate::config::{AtLimit, Budget, Dimension, Limits, Mode, Running, Scope, WhenAbsent, WhenFull};
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "name",
     "per",
+    "scope",
     "window",
     "utc_offset",
     "limit_usd",
@@ -47,8 +49,11 @@ const MAX_WARNINGS: usize = 4;
 /// What is only about budgets that are counted by something callers name.
 const CLAIMED_ONLY: [&str; 3] = ["slots", "when_full", "forget_after_seconds"];
 
-/// The budgets in the order of the document.
-pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>) -> Vec<Rc<Budget>> {
+/// More than this in a window the ledger of a fleet cannot count exactly: nine million dollars.
+const MOST_OF_FLEET: PicoUsd = PicoUsd(9_000_000 * 1_000_000_000_000);
+
+/// The budgets in the order of the document. `has_ledger`: there is a ledger that a fleet shares.
+pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>, has_ledger: bool) -> Vec<Rc<Budget>> {
     let items = at.items().unwrap_or_default();
     if items.len() > MAX_BUDGETS {
         at.fail(format!("must have at most {MAX_BUDGETS} budgets, not {}", items.len()));
@@ -65,12 +70,17 @@ pub(super) fn read(at: &Cursor<'_>, names: &Names<'_>) -> Vec<Rc<Budget>> {
             }
             Some(text)
         });
-        budgets.extend(read_budget(&fields, name, names).map(Rc::new));
+        budgets.extend(read_budget(&fields, name, names, has_ledger).map(Rc::new));
     }
     budgets
 }
 
-fn read_budget(fields: &Fields<'_>, name: Option<&str>, names: &Names<'_>) -> Option<Budget> {
+fn read_budget(
+    fields: &Fields<'_>,
+    name: Option<&str>,
+    names: &Names<'_>,
+    has_ledger: bool,
+) -> Option<Budget> {
     let per = fields.get("per").map_or(Some(Vec::new()), |at| dimensions::read(&at, names));
     let window = calendar::read(fields);
     let limits = measures::read(fields);
@@ -94,8 +104,13 @@ fn read_budget(fields: &Fields<'_>, name: Option<&str>, names: &Names<'_>) -> Op
     if let Some(per) = &per {
         check_meaning(fields, per);
     }
+    let scope = read_scope(fields, per.as_deref().unwrap_or_default(), has_ledger);
+    if scope == Scope::Fleet {
+        check_countable(fields, &limits, overrides.all());
+    }
     let usual = Budget::new(name?, per?, window?, limits);
     Some(Budget {
+        scope,
         overrides,
         mode: mode.unwrap_or(usual.mode),
         at_limit: at_limit.unwrap_or(usual.at_limit),
@@ -108,6 +123,32 @@ fn read_budget(fields: &Fields<'_>, name: Option<&str>, names: &Names<'_>) -> Op
         forget_ms: forget.map_or(usual.forget_ms, |seconds| seconds.saturating_mul(1_000)),
         ..usual
     })
+}
+
+/// Where it is counted: with all that share the ledger, if there is one. What is counted by the request itself has a new
+/// counter for nearly every request, and each would have to be asked for: that is counted by each process, unless it is
+/// said otherwise.
+fn read_scope(fields: &Fields<'_>, per: &[Dimension], has_ledger: bool) -> Scope {
+    let usual = if has_ledger && !per.contains(&Dimension::Request) { Scope::Fleet } else { Scope::Process };
+    let scope = word(fields, "scope", &Scope::NAMES);
+    if let Some(at) = fields.get("scope").filter(|_| scope == Some(Scope::Fleet) && !has_ledger) {
+        at.fail("needs a \"ledger\" that the fleet shares");
+    }
+    scope.unwrap_or(usual)
+}
+
+/// Tells which limits are too large for the ledger of a fleet.
+fn check_countable<'l>(fields: &Fields<'_>, own: &Limits, others: impl Iterator<Item = &'l Limits>) {
+    let too_large = |limits: &Limits| limits.usd.is_some_and(|usd| usd > MOST_OF_FLEET);
+    let told =
+        "the ledger of a fleet counts exactly up to $9000000 in a window; \"scope\": \"process\" counts more";
+    if let Some(at) = fields.get("limit_usd").filter(|_| too_large(own)) {
+        at.fail(told);
+    }
+    let mut others = others;
+    if let Some(at) = fields.get("overrides").filter(|_| others.any(too_large)) {
+        at.fail(told);
+    }
 }
 
 fn word<T: Clone>(fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {

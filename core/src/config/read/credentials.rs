@@ -120,6 +120,15 @@ fn read_pool(at: &Cursor<'_>, environment: Environment<'_>) -> Option<Credential
 
 /// A secret of Farebox's own out of the environment.
 pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Option<(Box<str>, Secret)> {
+    read_secret_of(at, LEAST_SECRET_BYTES, environment)
+}
+
+/// A secret out of the environment that has at least so many bytes.
+pub(super) fn read_secret_of(
+    at: &Cursor<'_>,
+    least_bytes: usize,
+    environment: Environment<'_>,
+) -> Option<(Box<str>, Secret)> {
     let env = at.fields(&["env"])?.need("env")?;
     let name = env.text_as(ENV)?;
     let Some(value) = environment(name).filter(|value| !value.trim().is_empty()) else {
@@ -127,8 +136,8 @@ pub(super) fn read_secret(at: &Cursor<'_>, environment: Environment<'_>) -> Opti
         return None;
     };
     let secret = Secret::new(&value);
-    if secret.expose().len() < LEAST_SECRET_BYTES {
-        env.fail(format!("the value of {} must have at least {LEAST_SECRET_BYTES} bytes", described(name)));
+    if secret.expose().len() < least_bytes {
+        env.fail(format!("the value of {} must have at least {least_bytes} bytes", described(name)));
         return None;
     }
     Some((name.into(), secret))

@@ -41,12 +41,15 @@ fn read_endpoint(at: &Cursor<'_>) -> Option<Endpoint> {
 }
 
 fn parse(text: &str) -> Option<Endpoint> {
+    let (tls, host, port) = parse_as(text, [("http", 80), ("https", 443)])?;
+    Some(Endpoint { tls, host: host.into(), port })
+}
+
+/// Whether it speaks TLS, its host and its port. `schemes`: the one without TLS and the one with it, each with its usual port.
+pub(super) fn parse_as<'t>(text: &'t str, schemes: [(&str, u16); 2]) -> Option<(bool, &'t str, u16)> {
     let (scheme, authority) = text.split_once("://")?;
-    let (tls, usual) = match scheme {
-        "https" => (true, 443),
-        "http" => (false, 80),
-        _ => return None,
-    };
+    let tls = schemes.iter().position(|(known, _)| *known == scheme)?;
+    let (_, usual) = *schemes.get(tls)?;
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -58,7 +61,7 @@ fn parse(text: &str) -> Option<Endpoint> {
         }
     };
     let port = if port.is_empty() { usual } else { read_port(port.strip_prefix(':')?)? };
-    Some(Endpoint { tls, host: host.into(), port })
+    Some((tls == 1, host, port))
 }
 
 fn is_name(host: &str) -> bool {

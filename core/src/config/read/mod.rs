@@ -17,6 +17,7 @@ mod failover;
 mod headers_only;
 mod mistakes;
 mod hold;
+mod ledger;
 mod measures;
 mod models;
 mod names;
@@ -51,7 +52,7 @@ impl Config {
     }
 }
 
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "$schema",
     "version",
     "identity",
@@ -62,6 +63,7 @@ const FIELDS: [&str; 24] = [
     "default_models",
     "rules",
     "budgets",
+    "ledger",
     "prices",
     "unpriced",
     "on_disconnect",
@@ -101,7 +103,11 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         version.word(&[("v1", ())]);
     }
     let identity_header = fields.get("identity").and_then(|identity| policy::identity_header(&identity));
-    let budgets = fields.get("budgets").map(|list| budgets::read(&list, names)).unwrap_or_default();
+    let hold = hold::read(fields.get("hold").as_ref());
+    let ledger = fields.get("ledger").map(|at| ledger::read(&at, &hold, environment));
+    let has_ledger = ledger.is_some();
+    let budgets =
+        fields.get("budgets").map(|list| budgets::read(&list, names, has_ledger)).unwrap_or_default();
     let sha256_needed = fields.get("identity").is_none();
     let keys = fields.need("keys").map(|list| callers::read(&list, sha256_needed, &budgets));
     let providers = fields.need("providers").map(|entries| providers::read(&entries, environment));
@@ -140,7 +146,8 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
         prices,
         unpriced: policy::unpriced(fields.get("unpriced").as_ref()),
         on_disconnect: policy::on_disconnect(fields.get("on_disconnect").as_ref()),
-        hold: hold::read(fields.get("hold").as_ref()),
+        ledger: ledger.flatten(),
+        hold,
         failover: failover::read(fields.get("failover").as_ref()),
         budget_status: policy::budget_status(fields.get("denial").as_ref()),
         requests,

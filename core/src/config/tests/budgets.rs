@@ -26,6 +26,7 @@ fn a_budget_says_no_more_than_it_must() {
 fn everything_that_a_budget_says_is_kept() {
     let config = parse(MAXIMAL).unwrap();
     let run = Budget {
+        scope: Scope::Fleet,
         overrides: Overrides {
             exact: HashMap::from_iter([(
                 "search/nightly".into(),

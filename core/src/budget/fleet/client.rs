@@ -1,0 +1,172 @@
+//! Decides what a request may have of budgets that the whole fleet shares: from what this VM was lent, if there is
+//! room; else the ledger is asked first.
+//!
+//! ```text
+//! ## hold    => held, if the VM's part has room; else short (as was just said), or to be asked
+//! ## settle  => the hold ends and its charge counts, in the window of the hold; no call is made for it
+//! ## regrow  => what runs cannot be refused: it is held and said with the next push
+//! ```
+//!
+//! Everything is in the memory of one VM, so nothing here waits for another worker. What the VM owes the ledger is one
+//! number for each component, however long the ledger is away.
+//!
+//! Does not decide on a hold: see `lending.rs`. Does not call the ledger: see `calls.rs`.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use super::Settings;
+use super::share::Share;
+use super::state::{FleetLedger, State, Turn};
+use crate::base::window::Millis;
+use crate::budget::ledger::{Account, Amounts, AtLimit, Room, Short};
+
+/// What is known of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What the fleet has spent in the present window.
+    pub spent: Amounts,
+    /// What it holds, or has to spare.
+    pub held: Amounts,
+    /// How old that word of the ledger is, in milliseconds.
+    pub age_ms: u64,
+}
+
+impl FleetLedger {
+    /// The part of a VM that is told from all others by `instance`, which is random and has no space in it.
+    #[must_use]
+    pub fn new(instance: String) -> Self {
+        Self(RefCell::new(State { instance, workers: 1, ..State::default() }))
+    }
+
+    /// The ledger is as `settings` have it from now on.
+    pub fn configure(&self, settings: &Rc<Settings>) {
+        let mut state = self.0.borrow_mut();
+        if state.settings.as_ref().is_none_or(|known| !Rc::ptr_eq(known, settings)) {
+            state.settings = Some(Rc::clone(settings));
+        }
+    }
+
+    /// How many workers of this process call the ledger.
+    pub fn set_workers(&self, workers: u64) {
+        self.0.borrow_mut().workers = workers.max(1);
+    }
+
+    /// As [`crate::budget::ledger::Ledger::hold`].
+    pub(crate) fn hold(&self, account: &Account, amounts: Amounts, turn: Turn, now: Millis) -> Room {
+        self.0.borrow_mut().with(account, now, |share, rest| rest.hold(share, amounts, turn, now))
+    }
+
+    /// As [`crate::budget::ledger::Ledger::regrow`].
+    pub(crate) fn regrow(
+        &self,
+        account: &Account,
+        (before, window): (Amounts, u64),
+        amounts: Amounts,
+        forced: bool,
+        now: Millis,
+    ) -> Room {
+        self.0.borrow_mut().with(account, now, |share, _| {
+            let watches = forced || account.budget.at_limit == AtLimit::Shadow;
+            let more = Amounts { requests: 0, ..amounts.minus(before) };
+            let lacks = share.of_window(window).and_then(|part| part.short(&account.limits, more));
+            // What runs cannot wait for an answer. Where the whole has room by what is known, it is held as needed.
+            if lacks.is_some()
+                && !watches
+                && let Some(short) = share.short(more)
+            {
+                return Room::Short(short);
+            }
+            let Some(component) = share.of_window(window) else { return Room::NoSlot };
+            component.held = component.held.minus(before).plus(amounts);
+            Room::Held { epoch: window, percent: share.percent(), short: None }
+        })
+    }
+
+    /// As [`crate::budget::ledger::Ledger::settle`].
+    pub(crate) fn settle(
+        &self,
+        account: &Account,
+        amounts: Amounts,
+        window: u64,
+        charge: Amounts,
+        now: Millis,
+    ) {
+        self.0.borrow_mut().with(account, now, |share, rest| {
+            if share.windows.is_empty() {
+                rest.current(share, now);
+            }
+            if let Some(component) = share.of_window(window) {
+                component.held = component.held.minus(amounts);
+                component.charged = component.charged.plus(charge);
+            }
+            if let Some(running) = &mut share.running {
+                running.held.requests = running.held.requests.saturating_sub(amounts.requests);
+            }
+        });
+    }
+
+    /// What `account` lacks for `amounts` by what is known here; nothing is held or asked.
+    pub(crate) fn look(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {
+        let state = self.0.borrow();
+        state.present(account, now)?.short(amounts)
+    }
+
+    /// What `account` lacks for `amounts`, if the ledger has just refused no more than that.
+    pub(crate) fn was_refused(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {
+        let state = self.0.borrow();
+        let share = state.present(account, now)?;
+        share.was_refused(amounts, now).then(|| share.short_as_refused(amounts))
+    }
+
+    /// Whether any request was refused just now: see [`Self::was_refused`].
+    pub(crate) fn knows_of_short(&self, now: Millis) -> bool {
+        now < self.0.borrow().refused_until
+    }
+
+    /// What the whole fleet has spent and holds of `account`; `None` if the ledger has not said.
+    #[must_use]
+    pub fn known(&self, account: &Account, now: Millis) -> Option<Known> {
+        let state = self.0.borrow();
+        let last = state.present(account, now)?.windows.last()?;
+        Some(Known { spent: last.spent(), held: last.allotted(), age_ms: last.age_ms(now)? })
+    }
+}
+
+/// One component, for tests and for whoever looks into a VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartView {
+    /// The key of its account.
+    pub key: String,
+    /// When its window begins.
+    pub window: u64,
+    /// What ended requests have used.
+    pub charged: Amounts,
+    /// What running ones hold.
+    pub held: Amounts,
+    /// What of the charges the ledger is known to have.
+    pub acknowledged: Amounts,
+    /// What may be used.
+    pub ceiling: Amounts,
+}
+
+impl FleetLedger {
+    /// Every component.
+    #[must_use]
+    pub fn parts(&self) -> Vec<PartView> {
+        let state = self.0.borrow();
+        let Some(settings) = &state.settings else { return Vec::new() };
+        let of = |share: &Share| {
+            let parts = share.parts().map(|(part, component)| PartView {
+                key: share.key(settings, part),
+                window: component.from,
+                charged: component.charged,
+                held: component.held,
+                acknowledged: component.charged.minus(component.unsaid()),
+                ceiling: component.ceiling(),
+            });
+            parts.collect::<Vec<_>>()
+        };
+        state.shares.values().flat_map(of).collect()
+    }
+}

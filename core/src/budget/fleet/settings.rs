@@ -1,0 +1,81 @@
+//! Decides where the ledger of a fleet is and how it is used.
+
+use crate::config::Secret;
+
+/// The ledger of a fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What the names of its keys begin with.
+    pub prefix: Box<str>,
+    /// Milliseconds between two pushes of one process.
+    pub interval_ms: u64,
+    /// Milliseconds after which who is silent has its allotment charged or forgiven: one to two times as long.
+    pub epoch_ms: u64,
+    /// Milliseconds in which a ledger that lost data grants nothing.
+    pub grace_ms: u64,
+    /// Milliseconds that a request waits for an answer.
+    pub wait_ms: u64,
+    /// What a request gets when the ledger is out of reach.
+    pub on_outage: OnOutage,
+    /// What was lent to who falls silent is free again; else it is charged.
+    pub forgives: bool,
+    /// Every budget has a shard of its own (cluster mode).
+    pub is_sharded: bool,
+    /// Milliseconds that an account outlives its window.
+    pub tail_ms: u64,
+    /// How its server lets this fleet in.
+    pub access: Access,
+}
+
+/// How a server lets its clients in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The user; the server's default one if there is none.
+    pub username: Option<Box<str>>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// Which of the server's databases.
+    pub db: u32,
+}
+
+impl Settings {
+    /// How often a ledger that has nothing to be told is asked whether it lost something, in milliseconds.
+    #[must_use]
+    pub fn heartbeat_ms(&self) -> u64 {
+        self.interval_ms.saturating_mul(4)
+    }
+
+    /// How long an answer is waited for, in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(&self) -> u64 {
+        self.interval_ms.saturating_mul(2)
+    }
+}
+
+/// What a request gets when the ledger is out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOutage {
+    /// It is refused.
+    Deny,
+    /// What its VM was lent; then it is refused.
+    Allotment,
+    /// The limit by the count of its own process.
+    Local,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prefix: "farebox".into(),
+            interval_ms: 250,
+            epoch_ms: 30_000,
+            grace_ms: 2_000,
+            wait_ms: 2_000,
+            on_outage: OnOutage::Allotment,
+            forgives: false,
+            is_sharded: false,
+            tail_ms: 3_600_000,
+            access: Access::default(),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Decides what one VM does for one account: a component for each window that still counts, what is spared for the
+//! next requests, and which refusals are remembered.
+//!
+//! Far from a limit there is some to spare, as much as the requests of the last second would hold, and no request waits
+//! for the ledger. Near it there is none, and requests ask. The ledger decides which it is (`tight`).
+//!
+//! A charge counts in the window of its hold, where its room was taken. So a new window begins with nothing in it,
+//! however much runs, and an old one is kept until all of it was said.
+
+use std::rc::Rc;
+
+use super::Settings;
+use super::component::{Component, Wish};
+use super::exchange::Bound;
+use super::share_id::ShareId;
+use crate::base::money::PicoUsd;
+use crate::base::window::Millis;
+use crate::budget::ledger::{Account, Amounts, Limits, Measure, Mode, Short, WhenFull};
+
+/// Requests beyond those of the last second that there is to spare for.
+const SPARE: u64 = 2;
+/// The span in which requests are counted, in milliseconds.
+const SPAN_MS: u64 = 1_000;
+/// How long after the last request there is something to spare, in milliseconds.
+const KEEP_MS: u64 = 60_000;
+/// How long what is idle and may be asked for again is remembered, in milliseconds.
+const FORGET_MS: u64 = 3_600_000;
+/// How long a refusal is remembered, in milliseconds.
+const REFUSED_MS: u64 = 500;
+
+/// What one VM has of one account.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) id: Rc<ShareId>,
+    pub(super) account: Account,
+    /// Which of the links has its ledger.
+    pub(super) link: usize,
+    /// Oldest window first; the last one is current.
+    pub(super) windows: Vec<Component>,
+    /// Requests that run at one time, if they are limited.
+    pub(super) running: Option<Component>,
+    /// The ledger has no room to spare for everyone.
+    pub(super) tight: bool,
+    /// Requests that wait for room in it.
+    pub(super) waiting: u32,
+    /// What the ledger has under its name is not an account.
+    pub(super) unreadable: bool,
+    /// Until when there are too many subjects.
+    crowded_until: Option<Millis>,
+    refused: Option<Refused>,
+    /// As large as a large request of late.
+    unit: Amounts,
+    /// Requests in this span and in the one before.
+    spans: (u64, u64, u64),
+    last_request: Millis,
+}
+
+/// A refusal, for requests that are as large.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    until: Millis,
+    amounts: Amounts,
+}
+
+/// Which of an account's components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// That of the window that begins then.
+    Window(u64),
+    /// That of the requests that run.
+    Running,
+}
+
+impl Share {
+    pub(super) fn new(id: Rc<ShareId>, account: &Account, link: usize, now: Millis) -> Self {
+        Self {
+            id,
+            account: account.clone(),
+            link,
+            windows: Vec::with_capacity(1),
+            running: None,
+            tight: false,
+            waiting: 0,
+            unreadable: false,
+            crowded_until: None,
+            refused: None,
+            unit: Amounts::default(),
+            spans: (0, 0, 0),
+            last_request: now,
+        }
+    }
+
+    /// The budget is as `account` has it from now on.
+    pub(super) fn is_of(&mut self, account: &Account) {
+        if !Rc::ptr_eq(&self.account.budget, &account.budget) {
+            self.account = account.clone();
+            self.refused = None;
+        }
+    }
+
+    /// The component of the window at `time`, which is the ledger's. `number` gives a new one its number.
+    pub(super) fn current(&mut self, time: Millis, number: &mut u64, now: Millis) -> Option<&mut Component> {
+        if !self.windows.last().is_some_and(|last| last.is_current(time)) {
+            let window = self.account.budget.window;
+            let from = window.begins_at(time).0;
+            let till = window.resets_at(time).map_or(0, |till| till.0);
+            // A clock that steps back finds the window that it had.
+            if let Some(at) = self.windows.iter().position(|known| known.from == from) {
+                let known = self.windows.remove(at);
+                self.windows.push(known);
+            } else {
+                *number += 1;
+                self.windows.push(Component::new(*number, (from, till), now));
+                self.refused = None;
+            }
+        }
+        self.windows.last_mut()
+    }
+
+    /// The component that a hold of the window that began at `from` is part of; of a window that is forgotten, the
+    /// present one.
+    pub(super) fn of_window(&mut self, from: u64) -> Option<&mut Component> {
+        let at = self.windows.iter().position(|known| known.from == from);
+        match at {
+            Some(at) => self.windows.get_mut(at),
+            None => self.windows.last_mut(),
+        }
+    }
+
+    pub(super) fn part(&mut self, part: Part) -> Option<&mut Component> {
+        match part {
+            Part::Window(from) => self.windows.iter_mut().find(|known| known.from == from),
+            Part::Running => self.running.as_mut(),
+        }
+    }
+
+    /// The limits of `part`, as the ledger has to keep them.
+    pub(super) fn limits(&self, part: Part) -> Limits {
+        match part {
+            Part::Window(_) => Limits { concurrent: None, ..self.account.limits },
+            Part::Running => Limits { requests: self.account.limits.concurrent, ..Limits::default() },
+        }
+    }
+
+    /// A request that holds `amounts` has come.
+    pub(super) fn came(&mut self, amounts: Amounts, now: Millis) {
+        self.unit = sixteenth_less(self.unit).max(amounts);
+        let span = now.0 / SPAN_MS;
+        let (last, count, _) = self.spans;
+        if span != last {
+            self.spans = (span, 0, if span == last + 1 { count } else { 0 });
+        }
+        self.spans.1 += 1;
+        self.last_request = now;
+    }
+
+    /// Requests in the last second.
+    fn recent(&self, now: Millis) -> u64 {
+        let (span, count, before) = self.spans;
+        match (now.0 / SPAN_MS).saturating_sub(span) {
+            0 => count.max(before),
+            1 => count,
+            _ => 0,
+        }
+    }
+
+    /// What is wished for at `now` in `part`.
+    pub(super) fn wish(&self, part: Part, now: Millis) -> Wish {
+        let is_current = match part {
+            Part::Window(from) => self.windows.last().is_some_and(|last| last.from == from),
+            Part::Running => true,
+        };
+        let holds = self.account.budget.mode != Mode::Check || part == Part::Running;
+        let has_come = self.unit != Amounts::default();
+        let units = if is_current && holds && has_come && now.since(self.last_request) < KEEP_MS {
+            self.recent(now) + SPARE
+        } else {
+            0
+        };
+        let unit = if part == Part::Running { Amounts::REQUEST } else { self.unit };
+        Wish { unit, units, keeps: !self.tight }
+    }
+
+    /// Whether requests have come lately.
+    pub(super) fn is_busy(&self, now: Millis) -> bool {
+        self.recent(now) > 0 || self.tight
+    }
+
+    /// Milliseconds since the last request.
+    pub(super) fn idle_ms(&self, now: Millis) -> u64 {
+        now.since(self.last_request)
+    }
+
+    /// Remembers that there was no room for `amounts`.
+    pub(super) fn refuse(&mut self, amounts: Amounts, now: Millis) {
+        self.refused = Some(Refused { until: now.plus(REFUSED_MS), amounts });
+    }
+
+    /// Remembers that the ledger has no place for the subject.
+    pub(super) fn crowd(&mut self, now: Millis) {
+        self.crowded_until = Some(now.plus(REFUSED_MS));
+    }
+
+    /// Whether there was no place for the subject just now.
+    pub(super) fn is_crowded(&self, now: Millis) -> bool {
+        self.crowded_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether there was no room for less just now.
+    pub(super) fn was_refused(&self, amounts: Amounts, now: Millis) -> bool {
+        self.refused.is_some_and(|refused| now < refused.until && refused.amounts.within(amounts))
+    }
+
+    /// What the account lacks for `amounts`, by what is known here.
+    pub(super) fn short(&self, amounts: Amounts) -> Option<Short> {
+        let Account { limits, budget, .. } = &self.account;
+        let (spent, held) =
+            self.windows.last().map_or_else(Default::default, |last| (last.spent(), last.allotted()));
+        let running = self.running.as_ref().map_or(0, |running| running.allotted().requests);
+        let used = if budget.mode == Mode::Check { spent } else { spent.plus(held) };
+        let measure = limits.exceeded(used.plus(amounts), running.saturating_add(amounts.requests))?;
+        let alone = limits.exceeded(amounts, amounts.requests).is_some();
+        Some(Short { measure, alone, spent, held, wanted: amounts })
+    }
+
+    /// The same where the ledger refused: something is lacking, if only because others have it to spare.
+    pub(super) fn short_as_refused(&self, amounts: Amounts) -> Short {
+        self.short(amounts).unwrap_or_else(|| {
+            let limits = &self.account.limits;
+            let last = self.windows.last();
+            let lent = last.and_then(|last| last.short(limits, amounts));
+            let running = limits.concurrent.and(Some(Measure::Concurrent));
+            let (spent, held) = last.map_or_else(Default::default, |last| (last.spent(), last.allotted()));
+            let measure = lent.or(running).unwrap_or(Measure::Usd);
+            Short { measure, alone: false, spent, held, wanted: amounts }
+        })
+    }
+
+    /// How much of the nearest limit the whole fleet has spent and holds, in percent.
+    pub(super) fn percent(&self) -> u64 {
+        let used =
+            self.windows.last().map_or_else(Amounts::default, |last| last.spent().plus(last.allotted()));
+        self.account.limits.percent(used)
+    }
+
+    /// Until when a refusal is remembered.
+    pub(super) fn refused_until(&self) -> Millis {
+        self.refused.map_or(Millis(0), |refused| refused.until)
+    }
+
+    /// The ledger lost something: all is to be said again.
+    pub(super) fn check(&mut self) {
+        self.windows.iter_mut().chain(&mut self.running).for_each(Component::check);
+    }
+
+    /// The key of its account in the ledger.
+    pub(super) fn key(&self, settings: &Settings, part: Part) -> String {
+        let Account { budget, record, .. } = &self.account;
+        // The record of a counter in shared data: `fb/2/<budget>/<subject>`, or `…@<team>#<bucket>` for many subjects.
+        let subject = record.splitn(4, '/').nth(3).unwrap_or(record);
+        let start = format!("{}:{{{}}}:", settings.prefix, budget.name);
+        let subject = match &self.id.tag {
+            Some(tag) => {
+                let team = subject.rsplit_once('#').map_or(subject, |(team, _)| team);
+                let hash: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("{team}#{hash}")
+            }
+            None => subject.to_owned(),
+        };
+        match part {
+            Part::Window(from) => format!("{start}{subject}:{from}"),
+            Part::Running => format!("{start}{subject}:running"),
+        }
+    }
+
+    /// How many subjects its team may make, if callers name them.
+    pub(super) fn bound(&self, time: Millis) -> Option<Bound> {
+        let budget = &self.account.budget;
+        if !budget.is_claimed() || budget.when_full == WhenFull::Evict {
+            return None;
+        }
+        let team = self.account.record.rsplit_once('#').map_or("", |(team, _)| team);
+        let team = team.rsplit_once('@').map_or("", |(_, team)| team);
+        let name = format!("{}/{}", budget.name, team).replace(char::is_whitespace, "_");
+        let begins = budget.window.begins_at(time).0;
+        let ends = budget.window.resets_at(time).is_some();
+        let stamp = if ends { begins } else { time.0 / budget.forget_ms.max(1) };
+        Some(Bound { name, stamp, most: budget.slots.into() })
+    }
+
+    /// When the window of `part` ends and how long its account is kept after that, in milliseconds; 0: for ever.
+    pub(super) fn ends(&self, settings: &Settings, part: Part) -> (u64, u64) {
+        let till = match part {
+            Part::Window(from) => {
+                self.windows.iter().find(|window| window.from == from).map_or(0, |window| window.till)
+            }
+            Part::Running => 0,
+        };
+        let budget = &self.account.budget;
+        let tail = match till {
+            0 if budget.is_claimed() => budget.forget_ms,
+            0 => 0,
+            _ => settings.tail_ms,
+        };
+        (till, tail)
+    }
+
+    /// Whether nothing of it is worth remembering.
+    pub(super) fn is_forgotten(&self, time: Millis, now: Millis) -> bool {
+        let budget = &self.account.budget;
+        let forget_ms = if budget.is_claimed() { budget.forget_ms.min(FORGET_MS) } else { FORGET_MS };
+        let is_over = self.windows.last().is_none_or(|last| !last.is_current(time));
+        let is_old = is_over || budget.is_claimed() || budget.window.resets_at(time).is_none();
+        let is_done = |part: &Component| part.is_done() && part.has_nothing_to_spare();
+        self.waiting == 0
+            && is_old
+            && self.idle_ms(now) >= if is_over { KEEP_MS } else { forget_ms }
+            && self.parts().all(|(_, part)| is_done(part))
+    }
+
+    /// Every component with what it is.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (Part, &Component)> {
+        let windows = self.windows.iter().map(|window| (Part::Window(window.from), window));
+        windows.chain(self.running.iter().map(|running| (Part::Running, running)))
+    }
+
+    /// Forgets windows that are over at `time` and of which everything was said, and what nobody can say any more.
+    pub(super) fn retire(&mut self, time: Millis, tail_ms: u64) {
+        let mut late = Amounts::default();
+        let last = self.windows.last().map(|last| last.from);
+        self.windows.retain(|window| {
+            let is_over = window.till != 0 && time.0 >= window.till && Some(window.from) != last;
+            let is_past = is_over && time.0 >= window.till.saturating_add(tail_ms);
+            if is_past && window.held == Amounts::default() {
+                late = late.plus(window.unsaid());
+                return false;
+            }
+            !(is_over && window.is_done())
+        });
+        // The ledger has forgotten that window: it counts in the present one.
+        if late != Amounts::default()
+            && let Some(last) = self.windows.last_mut()
+        {
+            last.charged = last.charged.plus(late);
+        }
+    }
+}
+
+fn sixteenth_less(amounts: Amounts) -> Amounts {
+    let less = |part: u64| part - part / 16;
+    Amounts {
+        usd: PicoUsd(less(amounts.usd.0)),
+        input: less(amounts.input),
+        output: less(amounts.output),
+        requests: less(amounts.requests),
+    }
+}
