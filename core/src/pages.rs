@@ -8,7 +8,7 @@ mod usage;
 
 pub use models::{model, models};
 pub use shown::show;
-pub use usage::usage;
+pub use usage::{stale, usage};
 
 use crate::base::text::push_json_string;
 use crate::denial::Reply;

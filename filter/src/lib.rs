@@ -19,6 +19,7 @@
 #[cfg(any(target_arch = "wasm32", test))]
 mod allocator;
 mod attempt;
+mod fleet;
 mod gateway;
 mod host;
 #[cfg(any(target_arch = "wasm32", test))]

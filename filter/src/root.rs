@@ -12,6 +12,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::attempt::AttemptFilter;
 use crate::gateway::Gateway;
+use crate::gateway::stream::Stream;
 use crate::host::{self, Buffer};
 use crate::vm::{Role, Vm};
 
@@ -40,6 +41,10 @@ impl Context for Root {
             log::error!("the timer of a configuration that is gone goes on: {error}");
         }
         true
+    }
+
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        self.vm.fleet.on_answer(token, body_size, host::now());
     }
 }
 
@@ -72,16 +77,18 @@ impl RootContext for Root {
                     config.aliases.len() + config.patterns.len(),
                     config.budgets.len()
                 );
-                if let Err(error) = host::tick_every(TICK_MS) {
+                let config = Rc::new(config);
+                self.vm.add(&config);
+                if let Err(error) =
+                    host::tick_every(self.vm.fleet.interval_ms().map_or(TICK_MS, |ms| ms.min(TICK_MS)))
+                {
                     log::error!("configuration refused: there is no timer: {error}");
                     return false;
                 }
-                let config = Rc::new(config);
                 if self.vm.role.get() == Role::Attempt {
                     // Requests may come before the first tick. To say it once more changes nothing.
                     self.vm.look_behind(&config, host::now());
                 }
-                self.vm.add(&config);
                 self.config = Some(config);
                 true
             }
@@ -95,9 +102,16 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        let now = host::now();
+        // Calls to the ledger belong to this context, and what comes after may enter streams.
+        self.vm.fleet.tick(now);
         if let Some(config) = &self.config {
-            self.vm.tick(config, host::now());
+            self.vm.tick(config, now);
         }
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        self.vm.fleet.on_queue_ready(queue, host::now());
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -108,7 +122,7 @@ impl RootContext for Root {
         // Envoy makes no stream before it has a configuration; were there one, it must not pass unchecked.
         let (config, vm) = (self.config.clone(), Rc::clone(&self.vm));
         Some(match self.vm.role.get() {
-            Role::Gateway => Box::new(Gateway::new(context, config, vm)),
+            Role::Gateway => Box::new(Stream::Own(Gateway::new(context, config, vm))),
             Role::Attempt => Box::new(AttemptFilter::new(config, vm)),
         })
     }

@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 use farebox_core::base::hash::HashMap;
 use farebox_core::base::window::Millis;
 use farebox_core::budget::counting::Counting;
+use farebox_core::budget::fleet::Turn;
 use farebox_core::budget::hold::Unsettled;
 use farebox_core::budget::ledger::{Account, Budget, BudgetRegistry, Leases, Ledger};
 use farebox_core::budget::pending::Pending;
@@ -19,6 +20,7 @@ use farebox_core::exchange::piece::LAST_EVENT_MS;
 use farebox_core::exchange::waiting::{GivenUp, Waiting};
 use farebox_core::failover::reach::Behind;
 
+use crate::fleet::Fleet;
 use crate::host;
 use crate::host::shared_store::SharedStore;
 use crate::metrics::Metrics;
@@ -74,17 +76,28 @@ pub(crate) struct Vm {
     running: Cell<u64>,
     /// Streams that got their last event, and when.
     closing: RefCell<HashMap<u32, Millis>>,
+    /// What there is to do with the ledger of the fleet.
+    pub(crate) fleet: Fleet,
 }
 
 impl Vm {
     /// The counters, with holds kept as long as `config` says.
     pub(crate) fn ledger(&self, config: &Config) -> Ledger<'_, SharedStore> {
-        Ledger::new(&SharedStore, config.hold.epoch_ms).with_leases(&self.leases)
+        self.ledger_in(config, Turn::First)
+    }
+
+    /// The same for a request that has waited so long for the ledger of the fleet.
+    pub(crate) fn ledger_in(&self, config: &Config, turn: Turn) -> Ledger<'_, SharedStore> {
+        let ledger = Ledger::new(&SharedStore, config.hold.epoch_ms).with_leases(&self.leases);
+        ledger.with_fleet(&self.fleet.ledger, turn)
     }
 
     /// Streams may have this configuration from now on.
     pub(crate) fn add(&self, config: &Rc<Config>) {
         self.live.borrow_mut().push(Rc::downgrade(config));
+        if let Some(ledger) = config.ledger.as_ref().filter(|_| self.role.get() == Role::Gateway) {
+            self.fleet.obey(ledger);
+        }
     }
 
     /// Registers the budgets of `config` before it is first used here.
@@ -155,6 +168,7 @@ impl Vm {
     pub(crate) fn forget(&self, context: u32) {
         self.stop_waiting(context);
         self.closing.borrow_mut().remove(&context);
+        self.fleet.forget(context);
     }
 
     /// Writes kept charges and what is owed, tells Envoy what was counted, closes streams that got their last event,
@@ -165,6 +179,7 @@ impl Vm {
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
         self.write_owed(config, now);
+        self.fleet.events.take().into_iter().for_each(|name| self.metrics.count(name, 1));
         self.metrics.tell();
         self.close(now);
         self.register_all(config, now);

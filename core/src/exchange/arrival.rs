@@ -15,7 +15,8 @@ use std::rc::Rc;
 use crate::base::headers::RequestHead;
 use crate::budget::admit;
 use crate::budget::counting::Counting;
-use crate::budget::ledger::{Ledger, Store};
+use crate::budget::hold::Asks;
+use crate::budget::ledger::{Amounts, Ledger, Store};
 use crate::config::{Config, Key};
 use crate::denial::{Denial, Reply};
 use crate::dialect::{Api, Dialect, Served};
@@ -41,6 +42,8 @@ pub struct Call {
 pub enum Arrival {
     /// It is answered here.
     Page(Reply),
+    /// It is answered here, when the ledger of the fleet has said what these stand at.
+    Asks(Asks),
     /// Its body is not read: this is all that is asked.
     Known(Call, Served, Box<LlmRequest>),
     /// Its body is waited for. Without an endpoint, a page about a model is asked for.
@@ -94,6 +97,13 @@ impl Arrival {
             Resource::Endpoint(served) => Some(served),
             Resource::Show => None,
             other => {
+                if matches!(other, Resource::Usage) {
+                    let stale = pages::stale(counts.ledger, config, &key, &head, now)?;
+                    if !stale.is_empty() {
+                        let asks = stale.into_iter().map(|account| (account, Amounts::default()));
+                        return Ok(Self::Asks(asks.collect()));
+                    }
+                }
                 let call = Call { config: Rc::clone(config), key, head };
                 return Ok(Self::Page(pages::reply(call.page(&other, counts.ledger, context)?)));
             }

@@ -32,6 +32,24 @@ struct Query {
     headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+/// Of which accounts the ledger of the fleet has to be asked before [`usage`] can tell of them.
+///
+/// # Errors
+/// As [`usage`].
+pub fn stale<S: Store>(
+    ledger: &Ledger<'_, S>,
+    config: &Config,
+    key: &Rc<Key>,
+    head: &RequestHead,
+    now: Millis,
+) -> Result<Vec<Rc<Account>>, Denial> {
+    let query = Query::read(head)?;
+    let named = RequestHead::new(query.headers.clone());
+    let subject = query.subject(config, key, if query.headers.is_empty() { head } else { &named })?;
+    let accounts = config.budgets.iter().filter_map(|budget| subject.account(budget).ok());
+    Ok(accounts.filter(|account| ledger.is_stale(account, now)).map(Rc::new).collect())
+}
+
 /// The body of `/farebox/usage`, asked for by `key` with `head`.
 ///
 /// # Errors
@@ -44,19 +62,9 @@ pub fn usage<S: Store>(
     now: Millis,
 ) -> Result<String, Denial> {
     let query = Query::read(head)?;
-    let of = whose(config, key, &query)?;
-    let team = of.map_or_else(|| query.team.as_deref().unwrap_or(&key.team), |of| &of.team);
     let named = RequestHead::new(query.headers.clone());
-    let subject = Subject {
-        team,
-        key: of.map(|of| &*of.id),
-        labels: of.map(|of| of.labels.as_slice()).unwrap_or_default(),
-        model: query.model.as_deref(),
-        provider: query.provider.as_deref(),
-        attribution: Some(&query.attribution),
-        head: Some(if query.headers.is_empty() { head } else { &named }),
-        request: None,
-    };
+    let subject = query.subject(config, key, if query.headers.is_empty() { head } else { &named })?;
+    let team = subject.team;
     let mut body = String::from("{\"key\":");
     push_optional(&mut body, subject.key);
     body.push_str(",\"team\":");
@@ -124,6 +132,26 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
 }
 
 impl Query {
+    /// Whom it asks about.
+    fn subject<'a>(
+        &'a self,
+        config: &'a Config,
+        key: &'a Rc<Key>,
+        head: &'a RequestHead,
+    ) -> Result<Subject<'a>, Denial> {
+        let of = whose(config, key, self)?;
+        Ok(Subject {
+            team: of.map_or_else(|| self.team.as_deref().unwrap_or(&key.team), |of| &of.team),
+            key: of.map(|of| &*of.id),
+            labels: of.map(|of| of.labels.as_slice()).unwrap_or_default(),
+            model: self.model.as_deref(),
+            provider: self.provider.as_deref(),
+            attribution: Some(&self.attribution),
+            head: Some(head),
+            request: None,
+        })
+    }
+
     fn read(head: &RequestHead) -> Result<Self, Denial> {
         let mut query = Self { attribution: Attribution::read(head), ..Self::default() };
         let whole = head.path_and_query();

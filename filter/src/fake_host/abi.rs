@@ -9,13 +9,13 @@ use super::{Access, BAD_ARGUMENT, BEFORE_WRITE, Call, HOST, HeaderMap, Host, Loc
 use super::{NOT_FOUND, OK, answer, with};
 
 /// Bytes that the filter passes.
-unsafe fn given<'a>(data: *const u8, size: usize) -> &'a [u8] {
+pub(super) unsafe fn given<'a>(data: *const u8, size: usize) -> &'a [u8] {
     // SAFETY: the caller has them from the filter, which passes live slices.
     if size == 0 { &[] } else { unsafe { core::slice::from_raw_parts(data, size) } }
 }
 
 /// Hands bytes over as the host does: in a block of exactly that size, which the filter then owns.
-unsafe fn hand_over(value: &[u8], data: *mut *mut u8, size: *mut usize) -> u32 {
+pub(super) unsafe fn hand_over(value: &[u8], data: *mut *mut u8, size: *mut usize) -> u32 {
     let length = value.len();
     let block = if length == 0 { null_mut() } else { Box::into_raw(Box::<[u8]>::from(value)).cast() };
     // SAFETY: the filter passes pointers to live locals.
@@ -24,6 +24,9 @@ unsafe fn hand_over(value: &[u8], data: *mut *mut u8, size: *mut usize) -> u32 {
 }
 
 fn map(host: &mut Host, map: u32) -> Option<&mut HeaderMap> {
+    if map == 6 {
+        return Some(&mut host.callout.0);
+    }
     let stream = host.stream()?;
     match map {
         0 => Some(&mut stream.request),
@@ -40,6 +43,7 @@ fn buffer(host: &mut Host, buffer: u32) -> Option<&mut Vec<u8>> {
     match buffer {
         0 => host.stream()?.request_body.as_mut(),
         1 => host.stream()?.response_body.as_mut(),
+        4 => host.callout.1.as_mut(),
         6 => Some(&mut host.vm_configuration),
         7 => Some(&mut host.configuration),
         _ => None,
@@ -75,6 +79,17 @@ extern "C" fn proxy_close_stream(_stream: u32) -> u32 {
     answer(Call::Close, |host| match host.stream() {
         Some(stream) => {
             stream.closed = true;
+            OK
+        }
+        None => BAD_ARGUMENT,
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_continue_stream(_stream: u32) -> u32 {
+    answer(Call::Resume, |host| match host.stream() {
+        Some(stream) => {
+            stream.resumed = true;
             OK
         }
         None => BAD_ARGUMENT,
@@ -309,7 +324,7 @@ fn write_pairs(pairs: &Pairs) -> Vec<u8> {
 }
 
 /// Reads the ABI's form of a header map; one that is cut short ends the test.
-fn read_pairs(block: &[u8]) -> Pairs {
+pub(super) fn read_pairs(block: &[u8]) -> Pairs {
     let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().unwrap()) as usize;
     let mut at = 4 + word(0) * 8;
     let mut take = |size: usize| {
@@ -334,10 +349,7 @@ macro_rules! not_for_the_filter {
 not_for_the_filter! {
     proxy_add_header_map_value
     proxy_call_foreign_function
-    proxy_continue_stream
-    proxy_dequeue_shared_queue
     proxy_done
-    proxy_enqueue_shared_queue
     proxy_get_header_map_value
     proxy_get_log_level
     proxy_get_metric
@@ -347,8 +359,6 @@ not_for_the_filter! {
     proxy_grpc_close
     proxy_grpc_send
     proxy_grpc_stream
-    proxy_http_call
-    proxy_register_shared_queue
     proxy_resolve_shared_queue
     proxy_set_header_map_pairs
 }

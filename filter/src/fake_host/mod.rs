@@ -9,10 +9,12 @@
 //! behind its router.
 
 mod abi;
+mod callouts;
 mod stream;
 mod upstream;
 mod vm;
 
+pub(crate) use callouts::HttpCall;
 pub(crate) use stream::Stream;
 pub(crate) use upstream::Upstream;
 pub(crate) use vm::FakeVm;
@@ -24,6 +26,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) const OK: u32 = 0;
 pub(crate) const NOT_FOUND: u32 = 1;
 pub(crate) const BAD_ARGUMENT: u32 = 2;
+pub(crate) const EMPTY: u32 = 7;
 pub(crate) const CAS_MISMATCH: u32 = 8;
 pub(crate) const INTERNAL_FAILURE: u32 = 10;
 
@@ -52,10 +55,13 @@ pub(crate) enum Call {
     Count,
     Reply,
     Close,
+    Resume,
+    Queue,
+    Dispatch,
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Clock,
         Self::Tick,
         Self::Enter,
@@ -72,6 +78,9 @@ impl Call {
         Self::Count,
         Self::Reply,
         Self::Close,
+        Self::Resume,
+        Self::Queue,
+        Self::Dispatch,
     ];
 }
 
@@ -102,6 +111,8 @@ pub(super) struct StreamState {
     pub(super) asked_replies: Vec<LocalReply>,
     /// The filter closed it.
     pub(super) closed: bool,
+    /// The filter let it go on, which it does after the callback.
+    pub(super) resumed: bool,
     /// Its context was deleted.
     pub(super) gone: bool,
 }
@@ -132,6 +143,13 @@ struct Failure {
 pub(super) struct Host {
     now_ms: u64,
     pub(super) current: u32,
+    /// The VM whose callback runs.
+    pub(super) vm: u32,
+    last_vm: u32,
+    http_calls: Vec<HttpCall>,
+    queues: Vec<callouts::Queue>,
+    /// The answer that a callback is about.
+    callout: (HeaderMap, Option<Vec<u8>>),
     last_context: u32,
     pub(super) streams: HashMap<u32, StreamState>,
     pub(super) configuration: Vec<u8>,
@@ -176,6 +194,11 @@ impl Host {
         self.streams.get_mut(&self.current)
     }
 
+    pub(super) fn new_vm(&mut self) -> u32 {
+        self.last_vm += 1;
+        self.last_vm
+    }
+
     pub(super) fn new_context(&mut self) -> u32 {
         self.last_context += 1;
         self.last_context
@@ -194,6 +217,11 @@ pub(super) fn reset() {
 }
 
 /// Lets time pass.
+pub(crate) fn now_ms() -> u64 {
+    with(|host| host.now_ms)
+}
+
+/// Time passes.
 pub(crate) fn advance(ms: u64) {
     with(|host| host.now_ms += ms);
 }

@@ -35,10 +35,12 @@ pub(crate) struct Response {
 /// A stream and its filter context.
 pub(crate) struct Stream {
     id: u32,
+    vm: u32,
     context: Box<dyn HttpContext>,
     _root: Rc<RefCell<Root>>,
     held: bool,
-    buffered: Vec<u8>,
+    /// All of the request is here.
+    complete: bool,
     sent: Option<Sent>,
     response: Option<Response>,
     /// An answer that the filter holds: its status, and what of its body is here.
@@ -47,13 +49,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(id: u32, context: Box<dyn HttpContext>, root: Rc<RefCell<Root>>) -> Self {
+    pub(super) fn new(id: u32, vm: u32, context: Box<dyn HttpContext>, root: Rc<RefCell<Root>>) -> Self {
         Self {
             id,
+            vm,
             context,
             _root: root,
             held: false,
-            buffered: Vec::new(),
+            complete: false,
             sent: None,
             response: None,
             answer_held: None,
@@ -110,6 +113,7 @@ impl Stream {
         let action =
             self.call(|state| state.request = map, |context| context.on_http_request_headers(count, end));
         self.held = action == Action::Pause;
+        self.complete = end;
         if !self.held {
             self.send(Vec::new(), end);
         }
@@ -125,14 +129,15 @@ impl Stream {
 
     /// The same, when Envoy would not even ask the filter any more.
     pub(crate) fn body_anyway(&mut self, piece: &[u8], end: bool) -> Action {
-        let mut body = core::mem::take(&mut self.buffered);
+        let mut body = self.take_body();
         body.extend_from_slice(piece);
+        self.complete |= end;
         let (action, body) =
             self.with_request_body(body, |context, size| context.on_http_request_body(size, end));
         if action == Action::Continue {
             self.send(body, end);
         } else {
-            self.buffered = body;
+            self.keep(body);
         }
         self.deliver();
         action
@@ -140,10 +145,13 @@ impl Stream {
 
     /// The client's trailers arrive, after a body whose last piece did not say so.
     pub(crate) fn trailers(&mut self) -> Action {
-        let body = core::mem::take(&mut self.buffered);
+        let body = self.take_body();
+        self.complete = true;
         let (action, body) = self.with_request_body(body, |context, _| context.on_http_request_trailers(1));
         if action == Action::Continue {
             self.send(body, true);
+        } else {
+            self.keep(body);
         }
         self.deliver();
         action
@@ -231,7 +239,7 @@ impl Stream {
         act: impl FnOnce(&mut dyn HttpContext) -> T,
     ) -> T {
         with(|host| {
-            host.current = self.id;
+            (host.current, host.vm) = (self.id, self.vm);
             prepare(host.streams.entry(self.id).or_default());
         });
         act(&mut *self.context)
@@ -246,8 +254,27 @@ impl Stream {
         // Where no byte came there is no buffer either.
         let body = Some(body).filter(|body| !body.is_empty());
         let action = self.call(|state| state.request_body = body, |context| act(context, size));
-        let body = with(|host| host.streams.entry(self.id).or_default().request_body.take());
-        (action, body.unwrap_or_default())
+        (action, self.take_body())
+    }
+
+    /// What of the body is held; the filter may have changed it.
+    fn take_body(&self) -> Vec<u8> {
+        with(|host| host.streams.entry(self.id).or_default().request_body.take()).unwrap_or_default()
+    }
+
+    fn keep(&self, body: Vec<u8>) {
+        let body = Some(body).filter(|body| !body.is_empty());
+        with(|host| host.streams.entry(self.id).or_default().request_body = body);
+    }
+
+    /// Lets it go on if the filter said so in a callback of another context; says whether it did.
+    pub(crate) fn go_on(&mut self) -> bool {
+        let resumed = with(|host| core::mem::take(&mut host.streams.entry(self.id).or_default().resumed));
+        if resumed {
+            let (body, end) = (self.take_body(), self.complete);
+            self.send(body, end);
+        }
+        resumed
     }
 
     fn response_headers(&mut self, status: u32, mut headers: Pairs, end: bool) -> Action {

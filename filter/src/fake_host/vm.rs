@@ -8,13 +8,14 @@ use std::sync::Once;
 use proxy_wasm::traits::{Context as _, HttpContext, RootContext};
 use proxy_wasm::types::LogLevel;
 
-use super::{Stream, Upstream, reset, with};
+use super::{HttpCall, Stream, Upstream, callouts, reset, with};
 use crate::root::Root;
 use crate::vm::Vm;
 
 /// The VM of one worker. Shared data belongs to all that one test starts.
 pub(crate) struct FakeVm {
-    vm: Rc<Vm>,
+    id: u32,
+    pub(crate) vm: Rc<Vm>,
     current: RefCell<Rc<RefCell<Root>>>,
     /// Root contexts of earlier configurations, which live as long as their streams.
     earlier: RefCell<Vec<Weak<RefCell<Root>>>>,
@@ -57,9 +58,9 @@ impl FakeVm {
 
     /// A worker of the same Envoy that has not configured the filter yet.
     pub(crate) fn empty() -> Self {
-        let vm = Rc::default();
+        let (id, vm) = (with(super::Host::new_vm), Rc::default());
         let root = Rc::new(RefCell::new(Root::new(Rc::clone(&vm))));
-        Self { vm, current: RefCell::new(root), earlier: RefCell::default() }
+        Self { id, vm, current: RefCell::new(root), earlier: RefCell::default() }
     }
 
     /// Another worker of the same Envoy.
@@ -94,7 +95,7 @@ impl FakeVm {
             id
         });
         let context: Box<dyn HttpContext> = root.borrow().create_http_context(id).unwrap();
-        Stream::new(id, context, root)
+        Stream::new(id, self.id, context, root)
     }
 
     /// Takes the current root context away, as Envoy does when nobody uses its configuration any more; says whether it
@@ -108,9 +109,37 @@ impl FakeVm {
     pub(crate) fn tick(&self) {
         let earlier: Vec<_> = self.earlier.borrow().iter().filter_map(Weak::upgrade).collect();
         for root in earlier.iter().chain([&*self.current.borrow()]) {
-            with(|host| host.current = 0);
+            self.enter_root();
             root.borrow_mut().on_tick();
         }
+    }
+
+    /// Has the worker take its next turn: queues call it. Says whether any did.
+    pub(crate) fn turn(&self) -> bool {
+        let mut called = false;
+        while let Some(queue) = callouts::next_queue_call(self.id) {
+            called = true;
+            self.enter_root();
+            self.current.borrow().borrow_mut().on_queue_ready(queue);
+        }
+        called
+    }
+
+    /// The calls to other clusters that have no answer yet.
+    pub(crate) fn calls(&self) -> Vec<HttpCall> {
+        callouts::http_calls(self.id)
+    }
+
+    /// Has a call answered; `None`: the connection breaks.
+    pub(crate) fn answer_call(&self, token: u32, status: Option<u16>, body: &[u8]) {
+        let (count, size) = callouts::begin_answer(token, status, body);
+        self.enter_root();
+        self.current.borrow().borrow_mut().on_http_call_response(token, count, size, 0);
+        with(|host| host.callout = Default::default());
+    }
+
+    fn enter_root(&self) {
+        with(|host| (host.current, host.vm) = (0, self.id));
     }
 }
 

@@ -55,7 +55,7 @@ impl Gateway {
             }
             // Envoy answered before the filter saw anything, and knows more of the request than a record would say.
             State::New => {}
-            State::Ended => {
+            State::Asking(_) | State::Ended => {
                 self.write(&Record { outcome: self.unsent().as_str(), ..self.record(now) }.to_bytes())
             }
         }

@@ -23,7 +23,7 @@ impl Gateway {
         let waiting = match &self.state {
             State::Reading(reading) => &reading.waiting,
             State::Refusing(refusing) => &refusing.waiting,
-            State::New | State::Admitted(_) | State::Replied(_) | State::Ended => return None,
+            _ => return None,
         };
         let GivenUp { denial, told } = waiting.given_up.take()?;
         if !told {

@@ -2,17 +2,20 @@
 //! host what came of them.
 //!
 //! ```text
-//! ## New      => Reading (headers held) | Admitted (`headers_only`) | Refusing | Replied
-//! ## Reading  => Admitted (forwarded) | Replied
+//! ## New      => Reading (headers held) | Admitted (`headers_only`) | Asking | Refusing | Replied
+//! ## Reading  => Admitted (forwarded) | Asking (the fleet's ledger) | Replied
+//! ## Asking   => Admitted | Asking (once more) | Replied
 //! ## Refusing => Replied
 //! ## Admitted => Ended (in `on_log`, which takes the hold: it cannot be settled twice)
 //! ```
 
 mod access_log;
+mod asking;
 mod deferred_reply;
 mod forward;
 mod response;
 mod state;
+pub(crate) mod stream;
 mod upload;
 
 use std::rc::Rc;
@@ -30,21 +33,23 @@ use farebox_core::{json, pages};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use self::asking::Stop;
 use self::response::{bytes, is_via_upstream};
 pub(crate) use self::state::Gateway;
-use self::state::{Reading, State};
+use self::state::{Asking, Reading, State};
 use self::upload::Upload;
 use crate::host::shared_store::SharedStore;
 use crate::host::{self, Buffer, Map};
 
 impl Gateway {
     /// Request headers: who calls, and what for. Says what the request is after that.
-    fn read_head(&mut self, bodiless: bool) -> Result<Action, Denial> {
+    fn read_head(&mut self, bodiless: bool) -> Result<Action, Stop> {
         let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
-        let counts = Counts { ledger: &self.vm.ledger(&config), counting: &self.vm.counting };
+        let counts = Counts { ledger: &self.vm.ledger_in(&config, self.turn), counting: &self.vm.counting };
         match Arrival::of(&mut self.context, &config, head, bodiless, &counts)? {
             Arrival::Page(page) => Ok(self.show(page)),
+            Arrival::Asks(asks) => Err(Stop::Asks(asks)),
             Arrival::Known(call, served, request) => {
                 self.state = State::Admitted(self.admit(&call, &served, &request, &[])?);
                 Ok(Action::Continue)
@@ -63,13 +68,11 @@ impl Gateway {
     }
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
-    fn decide(&mut self, reading: Reading, served: &Served, size: usize) -> Result<Box<Exchange>, Denial> {
-        let Reading { call, upload, .. } = reading;
-        // A request does not wait for itself.
-        drop(upload);
+    fn decide(&mut self, asking: &Asking, size: usize) -> Result<Box<Exchange>, Stop> {
+        let Asking { call, served } = asking;
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
         let request = call.read(served, &body)?;
-        self.admit(&call, served, &request, &body)
+        self.admit(call, served, &request, &body)
     }
 
     /// What is asked is known: where it goes, whether there is money for it. Without its body if that is not read.
@@ -79,10 +82,10 @@ impl Gateway {
         served: &Served,
         request: &LlmRequest,
         body: &[u8],
-    ) -> Result<Box<Exchange>, Denial> {
+    ) -> Result<Box<Exchange>, Stop> {
         let Call { config, key, head } = call;
         self.context.asks(request);
-        let (ledger, now) = (self.vm.ledger(config), host::now());
+        let (ledger, now) = (self.vm.ledger_in(config, self.turn), host::now());
         let draw = self.context.draw(self.context_id);
         let order = AdmissionRequest {
             config,
@@ -102,7 +105,7 @@ impl Gateway {
             now,
         };
         self.vm.register(config, now);
-        let admission = order.admit(&ledger)?;
+        let admission = order.admit(&ledger).map_err(Stop::of)?;
         self.vm.uses(admission.hold.accounts());
         let dispatch = Dispatch { config, head, served, request, admission: &admission, body, draw };
         match forward::send(&dispatch, &self.vm, now) {
@@ -112,31 +115,37 @@ impl Gateway {
             }
             Err(error) => {
                 admission.hold.release(&ledger, now);
-                Err(self.unsupported(error))
+                Err(self.unsupported(error).into())
             }
         }
     }
 
     /// Takes the next state out of a request whose body is complete.
     fn body_complete(&mut self, size: usize) -> Action {
-        let State::Reading(mut reading) = core::mem::replace(&mut self.state, State::Ended) else {
+        let State::Reading(reading) = core::mem::replace(&mut self.state, State::Ended) else {
             return Action::Pause;
         };
         self.vm.stop_waiting(self.context_id);
-        let Some(served) = reading.served.take() else {
+        let Reading { call, served, upload, .. } = reading;
+        let Some(served) = served else {
             let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|_| Denial::HostUnsupported);
-            let page = body.and_then(|body| pages::show(&reading.call.config, &reading.call.key, &body));
+            let page = body.and_then(|body| pages::show(&call.config, &call.key, &body));
             return match page {
                 Ok(page) => self.show(page),
                 Err(denial) => self.deny(denial),
             };
         };
-        match self.decide(reading, &served, size) {
-            Ok(exchange) => {
-                self.state = State::Admitted(exchange);
-                Action::Continue
-            }
-            Err(denial) => self.deny(denial),
+        // A request does not wait for itself.
+        drop(upload);
+        self.decide_or_ask(Asking { call, served }, size)
+    }
+
+    /// What follows on its headers.
+    fn head_complete(&mut self, bodiless: bool) -> Action {
+        match self.read_head(bodiless) {
+            Ok(action) => action,
+            Err(Stop::Denied(denial)) => self.refuse(denial, bodiless),
+            Err(Stop::Asks(asks)) => self.ask(&asks, None),
         }
     }
 }
@@ -146,10 +155,7 @@ impl Context for Gateway {}
 impl HttpContext for Gateway {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.context.arrived = host::now();
-        match self.read_head(end_of_stream) {
-            Ok(action) => action,
-            Err(denial) => self.refuse(denial, end_of_stream),
-        }
+        self.head_complete(end_of_stream)
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -188,7 +194,7 @@ impl HttpContext for Gateway {
             }
             State::Refusing(_) => self.refuse_at_last(0, true),
             State::Admitted(_) => Action::Continue,
-            State::New | State::Replied(_) | State::Ended => Action::Pause,
+            State::New | State::Asking(_) | State::Replied(_) | State::Ended => Action::Pause,
         }
     }
 
@@ -215,11 +221,16 @@ impl HttpContext for Gateway {
                 }
             }
             // An answer of a provider to a request that was never let through.
-            State::New | State::Reading(_) | State::Refusing(_) if is_via_upstream() => {
+            State::New | State::Reading(_) | State::Asking(_) | State::Refusing(_) if is_via_upstream() => {
                 self.vm.host_unsupported("a request was sent on while it was held");
                 return self.deny(Denial::HostUnsupported);
             }
-            State::New | State::Reading(_) | State::Refusing(_) | State::Replied(_) | State::Ended => {
+            State::New
+            | State::Reading(_)
+            | State::Asking(_)
+            | State::Refusing(_)
+            | State::Replied(_)
+            | State::Ended => {
                 self.tell_browser(&head);
             }
         }

@@ -3,6 +3,9 @@
 use std::rc::Rc;
 
 use farebox_core::base::headers::RequestHead;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::fleet::Turn;
+use farebox_core::budget::ledger::StoreError;
 use farebox_core::config::Config;
 use farebox_core::denial::{Denial, Reply};
 use farebox_core::dialect::{Dialect, Endpoint, Served};
@@ -24,6 +27,9 @@ pub(crate) struct Gateway {
     pub(crate) config: Option<Rc<Config>>,
     pub(crate) vm: Rc<Vm>,
     pub(crate) context: RequestContext,
+    /// How long it has waited for the fleet's ledger, and since when.
+    pub(super) turn: Turn,
+    pub(super) asks_since: Option<Millis>,
     pub(crate) state: State,
 }
 
@@ -32,6 +38,8 @@ pub(crate) struct Gateway {
 pub(crate) enum State {
     New,
     Reading(Reading),
+    /// Waits for the fleet's ledger. `None`: decided anew from its headers.
+    Asking(Option<Asking>),
     /// Will be refused when its body is here.
     Refusing(Refusing),
     Admitted(Box<Exchange>),
@@ -50,6 +58,13 @@ pub(crate) struct Reading {
     pub(super) upload: Upload,
 }
 
+/// A request that is here as far as it is read.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(super) call: Call,
+    pub(super) served: Served,
+}
+
 /// A request that is refused, but not yet told so.
 #[derive(Debug)]
 pub(crate) struct Refusing {
@@ -59,7 +74,8 @@ pub(crate) struct Refusing {
 
 impl Gateway {
     pub(crate) fn new(context_id: u32, config: Option<Rc<Config>>, vm: Rc<Vm>) -> Self {
-        Self { context_id, config, vm, context: RequestContext::default(), state: State::New }
+        let context = RequestContext::default();
+        Self { context_id, config, vm, context, turn: Turn::First, asks_since: None, state: State::New }
     }
 
     pub(super) fn deny(&mut self, denial: Denial) -> Action {
@@ -67,7 +83,10 @@ impl Gateway {
         // Only a budget's refusal says when to come again.
         let now = if denial.budget_name().is_some() { host::now() } else { self.context.arrived };
         let reply = denial.reply(dialect, self.context.client, &self.context.request_id, now);
-        if let Denial::Store(error) = &denial {
+        // That the fleet's ledger is out of reach is said once, and not with every request.
+        if let Denial::Store(error) = &denial
+            && *error != StoreError::OutOfReach
+        {
             log::error!("a request was refused because budgets cannot be checked: {error}");
         }
         let details = ["farebox_denied_", denial.reason()].concat();

@@ -9,17 +9,21 @@
 
 #![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
 
+pub(crate) mod callout;
 pub(crate) mod filter_state;
+mod pairs;
+pub(crate) mod queue;
 pub(crate) mod shared_store;
 
 use core::fmt;
-use core::ops::Range;
 use core::ptr::{null, null_mut};
 use std::borrow::Cow;
 
 use farebox_core::base::headers::{EditHeaders, RequestHead};
 use farebox_core::base::window::Millis;
 use farebox_core::request::upstream::Unaddressed;
+
+use pairs::{read_pairs, write_pairs};
 
 /// A status other than OK that the host answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +32,12 @@ pub(crate) struct HostError(pub(crate) u32);
 impl HostError {
     /// There is no such thing.
     pub(crate) const NOT_FOUND: Self = Self(1);
+    /// What was asked for cannot be.
+    pub(crate) const BAD_ARGUMENT: Self = Self(2);
     /// Somebody else wrote in between.
     pub(crate) const CAS_MISMATCH: Self = Self(8);
+    /// It cannot be done now.
+    pub(crate) const INTERNAL_FAILURE: Self = Self(10);
 }
 
 impl fmt::Display for HostError {
@@ -55,6 +63,8 @@ type Result<T> = core::result::Result<T, HostError>;
 pub(crate) enum Map {
     Request = 0,
     Response = 2,
+    /// Of the answer to a call that was made here.
+    Callout = 6,
 }
 
 impl EditHeaders for Map {
@@ -75,6 +85,7 @@ impl EditHeaders for Map {
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    CalloutBody = 4,
     VmConfiguration = 6,
     PluginConfiguration = 7,
 }
@@ -106,6 +117,10 @@ mod abi {
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
+        pub(super) fn proxy_register_shared_queue(name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_enqueue_shared_queue(id: u32, value: *const u8, value_size: usize) -> u32;
+        pub(super) fn proxy_dequeue_shared_queue(id: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub(super) fn proxy_send_local_response(status: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize, headers: *const u8, headers_size: usize, grpc_status: i32) -> u32;
     }
 }
@@ -272,6 +287,18 @@ pub(crate) fn reply(
     })
 }
 
+/// Lets a request go on that is held, with its headers and its body as they are now. It goes when the callback has ended.
+pub(crate) fn resume_request() -> Result<()> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    ok(unsafe { abi::proxy_continue_stream(REQUEST) })
+}
+
+/// Bits that no other worker and no other Envoy has.
+pub(crate) fn random() -> Result<u64> {
+    getrandom::u64().map_err(|_| HostError::INTERNAL_FAILURE)
+}
+
 /// Closes the stream to the client and the one to the provider, whatever is on its way.
 pub(crate) fn close_response() {
     const RESPONSE: u32 = 1;
@@ -284,42 +311,4 @@ pub(crate) fn close_request() {
     const REQUEST: u32 = 0;
     // SAFETY: no pointers. A stream that cannot be closed has ended.
     unsafe { abi::proxy_close_stream(REQUEST) };
-}
-
-/// Where names and values stand in the ABI's form of a header map: a count, the sizes of every name and
-/// value, and then every name and value with a NUL behind it. `None` if the block is cut short.
-fn read_pairs(block: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
-    let (count, sizes) = block.split_first_chunk()?;
-    let count = u32::from_le_bytes(*count) as usize;
-    let sizes = sizes.get(..count.checked_mul(8)?)?;
-    let mut at = (4 + sizes.len()) as u64;
-    #[allow(clippy::cast_possible_truncation, reason = "the last place is in the block, so all are")]
-    let mut after = |size: u32, between: u64| {
-        let start = at as usize;
-        at += u64::from(size) + between;
-        start..start.wrapping_add(size as usize)
-    };
-    let pairs = sizes.as_chunks().0.iter().map(|[a, b, c, d, e, f, g, h]| {
-        let name = after(u32::from_le_bytes([*a, *b, *c, *d]), 1);
-        (name, after(u32::from_le_bytes([*e, *f, *g, *h]), 1))
-    });
-    let pairs: Vec<_> = pairs.collect();
-    (at <= block.len() as u64 + 1).then_some(pairs)
-}
-
-fn write_pairs(headers: &[(&'static str, Cow<'static, str>)]) -> Vec<u8> {
-    let size = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
-    let mut block = Vec::with_capacity(512);
-    block.extend(size(headers.len()));
-    for (name, value) in headers {
-        block.extend(size(name.len()));
-        block.extend(size(value.len()));
-    }
-    for (name, value) in headers {
-        for text in [name.as_bytes(), value.as_bytes()] {
-            block.extend_from_slice(text);
-            block.push(0);
-        }
-    }
-    block
 }

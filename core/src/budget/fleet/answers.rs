@@ -109,18 +109,22 @@ impl State {
 
     fn fail(&mut self, call: &InFlight, failure: Failure, now: Millis) {
         let longest_ms = self.settings.as_ref().map_or(0, |settings| settings.interval_ms);
+        let networks = self.settings.as_ref().map(|settings| settings.networks.clone()).unwrap_or_default();
         let Some((_, link)) = self.links.get_mut(call.link) else { return };
         let not_applied = !matches!(failure, Failure::Unknown(_));
         let again = match &failure {
             Failure::NoScript => !core::mem::replace(&mut link.loads, true),
-            Failure::Moved(address) => link.shard.replace(address.as_str().into()).is_none(),
+            Failure::Moved(address) if networks.iter().any(|network| network.has(address)) => {
+                let known = link.shard.replace(address.as_str().into());
+                known.as_deref() != Some(address)
+            }
             Failure::Unknown(why) => {
                 // A node that does not answer may not be the one any more.
                 link.shard = None;
                 link.one_by_one |= !why.is_empty();
                 false
             }
-            Failure::Denied(_) | Failure::Unavailable(_) => false,
+            Failure::Moved(_) | Failure::Denied(_) | Failure::Unavailable(_) => false,
         };
         if !again {
             link.why = failure.to_string();

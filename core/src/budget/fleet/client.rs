@@ -47,6 +47,14 @@ impl FleetLedger {
         }
     }
 
+    /// What tells this VM from all others, if nothing does yet: random, and without a space.
+    pub fn identify(&self, instance: impl FnOnce() -> String) {
+        let mut state = self.0.borrow_mut();
+        if state.instance.is_empty() {
+            state.instance = instance();
+        }
+    }
+
     /// How many workers of this process call the ledger.
     pub fn set_workers(&self, workers: u64) {
         self.0.borrow_mut().workers = workers.max(1);
@@ -116,7 +124,9 @@ impl FleetLedger {
     pub(crate) fn was_refused(&self, account: &Account, amounts: Amounts, now: Millis) -> Option<Short> {
         let state = self.0.borrow();
         let share = state.present(account, now)?;
-        share.was_refused(amounts, now).then(|| share.short_as_refused(amounts))
+        // What was given back meanwhile is there for whoever comes.
+        let is_refused = share.was_refused(amounts, now) && share.lacks(amounts);
+        is_refused.then(|| share.short_as_refused(amounts))
     }
 
     /// Whether any request was refused just now: see [`Self::was_refused`].

@@ -115,7 +115,8 @@ impl Rest<'_> {
             share.running.get_or_insert_with(|| new_running(number, now));
             parts.push((Part::Running, Amounts { requests: amounts.requests, ..Amounts::default() }));
         }
-        if limits.any() {
+        // Who asks for nothing wants to know what there is.
+        if limits.any() || amounts == Amounts::default() {
             parts.push((Part::Window(from), if checks { Amounts::default() } else { amounts }));
         }
         parts

@@ -33,7 +33,7 @@ mod waiting;
 pub use calls::Call;
 pub use client::{Known, PartView};
 pub use in_flight::Notice;
-pub use settings::{Access, OnOutage, Settings};
+pub use settings::{Access, Network, OnOutage, Settings};
 pub use state::{FleetLedger, Turn};
 pub use units::Units;
 pub use waiting::Ready;

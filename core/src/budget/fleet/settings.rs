@@ -1,5 +1,7 @@
 //! Decides where the ledger of a fleet is and how it is used.
 
+use core::net::{IpAddr, SocketAddr};
+
 use crate::config::Secret;
 
 /// The ledger of a fleet.
@@ -25,6 +27,42 @@ pub struct Settings {
     pub tail_ms: u64,
     /// How its server lets this fleet in.
     pub access: Access,
+    /// The networks that a node may be in to which another one leads.
+    pub networks: Vec<Network>,
+}
+
+/// A network, as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8` or `fd00::/8`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/')?;
+        let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
+        (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some(Self { address, bits })
+    }
+
+    /// Whether `address`, with its port, is in it.
+    #[must_use]
+    pub fn has(&self, address: &str) -> bool {
+        let Ok(address) = address.parse::<SocketAddr>() else { return false };
+        match (self.address, address.ip()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32 - u32::from(self.bits);
+                own.to_bits().checked_shr(shift) == other.to_bits().checked_shr(shift)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128 - u32::from(self.bits);
+                own.to_bits().checked_shr(shift) == other.to_bits().checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// How a server lets its clients in.
@@ -76,6 +114,25 @@ impl Default for Settings {
             is_sharded: false,
             tail_ms: 3_600_000,
             access: Access::default(),
+            networks: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_the_addresses_that_begin_as_it_does() {
+        let has = |network: &str, address: &str| Network::parse(network).unwrap().has(address);
+        assert!(has("10.0.0.0/8", "10.9.8.7:6379") && !has("10.0.0.0/8", "11.0.0.1:6379"));
+        assert!(
+            has("0.0.0.0/0", "1.2.3.4:1")
+                && has("1.2.3.4/32", "1.2.3.4:1")
+                && !has("1.2.3.4/32", "1.2.3.5:1")
+        );
+        assert!(has("fd00::/8", "[fd12::7]:6379") && !has("fd00::/8", "10.0.0.1:6379"));
+        assert!(!has("10.0.0.0/8", "10.0.0.1") && !has("10.0.0.0/8", "valkey:6379"));
     }
 }

@@ -211,6 +211,14 @@ impl Share {
         self.refused.is_some_and(|refused| now < refused.until && refused.amounts.within(amounts))
     }
 
+    /// Whether what was lent here has no room for `amounts`.
+    pub(super) fn lacks(&self, amounts: Amounts) -> bool {
+        let runs = Amounts { requests: amounts.requests, ..Amounts::default() };
+        let lacks = |part: &Component, of: Part, amounts| part.short(&self.limits(of), amounts).is_some();
+        self.windows.last().is_some_and(|window| lacks(window, Part::Window(window.from), amounts))
+            || self.running.as_ref().is_some_and(|running| lacks(running, Part::Running, runs))
+    }
+
     /// What the account lacks for `amounts`, by what is known here.
     pub(super) fn short(&self, amounts: Amounts) -> Option<Short> {
         let Account { limits, budget, .. } = &self.account;

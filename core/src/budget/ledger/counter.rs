@@ -34,6 +34,12 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// A counter that says no more than this, of budgets that are counted elsewhere.
+    #[must_use]
+    pub fn known(spent: Amounts, held: Amounts) -> Self {
+        Self { spent, held, ..Self::default() }
+    }
+
     /// Moves on to the window and the epoch that began at `window` and `epoch`, both in milliseconds;
     /// earlier ones than it is at change nothing. Epochs are `epoch_ms` long.
     pub fn roll(&mut self, window: u64, epoch: u64, epoch_ms: u64) {

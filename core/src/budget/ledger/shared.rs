@@ -10,6 +10,9 @@ use super::{Account, Amounts, AtLimit, Counter, Mode, Room, Scope, Short, Store,
 use crate::base::window::Millis;
 use crate::budget::fleet::{FleetLedger, Turn};
 
+/// How old the ledger's last word may be to be told, in milliseconds.
+const FRESH_MS: u64 = 1_000;
+
 /// The counters of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Ledger<'a, S> {
@@ -160,6 +163,10 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// # Errors
     /// [`StoreError`] if the store does not answer or holds something else.
     pub fn read(&self, account: &Account, now: Millis) -> Result<Counter, StoreError> {
+        if let Some((fleet, _)) = self.fleet_for(account) {
+            let known = fleet.known(account, now).ok_or(StoreError::OutOfReach)?;
+            return Ok(Counter::known(known.spent, known.held));
+        }
         self.write(account, now)?;
         self.records.stored(account, now)
     }
@@ -181,6 +188,13 @@ impl<'a, S: Store> Ledger<'a, S> {
     /// The records themselves.
     pub(super) fn records(&self) -> &Records<'a, S> {
         &self.records
+    }
+
+    /// Whether what is known of `account` is too old to be told: the ledger of the fleet has to be asked.
+    pub fn is_stale(&self, account: &Account, now: Millis) -> bool {
+        self.fleet_for(account).is_some_and(|(fleet, turn)| {
+            turn == Turn::First && fleet.known(account, now).is_none_or(|known| known.age_ms > FRESH_MS)
+        })
     }
 
     fn fleet_for(&self, account: &Account) -> Option<(&'a FleetLedger, Turn)> {

@@ -13,8 +13,6 @@ pub struct FleetLedger {
     pub endpoints: Vec<LedgerEndpoint>,
     /// The environment variable with its password.
     pub password_env: Option<Box<str>>,
-    /// In cluster mode, the networks that a node may be in to which another one leads, as `10.0.0.0/8`.
-    pub networks: Vec<Box<str>>,
     /// How it is used.
     pub settings: Rc<Settings>,
 }

@@ -9,7 +9,7 @@ use super::credentials::{self, Environment};
 use super::cursor::{Cursor, Fields};
 use super::endpoints;
 use super::syntax::{CLUSTER, ID, LABEL};
-use crate::budget::fleet::{Access, OnOutage, Settings};
+use crate::budget::fleet::{Access, Network, OnOutage, Settings};
 use crate::config::{FleetLedger, HoldPolicy, LedgerEndpoint};
 
 const FIELDS: [&str; 14] = [
@@ -79,7 +79,6 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
         cluster: cluster?.into(),
         endpoints,
         password_env,
-        networks,
         settings: Rc::new(Settings {
             prefix: prefix?.into(),
             interval_ms,
@@ -90,6 +89,7 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
             forgives: forgives.unwrap_or(usual.forgives),
             is_sharded,
             tail_ms: TAIL_MS.max(hold.epoch_ms.saturating_mul(2)),
+            networks,
             access: Access { username: username.map(Into::into), password, db },
         }),
     })
@@ -115,7 +115,7 @@ fn read_endpoints(at: &Cursor<'_>) -> Vec<LedgerEndpoint> {
     endpoints
 }
 
-fn read_networks(fields: &Fields<'_>, is_sharded: bool) -> Vec<Box<str>> {
+fn read_networks(fields: &Fields<'_>, is_sharded: bool) -> Vec<Network> {
     let Some(at) = fields.get("networks") else {
         if is_sharded {
             fields.fail(
@@ -129,15 +129,11 @@ fn read_networks(fields: &Fields<'_>, is_sharded: bool) -> Vec<Box<str>> {
     }
     let read = |item: &Cursor<'_>| {
         let text = item.text()?;
-        let network = text.split_once('/').and_then(|(address, bits)| {
-            let address: core::net::IpAddr = address.parse().ok()?;
-            let bits: u8 = bits.parse().ok()?;
-            (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some(())
-        });
+        let network = Network::parse(text);
         if network.is_none() {
             item.fail(NETWORK);
         }
-        network.map(|()| text.into())
+        network
     };
     at.items().unwrap_or_default().iter().filter_map(read).collect()
 }

@@ -1,0 +1,246 @@
+//! Decides when the ledger of the fleet is called and when requests that wait for it go on.
+//!
+//! ```text
+//! a request     waits: headers and body are held; its worker calls itself
+//! next turn     one call for all that wait, made by the root context
+//! answer        each that waits no longer is entered and goes on; the worker calls itself if others wait
+//! tick          calls that were lost ▸ what is to be sent ▸ the same as a turn
+//! ```
+//!
+//! A call of a stream's own would end with the stream, so the root context makes it. It is never made in the callback
+//! of an answer: Envoy would use that answer's connection for it, which the ledger is about to close. In each callback
+//! calls come first and streams after: what is called once a stream was entered belongs to that stream.
+//!
+//! Does not know what is sent and what it means: see `budget/fleet/` of the core.
+
+use core::cell::{Cell, RefCell};
+use core::fmt::Debug;
+use std::rc::Rc;
+
+use farebox_core::base::hash::HashMap;
+use farebox_core::base::window::Millis;
+use farebox_core::budget::fleet::{Call, FleetLedger, Notice, Ready, Turn};
+use farebox_core::budget::hold::Asks;
+use farebox_core::config;
+
+use crate::host;
+use crate::host::callout::{self, Answer, Token};
+use crate::host::queue::{self, Queue};
+
+/// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
+/// end so: it went with the last stream of its configuration.
+const SILENCE_MS: u64 = 100;
+
+/// What one VM has to do with the ledger.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    /// What it was lent, and what it owes.
+    pub(crate) ledger: FleetLedger,
+    /// Where the ledger is; `None` if there is none.
+    place: RefCell<Option<Place>>,
+    /// Streams that wait.
+    waiting: RefCell<HashMap<u32, Rc<RefCell<dyn Waits>>>>,
+    under_way: RefCell<Vec<UnderWay>>,
+    queue: Queue,
+    /// It was said that this worker cannot call itself, or the ledger.
+    complained: Cell<bool>,
+    /// What is to be counted.
+    pub(crate) events: RefCell<Vec<&'static str>>,
+}
+
+/// Envoy's cluster of the ledger, that of its nodes by address, and how often it is told.
+#[derive(Debug)]
+struct Place {
+    cluster: Box<str>,
+    shards: Box<str>,
+    interval_ms: u32,
+}
+
+/// The header that names a node of the ledger.
+const SHARD_HEADER: &str = "x-farebox-shard";
+
+/// A stream that may wait.
+pub(crate) trait Waits: Debug {
+    /// Does what was put off, after it has waited since a moment for its turn; what is called concerns the stream. Says
+    /// whether it waits once more.
+    fn resume_from_ledger(&mut self, turn: Turn, since: Millis) -> bool;
+}
+
+/// A call without an answer yet.
+#[derive(Debug)]
+struct UnderWay {
+    token: Token,
+    id: u64,
+    given_up_at: Millis,
+}
+
+impl Fleet {
+    /// The ledger is there from now on.
+    pub(crate) fn obey(&self, ledger: &config::FleetLedger) {
+        let unnamed = || log::error!("there is no random number to tell this worker from others by");
+        self.ledger.identify(|| match host::random() {
+            Ok(number) => format!("{number:016x}"),
+            Err(_) => {
+                unnamed();
+                String::new()
+            }
+        });
+        self.ledger.configure(&ledger.settings);
+        self.place.replace(Some(Place {
+            cluster: ledger.cluster.clone(),
+            shards: format!("{}-shard", ledger.cluster).into(),
+            interval_ms: u32::try_from(ledger.settings.interval_ms).unwrap_or(u32::MAX),
+        }));
+    }
+
+    /// How often ticks are wanted, in milliseconds, if there is a ledger.
+    pub(crate) fn interval_ms(&self) -> Option<u32> {
+        self.place.borrow().as_ref().map(|place| place.interval_ms)
+    }
+
+    /// The request `context` has to ask for this, and has waited since that moment.
+    pub(crate) fn ask(&self, context: u32, asks: &Asks, since: Millis, now: Millis) {
+        self.ledger.wait(context, asks, since, now);
+    }
+
+    /// The stream `context` waits.
+    pub(crate) fn wait(&self, context: u32, stream: Rc<RefCell<dyn Waits>>) {
+        self.waiting.borrow_mut().insert(context, stream);
+        self.call_me();
+    }
+
+    /// The stream `context` has ended.
+    pub(crate) fn forget(&self, context: u32) {
+        if self.waiting.borrow_mut().remove(&context).is_some() {
+            self.ledger.forget(context);
+        }
+    }
+
+    /// The next turn, in the root context.
+    pub(crate) fn on_queue_ready(&self, id: u32, now: Millis) {
+        queue::empty(id);
+        self.turn(now);
+    }
+
+    /// An answer of `body_size` bytes came, in the root context.
+    pub(crate) fn on_answer(&self, token: u32, body_size: usize, now: Millis) {
+        let Some(call) = self.take_under_way(Token(token)) else { return };
+        let answer = match callout::answer(body_size) {
+            Answer { status: Some(200), body } => Some(body),
+            Answer { .. } => None,
+        };
+        self.ledger.answered(call, answer.as_deref(), now);
+        self.tell();
+        self.go_on(now);
+        if !self.waiting.borrow().is_empty() {
+            self.call_me();
+        }
+    }
+
+    /// A tick, in the root context.
+    pub(crate) fn tick(&self, now: Millis) {
+        if self.place.borrow().is_none() {
+            return;
+        }
+        let lost = |call: &mut UnderWay| now >= call.given_up_at;
+        let lost: Vec<UnderWay> = self.under_way.borrow_mut().extract_if(.., lost).collect();
+        lost.iter().for_each(|call| self.ledger.answered(call.id, None, now));
+        for call in self.ledger.tick(now) {
+            self.dispatch(&call, now);
+        }
+        self.tell();
+        if self.go_on(now) {
+            self.call_me();
+        }
+    }
+
+    fn turn(&self, now: Millis) {
+        for call in self.ledger.wake(now) {
+            self.dispatch(&call, now);
+        }
+        if self.go_on(now) {
+            self.call_me();
+        }
+    }
+
+    fn dispatch(&self, call: &Call, now: Millis) {
+        let place = self.place.borrow();
+        let Some(place) = &*place else { return };
+        let (cluster, node) = match &call.shard {
+            Some(node) => (&place.shards, Some((SHARD_HEADER, &**node))),
+            None => (&place.cluster, None),
+        };
+        let timeout_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);
+        match callout::dispatch(cluster, node, &call.bytes, timeout_ms) {
+            Ok(token) => {
+                let given_up_at = now.plus(call.timeout_ms).plus(SILENCE_MS);
+                self.under_way.borrow_mut().push(UnderWay { token, id: call.id, given_up_at });
+            }
+            Err(error) => {
+                if !self.complained.replace(true) {
+                    log::error!("the ledger cannot be called: {error}: is there a cluster '{cluster}'?");
+                }
+                self.ledger.answered(call.id, None, now);
+            }
+        }
+    }
+
+    /// Says what an operator wants to know, each once.
+    fn tell(&self) {
+        for notice in self.ledger.notices() {
+            match notice {
+                Notice::OutOfReach(why) => {
+                    log::error!("the ledger of the fleet is out of reach: {why}");
+                    self.events.borrow_mut().push("farebox_ledger_outages_total");
+                }
+                Notice::Back => log::warn!("the ledger of the fleet answers again"),
+                Notice::Lost => {
+                    log::warn!(
+                        "the ledger of the fleet has lost something: what is known here is said again"
+                    );
+                    self.events.borrow_mut().push("farebox_ledger_losses_total");
+                }
+                Notice::NotAnAccount(key) => {
+                    log::error!(
+                        "what the ledger has under '{key}' is no account: that budget cannot be used"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Lets those go on that wait no longer; says whether one waits once more. From here on what is called concerns a
+    /// stream.
+    fn go_on(&self, now: Millis) -> bool {
+        let mut asks_again = false;
+        for Ready { context, since, turn } in self.ledger.ready(now) {
+            let Some(stream) = self.waiting.borrow_mut().remove(&context) else { continue };
+            // One that cannot be entered has left, and its end is on its way.
+            if host::enter(context).is_err() {
+                continue;
+            }
+            let waits = stream.borrow_mut().resume_from_ledger(turn, since);
+            if waits {
+                self.waiting.borrow_mut().insert(context, stream);
+                asks_again = true;
+            }
+        }
+        asks_again
+    }
+
+    fn take_under_way(&self, token: Token) -> Option<u64> {
+        let mut under_way = self.under_way.borrow_mut();
+        let at = under_way.iter().position(|call| call.token == token)?;
+        Some(under_way.swap_remove(at).id)
+    }
+
+    /// Without it those who wait go on with a tick.
+    fn call_me(&self) {
+        let called = self.queue.call_me();
+        if let Err(error) = called
+            && !self.complained.replace(true)
+        {
+            log::error!("this worker cannot call itself, so requests wait for its ticks: {error}");
+        }
+    }
+}
