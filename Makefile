@@ -4,7 +4,6 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 # rustup puts cargo here and tells only new login shells of it.
@@ -18,6 +17,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
 RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 FUZZ_SECONDS ?= 20
+# End-to-end tests wait more than they compute.
+E2E_THREADS ?= 4
 # Panics name files by their whole path, so a module would differ from one folder, home and toolchain to the next.
 WASM_FLAGS = --remap-path-prefix=$(CURDIR)=/farebox --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo \
 	--remap-path-prefix=$$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$$(rustc -vV | sed -n 's/^commit-hash: //p')
@@ -75,7 +76,17 @@ image: build ## Make dist/: the module, its image without a container engine, it
 release: reproducible image ## The same, of a module that was built twice
 
 .PHONY: test
-test: lint unit fuzz prices node build counts manifests packaging validate bench-smoke e2e ## Run every test there is, from the fastest to the slowest
+test: ## Run every test there is, two tiers at a time; what one says is shown when it ends
+	@# Threads of make, not of cargo: one tier waits for its downloads, its Envoys or its one thread while another compiles.
+	@$(MAKE) --jobs=2 --output-sync=target tiers
+
+# In the order in which they begin: what is downloaded, what others need, what takes longest.
+.PHONY: tiers
+tiers: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed unit e2e lint node counts bench-smoke fuzz \
+	validate manifests packaging prices
+
+.PHONY: quick
+quick: lint unit ## What takes less than a minute where everything is compiled already: the checks, and the tests without Envoy
 
 .PHONY: check
 check: test reproducible ## What has to pass before a release: every test, the same module twice, and a work tree that they left clean
@@ -182,7 +193,7 @@ e2e: build .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The
 	@cargo build --quiet -p farebox-cli
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	cargo test --quiet -p farebox-tests
+	RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet -p farebox-tests
 
 .PHONY: versions
 versions: build .venv/.installed .tools/envoys/.installed ## What is written for Envoy 1.36 to 1.40, in each of them; a part of e2e

@@ -80,7 +80,12 @@ fn sample_for(version: Option<&str>) -> Value {
 /// If the sample has none.
 #[must_use]
 pub fn filter_of(bootstrap: &Value) -> &Value {
-    let filters = connection_manager(bootstrap)["http_filters"].as_array().expect("the listener has filters");
+    filter_of_listener(&bootstrap["static_resources"]["listeners"][0])
+}
+
+pub(crate) fn filter_of_listener(listener: &Value) -> &Value {
+    let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let filters = manager["http_filters"].as_array().expect("the listener has filters");
     let filter = filters.iter().find(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     &filter["typed_config"]
 }

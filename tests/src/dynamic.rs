@@ -1,6 +1,7 @@
 //! An Envoy that takes its listener and clusters from the files of `farebox render envoy --dynamic`, unchanged.
 
-use crate::envoy::{Envoy, Launch};
+use crate::envoy::Envoy;
+use crate::process::Launch;
 use crate::workspace;
 use serde_json::Value;
 use std::fs;

@@ -1,28 +1,25 @@
-//! Runs the real Envoy with the rendered sample and ends it with the test.
+//! Runs the real Envoy with the rendered sample, in a process of its own or in one that is used again (`pool.rs`).
 //!
-//! Ports are chosen by the kernel and read back from Envoy, so that tests can run side by side. When
-//! a test fails, the end of Envoy's own log is printed with it.
+//! Ports are chosen by the kernel and read back from Envoy, so that tests can run side by side.
 //!
 //! Does not look inside: see `admin.rs`.
 
 use crate::bootstrap::{self, Variations};
 use crate::drain::discover_listener;
-use crate::patience::{until, within};
+use crate::patience::within;
+use crate::pool::{self, Host};
+use crate::process::{Launch, Process};
 use crate::provider::Provider;
-use crate::workspace;
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// Bytes of Envoy's log that a failing test prints.
-const TAIL: usize = 6_000;
 /// Seconds after which what runs on a listener that is replaced is cut.
-const DRAIN_SECONDS: u32 = 1;
+pub(crate) const DRAIN_SECONDS: u32 = 1;
 /// Environment variables of the sample that could leak a developer's own secrets into a test.
-const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+pub(crate) const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -31,6 +28,7 @@ pub struct Setup {
     workers: u32,
     environment: Vec<(String, String)>,
     listener_discovered: bool,
+    own_process: bool,
     pub(crate) binary: Option<&'static str>,
 }
 
@@ -54,7 +52,7 @@ impl Setup {
     #[must_use]
     pub fn with_text(plugin: &str) -> Self {
         let variations = Variations { plugin: Some(plugin.to_owned()), ..Variations::default() };
-        Self { variations, workers: 1, environment: Vec::new(), listener_discovered: false, binary: None }
+        Self { variations, ..Self::without_filter() }
     }
 
     /// The sample without the filter.
@@ -65,6 +63,7 @@ impl Setup {
             workers: 1,
             environment: Vec::new(),
             listener_discovered: false,
+            own_process: false,
             binary: None,
         }
     }
@@ -87,6 +86,13 @@ impl Setup {
     #[must_use]
     pub fn listener_discovered(mut self) -> Self {
         self.listener_discovered = true;
+        self
+    }
+
+    /// In a process that no other test has had: for tests of what belongs to a process, as memory and environment do.
+    #[must_use]
+    pub fn own_process(mut self) -> Self {
+        self.own_process = true;
         self
     }
 
@@ -162,21 +168,21 @@ impl Setup {
     /// # Panics
     /// If it does not start.
     pub async fn start_before(self, provider: SocketAddr) -> Envoy {
-        match self.try_start_before(provider).await {
+        match self.start_anywhere(provider).await {
             Ok(envoy) => envoy,
             Err(refused) => panic!("Envoy exited with {:?}:\n{}", refused.code, refused.log),
         }
     }
 
-    /// Starts Envoy, or says how it refused.
+    /// Starts an Envoy of its own, or says how it refused.
     ///
     /// # Errors
     /// [`Refused`] if Envoy exits before it serves.
     pub async fn try_start(self, provider: &Provider) -> Result<Envoy, Refused> {
-        self.try_start_before(provider.address()).await
+        self.own_process().start_anywhere(provider.address()).await
     }
 
-    async fn try_start_before(self, provider: SocketAddr) -> Result<Envoy, Refused> {
+    async fn start_anywhere(self, provider: SocketAddr) -> Result<Envoy, Refused> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (mut bootstrap, discovered) = bootstrap::render(&self.variations, provider, folder.path());
         if let Some(discovered) = &discovered {
@@ -186,116 +192,68 @@ impl Setup {
             discover_listener(&mut bootstrap, folder.path());
         }
         let Self { workers, environment, binary, .. } = self;
+        if !self.own_process && !self.listener_discovered && pool::may_share(&self.variations) {
+            let (host, listener) = pool::serve(bootstrap, &environment, workers, binary).await?;
+            let (admin, log_from) = (host.admin, host.process.log().len());
+            let process = Home::Lent { host: Some(host), folder, log_from };
+            return Ok(Envoy { process, admin, listener, discovered: None, http: reqwest::Client::new() });
+        }
         Launch { folder, bootstrap, overlay: None, workers, environment, binary }
             .start_with(discovered, DRAIN_SECONDS)
             .await
     }
 }
 
-/// An Envoy with a configuration of the test's own.
-#[derive(Debug)]
-pub struct Launch {
-    /// Where it keeps its files.
-    pub folder: TempDir,
-    /// Its configuration. The admin page and the first listener must be at port 0.
-    pub bootstrap: Value,
-    /// What is merged into the configuration, as Envoy does that itself.
-    pub overlay: Option<Value>,
-    /// Worker threads.
-    pub workers: u32,
-    /// Variables of its environment.
-    pub environment: Vec<(String, String)>,
-    /// The version of the Envoy that runs it; `None`: the one in the virtual environment.
-    pub binary: Option<&'static str>,
-}
-
-impl Launch {
-    /// Starts Envoy, or says how it refused.
-    ///
-    /// # Errors
-    /// [`Refused`] if Envoy exits before it serves.
-    pub async fn start(self) -> Result<Envoy, Refused> {
-        self.start_with(None, DRAIN_SECONDS).await
-    }
-
-    /// The same, where streams on a listener that is replaced have so long to end.
-    ///
-    /// # Errors
-    /// [`Refused`] if Envoy exits before it serves.
-    pub async fn start_with_drain(self, seconds: u32) -> Result<Envoy, Refused> {
-        self.start_with(None, seconds).await
-    }
-
-    async fn start_with(self, discovered: Option<Value>, drain: u32) -> Result<Envoy, Refused> {
-        let folder = self.folder;
-        let config = folder.path().join("envoy.json");
-        fs::write(&config, self.bootstrap.to_string()).expect("the folder can be written");
-        let log = File::create(log_path(folder.path())).expect("the folder can be written");
-        let mut command =
-            Command::new(self.binary.map_or_else(|| workspace::tool("envoy"), workspace::envoy));
-        command.arg("-c").arg(&config).arg("--admin-address-path").arg(admin_path(folder.path()));
-        command.args(["--concurrency", &self.workers.to_string(), "--disable-hot-restart"]);
-        command.args(["--service-node", "test", "--service-cluster", "test"]); // discovery wants a name
-        command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
-        command.args(["--file-flush-interval-msec", "10", "--drain-time-s", &drain.to_string()]);
-        if let Some(overlay) = &self.overlay {
-            command.args(["--config-yaml", &overlay.to_string()]);
-        }
-        for name in SECRETS {
-            command.env_remove(name);
-        }
-        command.envs(self.environment);
-        // A configuration that no test has changed writes its access log there.
-        let access = File::create(folder.path().join("access.log")).expect("the folder can be written");
-        let child = command.stdin(Stdio::null()).stdout(access).stderr(log).spawn();
-        let process = Process { child: child.expect("Envoy can be run"), folder };
-        Envoy::ready(process, discovered).await
-    }
-}
-
 /// A running Envoy. Dropping it kills it.
 pub struct Envoy {
-    process: Process,
+    process: Home,
     admin: SocketAddr,
     listener: SocketAddr,
     discovered: Option<Value>,
     pub(crate) http: reqwest::Client,
 }
 
+/// The process of an Envoy.
+enum Home {
+    Own(Process),
+    /// One that others have had and will have: in whose log a test's own part begins there.
+    Lent {
+        host: Option<Host>,
+        folder: TempDir,
+        log_from: usize,
+    },
+}
+
 impl Envoy {
-    async fn ready(mut process: Process, discovered: Option<Value>) -> Result<Self, Refused> {
+    pub(crate) async fn with_first_listener(
+        process: Process,
+        admin: SocketAddr,
+        discovered: Option<Value>,
+    ) -> Result<Self, Refused> {
         let http = reqwest::Client::new();
-        let path = admin_path(process.folder.path());
-        let admin: SocketAddr = loop {
-            if let Some(refused) = process.refused() {
-                return Err(refused);
-            }
-            if let Some(address) = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()) {
-                break address;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        };
-        let state = until("Envoy to be ready", async || {
-            if let Some(refused) = process.refused() {
-                return Some(Err(refused));
-            }
-            let answer = http.get(format!("http://{admin}/ready")).send().await.ok()?;
-            answer.status().is_success().then_some(Ok(()))
-        });
-        state.await?;
         let listeners = http.get(format!("http://{admin}/listeners?format=json")).send();
         let listeners = within("the listeners", listeners).await.expect("admin answers");
         let listeners: Value = serde_json::from_slice(&listeners.bytes().await.expect("admin answers"))
             .expect("admin answers JSON");
         let socket = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
         let listener = format!("127.0.0.1:{}", socket["port_value"]).parse().expect("a listener's port");
-        Ok(Self { process, admin, listener, discovered, http })
+        Ok(Self { process: Home::Own(process), admin, listener, discovered, http })
     }
 
     /// Where it keeps its files.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.process.folder.path()
+        match &self.process {
+            Home::Own(process) => process.folder.path(),
+            Home::Lent { folder, .. } => folder.path(),
+        }
+    }
+
+    fn own(&self) -> &Process {
+        match &self.process {
+            Home::Own(process) => process,
+            Home::Lent { .. } => panic!("this is for an Envoy of `Setup::own_process`"),
+        }
     }
 
     /// Where callers are served.
@@ -312,18 +270,21 @@ impl Envoy {
 
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
-        self.process.child.id()
+        self.own().child.id()
     }
 
     /// Whether the process is gone.
     pub(crate) fn has_exited(&mut self) -> bool {
-        self.process.child.try_wait().expect("a child can be awaited").is_some()
+        match &mut self.process {
+            Home::Own(process) => process.child.try_wait().expect("a child can be awaited").is_some(),
+            Home::Lent { .. } => false,
+        }
     }
 
     /// The memory that Envoy has in use (resident set), in kibibytes; `None` where there is no `/proc`.
     #[must_use]
     pub fn resident_kib(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
     }
@@ -331,13 +292,18 @@ impl Envoy {
     /// What Envoy and the filter wrote to the log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.process.log()
+        match &self.process {
+            Home::Own(process) => process.log(),
+            Home::Lent { host, log_from, .. } => {
+                host.as_ref().map(|host| host.process.log().split_off(*log_from)).unwrap_or_default()
+            }
+        }
     }
 
     /// Where the access log is written.
     #[must_use]
     pub fn access_log_path(&self) -> PathBuf {
-        self.process.folder.path().join("access.log")
+        self.folder().join("access.log")
     }
 
     /// Puts another plugin configuration into the file that the filter is taken from.
@@ -346,45 +312,21 @@ impl Envoy {
     /// If Envoy was not started with [`Setup::discovered`].
     pub fn push(&self, plugin: &str) {
         let discovered = self.discovered.as_ref().expect("the filter is taken from a file");
-        let file = bootstrap::filter_file(self.process.folder.path());
+        let file = bootstrap::filter_file(self.folder());
         let new = file.with_extension("new");
         fs::write(&new, bootstrap::discovered_with(discovered, plugin).to_string()).expect("can be written");
         fs::rename(new, file).expect("can be replaced"); // Envoy watches for a move, not for a write
     }
 }
 
-struct Process {
-    child: Child,
-    folder: TempDir,
-}
-
-impl Process {
-    fn refused(&mut self) -> Option<Refused> {
-        let status = self.child.try_wait().expect("a child can be awaited")?;
-        Some(Refused { code: status.code(), log: self.log() })
-    }
-
-    fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(log_path(self.folder.path())).unwrap_or_default()).into_owned()
-    }
-}
-
-impl Drop for Process {
+impl Drop for Home {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let tail = log.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
-            eprintln!("---- the end of Envoy's log\n{}\n----", &log[tail..]);
+        // What a test that failed leaves behind may be odd.
+        if let Self::Lent { host, .. } = self
+            && !std::thread::panicking()
+            && let Some(host) = host.take()
+        {
+            host.put_back();
         }
     }
-}
-
-fn admin_path(folder: &Path) -> PathBuf {
-    folder.join("admin.address")
-}
-
-fn log_path(folder: &Path) -> PathBuf {
-    folder.join("envoy.log")
 }

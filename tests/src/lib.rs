@@ -27,6 +27,8 @@ pub mod model;
 pub mod odd;
 mod older;
 pub mod patience;
+mod pool;
+pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod resp;

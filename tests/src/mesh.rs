@@ -6,7 +6,8 @@
 //! Does not know one control plane from another.
 
 use crate::client::Client;
-use crate::envoy::{Envoy, Launch, Refused};
+use crate::envoy::{Envoy, Refused};
+use crate::process::Launch;
 use crate::provider::Provider;
 use crate::workspace;
 use crate::{envoy_gateway, istio};

@@ -38,7 +38,12 @@ async fn crowd(when_full: &str) -> (usize, usize) {
     ]));
     config["models"] = json!({"fast": [{"provider": "local"}]});
     let provider = TinyProvider::start().await;
-    let envoy = Setup::new(&config).workers(2).without_access_log().start_before(provider.address()).await;
+    let envoy = Setup::new(&config)
+        .workers(2)
+        .without_access_log()
+        .own_process()
+        .start_before(provider.address())
+        .await;
     let started = Instant::now();
     let mut statuses = crowd::ask_each(&envoy, DEMO, (0, WARM_UP), CONNECTIONS).await;
     let before = (envoy.resident_kib(), series(&envoy).await);

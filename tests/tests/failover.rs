@@ -65,10 +65,6 @@ const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 const BOTH: [bool; 2] = [false, true];
 
-async fn status_goes_on(status: u16, reason: &str) {
-    goes_on(error(status, &[]), reason, json!(status), CHAT, &BOTH).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_nobody_can_connect_to_is_passed_over() {
     let fleet = Fleet::new(fleet::plugin()).await;
@@ -131,54 +127,23 @@ async fn a_first_token_in_time_may_be_followed_by_a_long_answer_and_a_plain_answ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_500_goes_on() {
-    status_goes_on(500, "status").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_503_goes_on() {
-    status_goes_on(503, "status").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_529_goes_on() {
-    status_goes_on(529, "status").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_408_goes_on() {
-    status_goes_on(408, "status").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_429_without_a_wait_goes_on() {
-    status_goes_on(429, "rate_limited").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_429_with_a_wait_goes_on() {
-    goes_on(error(429, &[("retry-after", "7")]), "rate_limited", json!(429), CHAT, &BOTH).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_429_without_a_body_goes_on() {
-    let empty = Reply::head(429, &[("content-length", "0")]);
-    goes_on(empty, "rate_limited", json!(429), CHAT, &BOTH).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_429_of_a_provider_behind_an_envoy_of_its_own_goes_on() {
-    goes_on(error(429, &[("x-envoy-ratelimited", "true")]), "rate_limited", json!(429), CHAT, &BOTH).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_401_goes_on() {
-    status_goes_on(401, "unauthorized").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn status_403_goes_on() {
-    status_goes_on(403, "forbidden").await;
+async fn a_status_that_says_nothing_of_the_request_goes_on() {
+    for (fault, reason, status) in [
+        (error(500, &[]), "status", 500),
+        (error(503, &[]), "status", 503),
+        (error(529, &[]), "status", 529),
+        (error(408, &[]), "status", 408),
+        (error(429, &[]), "rate_limited", 429),
+        (error(429, &[("retry-after", "7")]), "rate_limited", 429),
+        (Reply::head(429, &[("content-length", "0")]), "rate_limited", 429),
+        // Of a provider behind an Envoy of its own.
+        (error(429, &[("x-envoy-ratelimited", "true")]), "rate_limited", 429),
+        (error(401, &[]), "unauthorized", 401),
+        (error(403, &[]), "forbidden", 403),
+    ] {
+        println!("{reason} {status}");
+        goes_on(fault, reason, json!(status), CHAT, &BOTH).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -197,6 +197,7 @@ async fn a_provider_is_shown_its_own_credential_and_host() {
         "credentials": [{"env": "KEYED_PROVIDER_SECRET"}]});
     config["prices"] = json!({"*": {"input": 1, "output": 1}});
     let setup = Setup::new(&config)
+        .own_process()
         .env("OPENAI_API_KEY", "sk-openai-4711")
         .env("ANTHROPIC_API_KEY", "sk-ant-4711")
         .env("KEYED_PROVIDER_SECRET", "keyed-4711");

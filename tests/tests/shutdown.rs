@@ -27,7 +27,7 @@ fn is_cut_by_the_gateway(record: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_sigterm_cuts_is_not_the_clients_doing() {
-    let mut gateway = Gateway::basic().await;
+    let mut gateway = Gateway::run(Setup::new(&config::basic()).own_process()).await;
     let mut raw = running_stream(&gateway).await;
     gateway.envoy.terminate().await;
     raw.ends().await;

@@ -69,7 +69,7 @@ async fn a_caller_with_nothing_left_is_refused_before_it_sends_a_long_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_not_complete_are_kept_within_bounds_and_harm_nobody_else() {
     let limits = json!({"pending_body_bytes": 80 * MIB, "pending_body_bytes_per_key": 64 * MIB});
-    let gateway = Gateway::new(config::with(json!({"limits": limits}))).await;
+    let gateway = Gateway::run(Setup::new(&config::with(json!({"limits": limits}))).own_process()).await;
     let mut open = Vec::new();
     for _ in 0..2 {
         let mut raw = announce(&gateway, 30 * MIB).await;

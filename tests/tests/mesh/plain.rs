@@ -1,9 +1,9 @@
 //! The Envoy of a plain Kubernetes, as its ConfigMap has it.
 
 use farebox_tests::client::Client;
-use farebox_tests::envoy::Launch;
 use farebox_tests::mesh::{KEY, SECRETS, documents, manifests, of_kind};
 use farebox_tests::patience::until;
+use farebox_tests::process::Launch;
 use farebox_tests::provider::Provider;
 use farebox_tests::workspace;
 use serde_json::{Value, json};
