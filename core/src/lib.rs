@@ -1,14 +1,7 @@
 //! Farebox's rules: who is calling, where the call goes, what it may cost and what it did cost.
 //!
-//! Pure Rust: no Envoy, no clock, no I/O. A request passes the modules in this order:
-//!
-//! ```text
-//! RequestHead ─identity▸ Key ─────────────┐
-//! body bytes ──llm_request▸ LlmRequest ───┴─route▸ Plan ─estimate▸ Estimate ─hold▸ Hold ──▸ upstream
-//!                                                                         └▸ Denial ─▸ reply
-//! response bytes ─meter▸ Reading ──┐
-//!                          Hold ───┴─settlement▸ Charge ─record▸ log line, metrics
-//! ```
+//! Pure Rust: no Envoy, no clock, no I/O. In which order a request passes the modules is shown in `README.md`, "Life of a
+//! request".
 
 #![forbid(unsafe_code)]
 

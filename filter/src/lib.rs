@@ -1,13 +1,5 @@
 //! Farebox inside Envoy: one HTTP filter that checks who calls, picks the route, holds the money and meters
-//! the answer. The life of a request, callback by callback:
-//!
-//! ```text
-//! request headers   gateway             resource ▸ identity ▸ attribution; the headers are held   (Pause)
-//! request body      gateway             llm_request ▸ admit (route ▸ estimate ▸ hold), then forward (Continue)
-//! response headers  gateway/response    what kind of answer it is
-//! response body     gateway/response    meter, on every piece as it passes; the hold grows with it
-//! log               gateway/access_log  settlement ▸ record ▸ metrics, once, whatever way the stream ended
-//! ```
+//! the answer. Callback by callback it is shown in `README.md`, "Life of a request".
 //!
 //! Every rule is in `farebox-core`; what is here only asks Envoy and tells Envoy.
 

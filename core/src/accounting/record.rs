@@ -2,9 +2,9 @@
 //!
 //! The access log prints it, traces may carry it, and it is what a bill is checked against later. Names
 //! are those of OpenTelemetry's GenAI conventions where there are some, without their dots. Nothing of a
-//! prompt, an answer or a key is in it; what a client says of itself is bounded printable text.
+//! prompt, an answer or a secret is in it; what a client says of itself is bounded printable text.
 //!
-//! Does not count: metrics are made from the same [`Record`] by the filter.
+//! Does not count: the filter's metrics come from the same facts and not from here.
 
 mod line;
 

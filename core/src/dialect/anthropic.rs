@@ -29,8 +29,22 @@ pub(super) const PATHS: &[(&str, Endpoint)] =
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(super) static HEAD: HeadTable = HeadTable {
     query: &[("beta", &["true", "false"])],
-    request_headers: headers!(["anthropic-beta" as b"anthropic-beta", "anthropic-dangerous-direct-browser-access" as b"anthropic-dangerous-direct-browser-access", "anthropic-version" as b"anthropic-version", "http-referer" as b"http-referer", "x-app" as b"x-app", "x-title" as b"x-title"], ["x-claude-code-*" as b"x-claude-code-"]),
-    response_headers: headers!(["anthropic-beta" as b"anthropic-beta", "anthropic-processing-ms" as b"anthropic-processing-ms", "anthropic-version" as b"anthropic-version", "cf-ray" as b"cf-ray"], ["anthropic-ratelimit-*" as b"anthropic-ratelimit-"]),
+    request_headers: headers!(
+        [
+            "anthropic-beta" as b"anthropic-beta",
+            "anthropic-dangerous-direct-browser-access" as b"anthropic-dangerous-direct-browser-access",
+            "anthropic-version" as b"anthropic-version", "http-referer" as b"http-referer", "x-app" as b"x-app",
+            "x-title" as b"x-title",
+        ],
+        ["x-claude-code-*" as b"x-claude-code-"],
+    ),
+    response_headers: headers!(
+        [
+            "anthropic-beta" as b"anthropic-beta", "anthropic-processing-ms" as b"anthropic-processing-ms",
+            "anthropic-version" as b"anthropic-version", "cf-ray" as b"cf-ray",
+        ],
+        ["anthropic-ratelimit-*" as b"anthropic-ratelimit-"],
+    ),
 };
 
 /// The members of a request that matter.

@@ -37,8 +37,20 @@ pub(super) fn at(path: &str) -> Option<Served> {
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(super) static HEAD: HeadTable = HeadTable {
     query: &[],
-    request_headers: headers!(["amz-sdk-invocation-id" as b"amz-sdk-invocation-id", "amz-sdk-request" as b"amz-sdk-request", "x-amz-user-agent" as b"x-amz-user-agent", "x-amzn-bedrock-accept" as b"x-amzn-bedrock-accept", "x-amzn-bedrock-guardrailidentifier" as b"x-amzn-bedrock-guardrailidentifier", "x-amzn-bedrock-guardrailversion" as b"x-amzn-bedrock-guardrailversion", "x-amzn-bedrock-trace" as b"x-amzn-bedrock-trace"], []),
-    response_headers: headers!(["x-amzn-errortype" as b"x-amzn-errortype", "x-amzn-requestid" as b"x-amzn-requestid"], ["x-amzn-bedrock-*" as b"x-amzn-bedrock-"]),
+    request_headers: headers!(
+        [
+            "amz-sdk-invocation-id" as b"amz-sdk-invocation-id", "amz-sdk-request" as b"amz-sdk-request",
+            "x-amz-user-agent" as b"x-amz-user-agent", "x-amzn-bedrock-accept" as b"x-amzn-bedrock-accept",
+            "x-amzn-bedrock-guardrailidentifier" as b"x-amzn-bedrock-guardrailidentifier",
+            "x-amzn-bedrock-guardrailversion" as b"x-amzn-bedrock-guardrailversion",
+            "x-amzn-bedrock-trace" as b"x-amzn-bedrock-trace",
+        ],
+        [],
+    ),
+    response_headers: headers!(
+        ["x-amzn-errortype" as b"x-amzn-errortype", "x-amzn-requestid" as b"x-amzn-requestid"],
+        ["x-amzn-bedrock-*" as b"x-amzn-bedrock-"],
+    ),
 };
 
 /// The members of a request to Converse that matter.

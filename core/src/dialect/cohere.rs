@@ -26,7 +26,14 @@ pub(super) const PATHS: &[(&str, Endpoint)] = &[
 pub(super) static HEAD: HeadTable = HeadTable {
     query: &[],
     request_headers: headers!(["x-client-name" as b"x-client-name"], ["x-fern-*" as b"x-fern-"]),
-    response_headers: headers!(["num_chars" as b"num_chars", "num_tokens" as b"num_tokens", "x-api-warning" as b"x-api-warning", "x-debug-trace-id" as b"x-debug-trace-id", "x-endpoint-monthly-call-limit" as b"x-endpoint-monthly-call-limit"], []),
+    response_headers: headers!(
+        [
+            "num_chars" as b"num_chars", "num_tokens" as b"num_tokens", "x-api-warning" as b"x-api-warning",
+            "x-debug-trace-id" as b"x-debug-trace-id",
+            "x-endpoint-monthly-call-limit" as b"x-endpoint-monthly-call-limit",
+        ],
+        [],
+    ),
 };
 
 /// The members of a request that matter.

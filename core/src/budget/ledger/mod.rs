@@ -1,8 +1,8 @@
 //! Decides what may be spent: counters that hold, settle and release, over a store that others write too.
 //!
 //! Checking a counter and adding to it later lets a thousand concurrent requests through a budget for
-//! one. So a request's worst case is *held* first, in the same compare-and-set that checks the limit,
-//! and replaced by the real charge when the answer has ended.
+//! one. So what a request is expected to use is *held* first, in the same compare-and-set that checks the limit, or
+//! out of a lease that one took. The real charge replaces it when the answer has ended.
 //!
 //! Does not know requests, keys or prices: see `budget/hold.rs` and `accounting/settlement.rs`.
 

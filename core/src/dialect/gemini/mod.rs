@@ -32,8 +32,14 @@ pub(super) fn at(path: &str) -> Option<Served> {
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(super) static HEAD: HeadTable = HeadTable {
     query: &[("alt", &["sse", "json"])],
-    request_headers: headers!(["x-goog-api-client" as b"x-goog-api-client", "x-server-timeout" as b"x-server-timeout"], []),
-    response_headers: headers!(["server-timing" as b"server-timing", "x-gemini-service-tier" as b"x-gemini-service-tier"], []),
+    request_headers: headers!(
+        ["x-goog-api-client" as b"x-goog-api-client", "x-server-timeout" as b"x-server-timeout"],
+        [],
+    ),
+    response_headers: headers!(
+        ["server-timing" as b"server-timing", "x-gemini-service-tier" as b"x-gemini-service-tier"],
+        [],
+    ),
 };
 
 /// How long a client of Google's should wait.

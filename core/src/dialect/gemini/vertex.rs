@@ -41,8 +41,17 @@ pub(in crate::dialect) fn at(path: &str) -> Option<Served> {
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(in crate::dialect) static HEAD: HeadTable = HeadTable {
     query: &[("alt", &["sse", "json"])],
-    request_headers: headers!(["anthropic-beta" as b"anthropic-beta", "anthropic-version" as b"anthropic-version", "x-goog-api-client" as b"x-goog-api-client", "x-server-timeout" as b"x-server-timeout"], []),
-    response_headers: headers!(["x-gemini-service-tier" as b"x-gemini-service-tier"], ["anthropic-*" as b"anthropic-", "x-vertex-ai-*" as b"x-vertex-ai-"]),
+    request_headers: headers!(
+        [
+            "anthropic-beta" as b"anthropic-beta", "anthropic-version" as b"anthropic-version",
+            "x-goog-api-client" as b"x-goog-api-client", "x-server-timeout" as b"x-server-timeout",
+        ],
+        [],
+    ),
+    response_headers: headers!(
+        ["x-gemini-service-tier" as b"x-gemini-service-tier"],
+        ["anthropic-*" as b"anthropic-", "x-vertex-ai-*" as b"x-vertex-ai-"],
+    ),
 };
 
 /// What comes before the publisher in a path of Vertex, by its versions.

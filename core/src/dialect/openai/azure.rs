@@ -26,6 +26,21 @@ pub(in crate::dialect) fn at(path: &str, rest: &str) -> Option<Served> {
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(in crate::dialect) static HEAD: HeadTable = HeadTable {
     query: &[("api-version", &[])],
-    request_headers: headers!(["openai-beta" as b"openai-beta", "x-ms-client-request-id" as b"x-ms-client-request-id", "x-ms-useragent" as b"x-ms-useragent"], []),
-    response_headers: headers!(["apim-request-id" as b"apim-request-id", "azureml-model-session" as b"azureml-model-session", "openai-model" as b"openai-model", "openai-processing-ms" as b"openai-processing-ms", "openai-version" as b"openai-version", "x-ms-client-request-id" as b"x-ms-client-request-id", "x-ms-deployment-name" as b"x-ms-deployment-name", "x-ms-is-spilled-over" as b"x-ms-is-spilled-over", "x-ms-rai-invoked" as b"x-ms-rai-invoked", "x-ms-region" as b"x-ms-region"], []),
+    request_headers: headers!(
+        [
+            "openai-beta" as b"openai-beta", "x-ms-client-request-id" as b"x-ms-client-request-id",
+            "x-ms-useragent" as b"x-ms-useragent",
+        ],
+        [],
+    ),
+    response_headers: headers!(
+        [
+            "apim-request-id" as b"apim-request-id", "azureml-model-session" as b"azureml-model-session",
+            "openai-model" as b"openai-model", "openai-processing-ms" as b"openai-processing-ms",
+            "openai-version" as b"openai-version", "x-ms-client-request-id" as b"x-ms-client-request-id",
+            "x-ms-deployment-name" as b"x-ms-deployment-name", "x-ms-is-spilled-over" as b"x-ms-is-spilled-over",
+            "x-ms-rai-invoked" as b"x-ms-rai-invoked", "x-ms-region" as b"x-ms-region",
+        ],
+        [],
+    ),
 };

@@ -35,8 +35,23 @@ pub(super) const PATHS: &[(&str, Endpoint)] = &[
 /// What of a request's head goes on, and what of an answer's comes back.
 pub(super) static HEAD: HeadTable = HeadTable {
     query: &[],
-    request_headers: headers!(["conversation_id" as b"conversation_id", "http-referer" as b"http-referer", "openai-beta" as b"openai-beta", "originator" as b"originator", "session-id" as b"session-id", "session_id" as b"session_id", "thread-id" as b"thread-id", "version" as b"version", "x-openai-subagent" as b"x-openai-subagent", "x-session-affinity" as b"x-session-affinity", "x-title" as b"x-title"], ["x-codex-*" as b"x-codex-"]),
-    response_headers: headers!(["cf-ray" as b"cf-ray", "openai-model" as b"openai-model", "openai-processing-ms" as b"openai-processing-ms", "openai-version" as b"openai-version"], ["groq-*" as b"groq-", "mistral-*" as b"mistral-", "x-groq-*" as b"x-groq-"]),
+    request_headers: headers!(
+        [
+            "conversation_id" as b"conversation_id", "http-referer" as b"http-referer",
+            "openai-beta" as b"openai-beta", "originator" as b"originator", "session-id" as b"session-id",
+            "session_id" as b"session_id", "thread-id" as b"thread-id", "version" as b"version",
+            "x-openai-subagent" as b"x-openai-subagent", "x-session-affinity" as b"x-session-affinity",
+            "x-title" as b"x-title",
+        ],
+        ["x-codex-*" as b"x-codex-"],
+    ),
+    response_headers: headers!(
+        [
+            "cf-ray" as b"cf-ray", "openai-model" as b"openai-model",
+            "openai-processing-ms" as b"openai-processing-ms", "openai-version" as b"openai-version",
+        ],
+        ["groq-*" as b"groq-", "mistral-*" as b"mistral-", "x-groq-*" as b"x-groq-"],
+    ),
 };
 
 /// The body of an error.
