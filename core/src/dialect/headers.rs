@@ -31,7 +31,7 @@ impl Headers {
 /// Headers by their names and beginnings. A name is found by its letters, one after the other: every request has some forty
 /// headers that are looked for here.
 macro_rules! headers {
-    ([$($name:literal as $bytes:literal),* $(,)?], [$($start:literal as $begins:literal),* $(,)?]) => {
+    ([$($name:literal as $bytes:literal),* $(,)?], [$($start:literal as $begins:literal),* $(,)?] $(,)?) => {
         $crate::dialect::headers::Headers {
             names: &[$($name,)* $($start,)*],
             is_whole: |name| match name {
