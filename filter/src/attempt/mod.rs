@@ -46,7 +46,7 @@ impl AttemptFilter {
     }
 
     /// Addresses the attempt if it has to be, once `size` bytes of its body are all.
-    fn send(&mut self, size: usize) -> Action {
+    fn address(&mut self, size: usize) -> Action {
         match &mut self.retry {
             Some(retry) if retry.wants_address() => match retry.address(size) {
                 Ok(()) => Action::Continue,
@@ -96,7 +96,7 @@ impl HttpContext for AttemptFilter {
             Ok(Begun::Retry(retry)) => {
                 let waits = retry.wants_address() && !end_of_stream;
                 self.retry = Some(retry);
-                if waits { Action::Pause } else { self.send(0) }
+                if waits { Action::Pause } else { self.address(0) }
             }
             Ok(Begun::Repeat) => self.end("farebox_no_answer"),
             // Never on with what an earlier attempt left behind.
@@ -106,12 +106,12 @@ impl HttpContext for AttemptFilter {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let waits = !end_of_stream && self.retry.as_ref().is_some_and(Retry::wants_address);
-        if self.refused || waits { Action::Pause } else { self.send(size) }
+        if self.refused || waits { Action::Pause } else { self.address(size) }
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         // The body's callback is not told that the body ended when trailers follow.
-        if self.refused { Action::Pause } else { self.send(ALL) }
+        if self.refused { Action::Pause } else { self.address(ALL) }
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
