@@ -3,7 +3,7 @@
 //! A Wasm filter is recognised by its `vm_config`, wherever it stands: in a listener, in an ECDS file, in
 //! a composite filter. If some of the Wasm filters carry the name `farebox`, only these count.
 //!
-//! Who reaches one is what the listener around it says, as far as there is one: a filter that Envoy finds by its name
+//! From where one is reached is what the listener around it says, as far as there is one: a filter that Envoy finds by its name
 //! stands in a file of its own.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -66,7 +66,7 @@ impl<'a> Subject<'a> {
                 None => match self.account(budget) {
                     Ok(account) => Rc::new(account),
                     Err(_) if budget.when_absent == WhenAbsent::Skip => continue,
-                    // Who only watches refuses nobody.
+                    // A budget that only watches refuses nobody.
                     Err(_) if budget.at_limit == AtLimit::Shadow => continue,
                     Err(absent) => return Err(absent.clone()),
                 },

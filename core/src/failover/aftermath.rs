@@ -21,13 +21,13 @@ pub struct Failed {
     /// Its status says already that it is to be sent again.
     pub is_told_by_status: bool,
     /// A model that the configuration names is in cooldown from now on.
-    pub rests_model: bool,
+    pub cools_model: bool,
     /// What should be in cooldown and is not.
     pub not_paused: Option<StoreError>,
 }
 
 impl OngoingAttempt {
-    /// The attempt went wrong: lets rest what the failure is about, and names the next one. `used` has read of the answer
+    /// The attempt went wrong: puts into cooldown what the failure is about, and names the next one. `used` has read of the answer
     /// what it used.
     pub fn failed<S: Store>(
         &mut self,
@@ -36,7 +36,7 @@ impl OngoingAttempt {
         key_pool: &KeyPool<'_, S>,
         now: Millis,
     ) -> Failed {
-        let (not_paused, rests_model) = match self.cooldown(failure) {
+        let (not_paused, cools_model) = match self.cooldown(failure) {
             Some((cooldown, ms)) => {
                 let paused = key_pool.pause(&self.destination.provider, cooldown, now.plus(ms), now);
                 (paused.err(), matches!(cooldown, Cooldown::Model(..)))
@@ -51,7 +51,7 @@ impl OngoingAttempt {
         }
         let is_told_by_status = matches!(failure, Failure::Status | Failure::RateLimited(_))
             && (self.status == 429 || self.status >= 500);
-        Failed { is_last, is_told_by_status, rests_model, not_paused }
+        Failed { is_last, is_told_by_status, cools_model, not_paused }
     }
 
     /// The answer is passed on. Returns what should be in cooldown and is not.

@@ -8,7 +8,7 @@
 //! | plan | the gateway, before the first attempt | a [`FailoverPlan`]: where the request may go, and with which key first |
 //! | attempt | every attempt, when it begins and when its answer is known | an [`AttemptState`]: what is under way, what is next, what came of all so far |
 //!
-//! Who reads does not trust: any bytes are one of these or nothing, and nothing is no reason to send a request anywhere.
+//! A reader does not trust them: any bytes are one of these or nothing, and nothing is no reason to send a request anywhere.
 //!
 //! ```text
 //! ## entry    => kind and version (1 byte), members in the order in which they are written here

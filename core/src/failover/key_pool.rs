@@ -3,7 +3,7 @@
 //! A key that a provider does not accept, or that it has seen too much of, would fail the next request too. So
 //! it is in cooldown for a while, for all workers: until when is written into the store. Most limits are counted by key and model:
 //! what is used up at one model is there at the others. A model that a provider says it does not have is in cooldown
-//! whatever the key. Among the keys that do not rest one is chosen by weight.
+//! whatever the key. Among the keys that are not in cooldown one is chosen by weight.
 //!
 //! Does not know why something is in cooldown, nor whether there is anywhere else to go: with one target alone, a key in cooldown
 //! is tried all the same.

@@ -126,8 +126,8 @@ impl Retry {
     fn failed(&mut self, failure: Failure, used: Option<&Meter>, vm: &Vm) -> Result<(), HostError> {
         vm.metrics.attempt(self.0.provider(), failure.reason());
         let failed = self.0.failed(failure, used, &KeyPool::new(&SharedStore), host::now());
-        let Failed { is_last, is_told_by_status, rests_model, not_paused } = failed;
-        if rests_model {
+        let Failed { is_last, is_told_by_status, cools_model, not_paused } = failed;
+        if cools_model {
             vm.metrics.resting_model(self.0.provider());
         }
         if let Some(error) = not_paused {

@@ -369,7 +369,7 @@ fn what_one_of_several_hosts_has_too_much_of_goes_to_another_with_the_same_key_a
         "then to the next target"
     );
     let stream = admitted(&setting.gateway, ASKED);
-    assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("paid-cluster"), "it does not rest");
+    assert_eq!(stream.sent().unwrap().cluster.as_deref(), Some("paid-cluster"), "it is not in cooldown");
 }
 
 #[test]

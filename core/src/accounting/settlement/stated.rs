@@ -1,7 +1,7 @@
 //! Decides whether a request is charged what its answer states as its cost.
 //!
 //! A few providers state what they bill, with discounts and fees of which no price list knows. At these a statement is the
-//! cost; at any other it may be a list price, an estimate or somebody else's money, and is only compared. Who is which the
+//! cost; at any other it may be a list price, an estimate or somebody else's money, and is only compared. Which provider is which the
 //! configuration says.
 //!
 //! A statement must be plausible, because one number of one answer could else empty a budget:
