@@ -30,6 +30,8 @@ pub struct Variations {
     pub environment: Vec<String>,
     /// More clusters than the sample has, and what serves there; may be no host.
     pub clusters: Vec<(String, Vec<SocketAddr>)>,
+    /// Where the ledger of the fleet is: reached as it is, not by HTTP.
+    pub ledger: Option<SocketAddr>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
     /// Leaves out the filter behind the router alone.
@@ -110,6 +112,11 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
         }
     }
     add_clusters(&mut bootstrap, &variations.clusters);
+    if let Some(ledger) = variations.ledger {
+        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("there are clusters");
+        clusters.retain(|cluster| cluster["name"] != "ledger");
+        clusters.push(ledger_cluster(ledger));
+    }
     if let Some(heap) = variations.heap {
         let monitor = &mut bootstrap["overload_manager"]["resource_monitors"][0]["typed_config"];
         monitor["max_heap_size_bytes"] = json!(heap);
@@ -156,6 +163,30 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
         "type_urls": [WASM_FILTER],
     }});
     (bootstrap, Some(discovered))
+}
+
+/// What is sent to it is written to a connection of its own as it is.
+fn ledger_cluster(ledger: SocketAddr) -> Value {
+    json!({
+        "name": "ledger",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "upstream_config": {
+            "name": "envoy.filters.connection_pools.http.tcp",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.tcp.v3.TcpConnectionPoolProto",
+            },
+        },
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "common_http_protocol_options": {"max_requests_per_connection": 1},
+            "explicit_http_config": {"http_protocol_options": {}},
+        }},
+        "load_assignment": {
+            "cluster_name": "ledger",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(ledger)}}]}],
+        },
+    })
 }
 
 /// Where the filter is taken from with [`Variations::discovered`].

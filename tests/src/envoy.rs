@@ -131,6 +131,13 @@ impl Setup {
         self
     }
 
+    /// Has the ledger of the fleet there.
+    #[must_use]
+    pub fn ledger(mut self, ledger: SocketAddr) -> Self {
+        self.variations.ledger = Some(ledger);
+        self
+    }
+
     /// Adds a cluster of this name with several hosts.
     #[must_use]
     pub fn pool(mut self, name: &str, hosts: &[SocketAddr]) -> Self {

@@ -8,6 +8,7 @@ mod crowds;
 mod dialects;
 mod dynamic;
 mod failover;
+mod fleet_ledger;
 mod harness;
 mod harness_ledger;
 mod identity;
