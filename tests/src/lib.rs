@@ -36,5 +36,6 @@ pub mod script;
 pub mod sdk;
 pub mod storm;
 pub mod tally;
+pub mod tls_front;
 pub mod valkey;
 pub mod workspace;

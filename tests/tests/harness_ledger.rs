@@ -4,9 +4,13 @@
 use farebox_tests::faults::{Fault, Faults};
 use farebox_tests::patience::{until, within};
 use farebox_tests::resp::{self, Resp};
+use farebox_tests::tls_front::{self, TlsFront};
 use farebox_tests::valkey::{Setup, Valkey};
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 fn ok() -> Resp {
     Resp::Simple("OK".into())
@@ -122,4 +126,36 @@ async fn a_seed_repeats_its_faults_and_every_kind_comes() {
     assert_eq!(runs[0], runs[1]);
     let kinds: BTreeSet<_> = runs[0].iter().map(|fault| format!("{:.4}", format!("{fault:?}"))).collect();
     assert_eq!(kinds.len(), 8, "{kinds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_valkey_is_reached_by_tls_with_a_certificate_for_its_name() {
+    let valkey = Valkey::start().await;
+    let front = TlsFront::before(valkey.address()).await;
+    let ask = |name: &'static str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args([
+            "s_client",
+            "-quiet",
+            "-verify_quiet",
+            "-verify_return_error",
+            "-verify_hostname",
+            name,
+        ]);
+        openssl.arg("-connect").arg(front.address().to_string()).arg("-CAfile").arg(front.certificate());
+        openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut asking = openssl.spawn().unwrap();
+        async move {
+            let call = [resp::command(&["INCR", "n"]), resp::command(&["QUIT"])].concat();
+            let mut input = asking.stdin.take().unwrap();
+            // Of one that did not accept the certificate the input is closed.
+            let _ = input.write_all(&call).await;
+            let output = within("openssl to end", asking.wait_with_output()).await.unwrap();
+            drop(input);
+            output.stdout
+        }
+    };
+    assert_eq!(ask(tls_front::NAME).await, b":1\r\n+OK\r\n");
+    assert_eq!(ask("other.test").await, b"");
+    assert_eq!(valkey.command(&["GET", "n"]).await, Resp::text("1"));
 }
