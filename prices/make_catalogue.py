@@ -26,7 +26,7 @@ except ImportError:
     sys.exit("genai-prices is missing: run `make .venv` and then `.venv/bin/python prices/make_catalogue.py`")
 
 CATALOGUE = pathlib.Path(__file__).resolve().with_name("catalogue.txt")
-AS_OF = datetime.datetime(2026, 11, 21, tzinfo=datetime.timezone.utc)
+AS_OF = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
 
 # The package's providers, and other names that people give them.
 PROVIDERS = {
@@ -127,8 +127,10 @@ def rates(price, start) -> dict[str, str]:
         if unit not in UNITS:
             raise Unpriced(unit)
         if isinstance(value, TieredPrices):
-            value = next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base)
-        found[UNITS[unit]] = plain(value)
+            here = next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base)
+        else:
+            here = value
+        found[UNITS[unit]] = plain(here)
     if "i" not in found:
         raise Unpriced("input")
     return {short: found[short] for short in UNITS.values() if short in found}
@@ -180,7 +182,7 @@ def offer(model) -> list[tuple[str, str]]:
     assert not daily, model.id
     rows = [("", row(model, AS_OF))]
     for date in dates:
-        text = row(model, datetime.datetime.combine(date, datetime.time(), datetime.timezone.utc))
+        text = row(model, datetime.datetime.combine(date, datetime.time(), datetime.UTC))
         if text != rows[-1][1]:
             rows.append((date.isoformat(), text))
     return rows
@@ -237,11 +239,10 @@ def listed(provider) -> Listed:
 def compact(all_listed: list[Listed]) -> None:
     """Leaves out what is found without being listed."""
     for provider in all_listed:
-        first = lambda name: next((o for p, o in provider.patterns if fits(p, name)), None)
         for name in list(provider.models):
             base = DATED.sub("", name)
             same = provider.models.get(base)
-            by_pattern = first(name)
+            by_pattern = next((own for pattern, own in provider.patterns if fits(pattern, name)), None)
             if by_pattern is not None:
                 if by_pattern == provider.models[name]:
                     del provider.models[name]
@@ -277,7 +278,7 @@ def catalogue() -> str:
     def written(own) -> str:
         return " ".join(f"{when}={numbers[text]}" if when else numbers[text] for when, text in own) or "-"
 
-    lines = ["[prices]"] + sorted(f"{number}\t{text}" for text, number in numbers.items())
+    lines = ["[prices]", *sorted(f"{number}\t{text}" for text, number in numbers.items())]
     for provider in all_listed:
         others = [other for other in provider.others if other in PROVIDERS]
         lines.append(f"[{provider.id}; {PROVIDERS[provider.id]}; {' '.join(others)}]")

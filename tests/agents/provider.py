@@ -225,13 +225,13 @@ class Provider:
             self.release.wait(120)
         return it
 
-    def handler(provider) -> type:  # noqa: N805 (the handler below has a self of its own)
+    def handler(provider) -> type:  # the handler below has a self of its own
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                path, _, query = self.path.partition("?")
+                path, _, _ = self.path.partition("?")
                 it = provider.note(self.path, self.headers.items(), raw)
                 body = json.loads(raw or b"{}")
                 events, document = DIALECTS.get(path, gemini)(it, body)

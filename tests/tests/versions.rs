@@ -135,7 +135,7 @@ impl Version {
         assert_eq!(gateway.envoy.record(2).await["cost_usd"], "0.000061");
     }
 
-    /// What is written for each sample.
+    /// What is written for each sample: all of them in one Envoy, which compiles the filter once.
     fn accepts_every_sample(self) {
         let samples = std::fs::read_dir(workspace::root().join("envoy/samples")).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -145,27 +145,51 @@ impl Version {
             "name": "gcp", "generic_secret": {"secret": {"inline_string": "dummy"}},
         });
         std::fs::write(&token, json!({"resources": [secret]}).to_string()).unwrap();
-        for sample in samples.map(|entry| entry.unwrap().path()) {
+        let envoy = self.binary.map_or_else(|| workspace::tool("envoy"), workspace::envoy);
+        let mut command = Command::new(envoy);
+        let mut whole = json!({"static_resources": {"listeners": [], "clusters": [], "secrets": []}});
+        for (number, sample) in samples.map(|entry| entry.unwrap().path()).enumerate() {
             let text = bootstrap::written(&sample, self.written_for);
-            let text = text
-                .replace("/etc/envoy/gcp-token.json", token.to_str().unwrap())
-                .replace("target/wasm32-wasip1/release/farebox.wasm", workspace::wasm().to_str().unwrap());
-            let file = folder.path().join("envoy.yaml");
-            std::fs::write(&file, &text).unwrap();
-            let envoy = self.binary.map_or_else(|| workspace::tool("envoy"), workspace::envoy);
-            let mut command = Command::new(envoy);
-            command
-                .args(["--mode", "validate", "--log-level", "error", "--log-format", "%v", "-c"])
-                .arg(file);
             let names = text
                 .lines()
                 .filter_map(|line| line.trim().strip_prefix("host_env_keys: [")?.strip_suffix(']'));
             for name in names.flat_map(|names| names.split(", ")).filter(|name| !name.is_empty()) {
                 command.env(name, "a-secret-that-is-set");
             }
-            let verdict = command.env("AZURE_CLIENT_SECRET", "dummy").output().unwrap();
-            let said = String::from_utf8_lossy(&verdict.stderr);
-            assert!(verdict.status.success(), "{}: {said}", sample.display());
+            let text = text
+                .replace("/etc/envoy/gcp-token.json", token.to_str().unwrap())
+                .replace("target/wasm32-wasip1/release/farebox.wasm", workspace::wasm().to_str().unwrap())
+                // Machines of one name would share the variables of the first of them.
+                .replace("vm_id: farebox", &format!("vm_id: farebox-{number}"));
+            add(&mut whole, serde_yaml_ng::from_str(&text).unwrap(), number);
+        }
+        assert!(whole["static_resources"]["listeners"].as_array().unwrap().len() > 3);
+        let file = folder.path().join("envoy.json");
+        std::fs::write(&file, whole.to_string()).unwrap();
+        command.args(["--mode", "validate", "--log-level", "error", "--log-format", "%v", "-c"]).arg(file);
+        let verdict = command.env("AZURE_CLIENT_SECRET", "dummy").output().unwrap();
+        assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
+    }
+}
+
+/// Puts listeners, clusters and secrets of `sample` to those of `whole`, each under a name and at a port of its own.
+fn add(whole: &mut Value, mut sample: Value, number: usize) {
+    for kind in ["listeners", "clusters", "secrets"] {
+        let more = sample["static_resources"][kind].take();
+        let all = whole["static_resources"][kind].as_array_mut().unwrap();
+        for mut one in more.as_array().cloned().unwrap_or_default() {
+            if all.iter().any(|known| known["name"] == one["name"]) {
+                one["name"] = json!(format!("{}-{number}", one["name"].as_str().unwrap()));
+            }
+            if kind == "listeners" {
+                one["address"]["socket_address"]["port_value"] = json!(20_000 + all.len());
+            }
+            all.push(one);
+        }
+    }
+    for (key, value) in sample.as_object().unwrap() {
+        if whole.get(key).is_none() {
+            whole[key] = value.clone();
         }
     }
 }
@@ -175,7 +199,7 @@ macro_rules! version {
         mod $module {
             use super::Version;
 
-            const VERSION: Version =
+            pub(super) const VERSION: Version =
                 Version { binary: $binary, written_for: $written_for, fails_over: $fails_over };
 
             #[tokio::test(flavor = "multi_thread")]
@@ -187,11 +211,6 @@ macro_rules! version {
             async fn calls_are_served_by_their_headers() {
                 VERSION.serves_by_headers().await;
             }
-
-            #[test]
-            fn every_sample_is_accepted() {
-                VERSION.accepts_every_sample();
-            }
         }
     };
 }
@@ -201,3 +220,11 @@ version!(v1_37, Some("1.37.0"), "1.37", false);
 version!(v1_38, Some("1.38.2"), "1.38", false);
 version!(v1_39, Some("1.39.3"), "1.39", true);
 version!(v1_40, None, "1.40", true);
+
+/// `make validate` has the newest one check them.
+#[test]
+fn every_older_envoy_accepts_every_sample() {
+    for version in [v1_36::VERSION, v1_37::VERSION, v1_38::VERSION, v1_39::VERSION] {
+        version.accepts_every_sample();
+    }
+}

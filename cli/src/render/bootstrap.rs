@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use farebox_core::config::{Config, Provider, Signing};
 
+use super::cluster::Files;
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
 use super::{Options, Plan, cluster, lost};
@@ -27,10 +28,11 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let name = |site: &Site<'_>| scalar(&site.provider.cluster);
     let route = |site| sheet.put(include_str!("route.yaml"), &[("name", &name(site))]);
     let routes: Vec<String> = sites.iter().map(route).collect();
-    let site = |site| cluster::of_site(&mut sheet, site, &options.gcp_token, version);
+    let files = Files { ca: &options.ca, gcp_token: &options.gcp_token };
+    let site = |site| cluster::of_site(&mut sheet, site, files, version);
     let mut clusters: Vec<String> = sites.iter().map(site).collect();
     if has_azure {
-        clusters.push(cluster::of_entra(&mut sheet, version));
+        clusters.push(cluster::of_entra(&mut sheet, files, version));
     }
     let (admin_host, admin_port) = socket(&options.admin);
     let metrics = options.metrics.map(|metrics| {

@@ -30,6 +30,7 @@ struct Cluster<'a> {
     /// The filter that makes the credential.
     signer: Option<Signer<'a>>,
     version: Version,
+    ca: &'a str,
     endpoints: &'a [Endpoint],
 }
 
@@ -42,8 +43,18 @@ struct Signer<'a> {
     version: Version,
 }
 
-/// The cluster for `site` in an Envoy of this version. `gcp_token` is the file with the token for Google.
-pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, gcp_token: &str, version: Version) -> String {
+/// Files that clusters name.
+#[derive(Clone, Copy)]
+pub(super) struct Files<'a> {
+    /// The CAs that certificates have to come from.
+    pub(super) ca: &'a str,
+    /// The token for Google.
+    pub(super) gcp_token: &'a str,
+}
+
+/// The cluster for `site` in an Envoy of this version.
+pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, files: Files<'_>, version: Version) -> String {
+    let Files { ca, gcp_token } = files;
     let cluster = Cluster {
         name: &site.provider.cluster,
         discovery: site.discovery(),
@@ -52,13 +63,14 @@ pub(super) fn of_site(sheet: &mut Sheet, site: &Site<'_>, gcp_token: &str, versi
         health: site.health_path.map(|path| (path, site.health_host())),
         signer: site.signing().map(|signing| Signer { signing, gcp_token, header: site.header(), version }),
         version,
+        ca,
         endpoints: site.endpoints,
     };
     cluster.write(sheet)
 }
 
 /// The cluster for tokens of Microsoft Entra.
-pub(super) fn of_entra(sheet: &mut Sheet, version: Version) -> String {
+pub(super) fn of_entra(sheet: &mut Sheet, files: Files<'_>, version: Version) -> String {
     let cluster = Cluster {
         name: ENTRA,
         discovery: Discovery::LogicalDns,
@@ -67,6 +79,7 @@ pub(super) fn of_entra(sheet: &mut Sheet, version: Version) -> String {
         health: None,
         signer: None,
         version,
+        ca: files.ca,
         endpoints: &[Endpoint { tls: true, host: ENTRA.into(), port: 443 }],
     };
     cluster.write(sheet)
@@ -95,7 +108,8 @@ impl Cluster<'_> {
         let protocol = self.protocol(sheet);
         let endpoints: Vec<String> =
             self.endpoints.iter().map(|endpoint| endpoint_of(sheet, endpoint)).collect();
-        let tls = self.tls.map(|sni| sheet.put(piece!("cluster/tls"), &[("sni", &scalar(sni))]));
+        let ca = scalar(self.ca);
+        let tls = self.tls.map(|sni| sheet.put(piece!("cluster/tls"), &[("sni", &scalar(sni)), ("ca", &ca)]));
         sheet.put(
             piece!("cluster/cluster"),
             &[

@@ -38,6 +38,9 @@ use crate::check::CheckError;
 use crate::sample;
 use crate::source::Source;
 
+/// Where Debian and Ubuntu keep the CAs of the system.
+const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Writes configurations for what Farebox runs in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -90,6 +93,9 @@ struct Options {
     /// Where /stats/prometheus is too, and nothing else of the admin page (without it: nowhere)
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
+    /// Where Envoy finds the CAs that providers' certificates come from
+    #[arg(long, value_name = "PATH", default_value = CA)]
+    ca: String,
     /// Where Envoy finds the access token for providers with {"envoy": "gcp"}: a file of Envoy's secret discovery
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/gcp-token.json")]
     gcp_token: String,

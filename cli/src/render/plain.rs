@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::overload::Memory;
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, bootstrap, image, mesh, policy};
+use super::{CA, Plan, bootstrap, image, mesh, policy};
 
 /// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -70,6 +70,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         address: ([0, 0, 0, 0], PORT).into(),
         admin: ([127, 0, 0, 1], 9_901).into(),
         metrics: Some(([0, 0, 0, 0], METRICS).into()),
+        ca: CA.to_owned(),
         gcp_token: "/etc/envoy/gcp-token.json".to_owned(),
         version: options.version(),
         memory: options.memory,

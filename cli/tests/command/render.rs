@@ -176,8 +176,13 @@ fn the_options_say_where_things_are() {
         "[::]:8080",
         "--admin",
         "127.0.0.2:1",
+        "--ca",
+        "/opt/ca.pem",
     ];
-    let bootstrap = parsed(&farebox(arguments).stdin(&plugin("")).run());
+    let groq = plugin(r#""a": {"preset": "groq", "credentials": [{"env": "A"}]}"#);
+    let bootstrap = parsed(&farebox(arguments).stdin(&groq).run());
+    let tls = &clusters(&bootstrap)[0]["transport_socket"]["typed_config"]["common_tls_context"];
+    assert_eq!(tls["validation_context"]["trusted_ca"]["filename"], "/opt/ca.pem");
     let address = |value: &Value| {
         let socket = &value["address"]["socket_address"];
         format!("{} {}", socket["address"].as_str().unwrap(), socket["port_value"])
