@@ -1,61 +1,9 @@
-//! Decides how texts are told apart: in records and logs by FNV-1a, in tables by a hash that takes eight bytes at a time.
+//! Decides how texts are told apart: in records and logs by FNV-1a, in tables by the hash of the Rust compiler.
 //!
 //! Is no protection against anyone who wants two texts to look alike. Tables that strangers can fill have an end.
 
-use core::hash::{BuildHasherDefault, Hasher};
-
-use crate::base::word;
-
 /// A table whose keys are mostly short texts of the configuration: the usual hash takes three times as long for them.
-pub type HashMap<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<Words>>;
-
-/// Two to the 64th over the golden ratio: multiples of it lie as far apart as can be.
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Hashes eight bytes at a time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Words(u64);
-
-impl Words {
-    fn add(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-    }
-}
-
-impl Hasher for Words {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 ^= bytes.len() as u64;
-        let (words, rest) = bytes.as_chunks();
-        words.iter().for_each(|bytes: &[u8; word::BYTES]| self.add(u64::from_le_bytes(*bytes)));
-        match bytes.last_chunk() {
-            Some(last) if !rest.is_empty() => self.add(u64::from_le_bytes(*last)),
-            Some(_) => {}
-            None => self.add(rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))),
-        }
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.0 ^= u64::from(number);
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.add(u64::from(number));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.add(number);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.add(number as u64);
-    }
-
-    /// Tables go by the low bits, and a product has the best ones on top.
-    fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(FACTOR);
-        mixed ^ mixed >> 32
-    }
-}
+pub type HashMap<K, V> = hashbrown::HashMap<K, V, rustc_hash::FxBuildHasher>;
 
 /// The hash of no bytes, to begin with.
 pub const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
@@ -96,23 +44,6 @@ mod tests {
     fn the_hash_is_fnv_1a() {
         assert_eq!(fnv1a(EMPTY, b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(fnv1a(EMPTY, b"foo"), b"bar"), 0x8594_4171_f739_67e8);
-    }
-    #[test]
-    fn tables_find_texts_of_any_length_and_spread_those_that_differ_little() {
-        let texts = (0..2_000u32).map(|number| {
-            let text = format!("team/{number}/gpt-{}", number % 7);
-            text.chars().cycle().take(1 + number as usize % 40).chain(format!("{number}").chars()).collect()
-        });
-        let table: HashMap<String, usize> = texts.clone().zip(0..).collect();
-        assert!(texts.zip(0..).all(|(text, number)| table.get(&text) == Some(&number)));
-        let low = |number: u32| {
-            let mut hasher = Words::default();
-            hasher.write(format!("model-{number}").as_bytes());
-            hasher.finish() as u32 % 4_096
-        };
-        let distinct: std::collections::BTreeSet<u32> = (0..4_096).map(low).collect();
-        // By chance alone it would be 63 in a hundred.
-        assert!(distinct.len() > 2_300, "{}", distinct.len());
     }
 
     #[test]
