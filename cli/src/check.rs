@@ -148,7 +148,7 @@ fn check(filter: &Filter, env: bool, name: &str) -> Result<Config, CheckError> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the closure through which secrets are resolved")]
-fn from_host(key: &str) -> Option<String> {
+pub(crate) fn from_host(key: &str) -> Option<String> {
     std::env::var(key).ok()
 }
 

@@ -1,7 +1,7 @@
 //! Decides what `farebox` does at a shell: makes caller keys, checks a configuration and prices use, both with
 //! the very code that the filter runs, takes over what another gateway was told, and writes the configuration of Envoy that follows from Farebox's own.
 //!
-//! Does not talk to Envoy.
+//! Does not talk to Envoy. Of other servers it knows the ledger of a fleet alone.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod envoy;
 mod import;
 mod keygen;
 mod kubernetes;
+mod ledger;
 mod price;
 mod render;
 mod sample;
@@ -34,6 +35,7 @@ enum Command {
     Check(check::Arguments),
     Import(import::Arguments),
     Keygen(keygen::Arguments),
+    Ledger(ledger::Arguments),
     Price(price::Arguments),
     Render(render::Arguments),
 }
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).map_err(|error| error.to_string()),
         Command::Import(arguments) => import::run(&arguments).map_err(|error| error.to_string()),
         Command::Keygen(arguments) => keygen::run(&arguments).map_err(|error| error.to_string()),
+        Command::Ledger(arguments) => ledger::run(&arguments).map_err(|error| error.to_string()),
         Command::Price(arguments) => price::run(&arguments).map_err(|error| error.to_string()),
         Command::Render(arguments) => render::run(&arguments).map_err(|error| error.to_string()),
     };

@@ -9,7 +9,7 @@ use farebox_core::config::{Config, Provider, Signing};
 use super::cluster::Files;
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
-use super::{Options, Plan, cluster, lost};
+use super::{Options, Plan, cluster, ledger, lost};
 
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
@@ -34,6 +34,8 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     if has_azure {
         clusters.push(cluster::of_entra(&mut sheet, files, version));
     }
+    let ledger = ledger::clusters(&mut sheet, plan);
+    clusters.extend(ledger.iter().map(|cluster| format!("- {}", cluster.yaml.replace('\n', "\n  "))));
     let (admin_host, admin_port) = socket(&options.admin);
     let metrics = options.metrics.map(|metrics| {
         let admin = [("host", &*admin_host), ("port", &admin_port)];
@@ -107,7 +109,8 @@ fn socket(address: &SocketAddr) -> (String, String) {
 pub(super) fn variables(config: &Config, providers: &[&Provider]) -> Vec<String> {
     let mut variables = Vec::new();
     let keys = providers.iter().flat_map(|provider| provider.keys()).map(|key| &*key.env);
-    for name in keys.chain(config.stored_state_env.as_deref()).map(scalar) {
+    let ledger = config.ledger.as_ref().and_then(|ledger| ledger.password_env.as_deref());
+    for name in keys.chain(config.stored_state_env.as_deref()).chain(ledger).map(scalar) {
         if !variables.contains(&name) {
             variables.push(name);
         }

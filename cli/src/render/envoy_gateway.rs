@@ -10,7 +10,7 @@ use farebox_core::config::{ConfigError, Endpoint};
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, lost, mesh, policy};
+use super::{Plan, image, ledger, lost, mesh, policy};
 
 /// Writes Envoy Gateway's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -119,6 +119,7 @@ impl Resources<'_> {
             Form::PatchPolicy => self.patch_policy(sheet),
             Form::ExtensionPolicy => self.extension_policy(sheet),
         });
+        documents.extend(self.ledger(sheet));
         let source = self.plan.source.replace(char::is_control, " ");
         let head = lost::comment(self.options.lost(self.plan).as_ref());
         let head = sheet.put(piece!("head"), &[("source", &source), ("lost", &head)]);
@@ -230,6 +231,16 @@ impl Resources<'_> {
                 ("route", &route),
             ],
         )
+    }
+
+    /// The clusters for the ledger, if there is one.
+    fn ledger(&self, sheet: &mut Sheet) -> Option<String> {
+        let mut patches = Vec::new();
+        for cluster in ledger::clusters(sheet, self.plan) {
+            let values = [("name", &*scalar(&cluster.name)), ("cluster", &cluster.yaml)];
+            patches.push(sheet.put(piece!("ledger_cluster"), &values));
+        }
+        (!patches.is_empty()).then(|| self.put(sheet, piece!("ledger"), &[("patches", &patches.join("\n"))]))
     }
 
     fn extension_policy(&self, sheet: &mut Sheet) -> String {

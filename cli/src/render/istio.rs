@@ -11,7 +11,7 @@ use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, lost, mesh, policy};
+use super::{Plan, image, ledger, lost, mesh, policy};
 
 /// Writes Istio's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -150,6 +150,7 @@ impl Resources<'_> {
             Form::WasmPlugin => self.plugin(sheet, piece!("wasm_plugin")),
             Form::TrafficExtension => self.plugin(sheet, piece!("traffic_extension")),
         });
+        documents.extend(self.ledger(sheet));
         let what = match at {
             Position::Gateway => "in a gateway of its own.",
             Position::Sidecar => "in the sidecars of the applications.",
@@ -308,6 +309,26 @@ impl Resources<'_> {
         self.put(sheet, piece, &values)
     }
 
+    /// The context and the labels of the proxies that are patched.
+    fn where_patched(&self) -> (&'static str, &'static str) {
+        match self.options.at {
+            Position::Gateway => ("GATEWAY", GATEWAY),
+            Position::Sidecar => ("SIDECAR_OUTBOUND", "{farebox: client}"),
+        }
+    }
+
+    /// The clusters for the ledger, if there is one.
+    fn ledger(&self, sheet: &mut Sheet) -> Option<String> {
+        let (context, labels) = self.where_patched();
+        let mut patches = Vec::new();
+        for cluster in ledger::clusters(sheet, self.plan) {
+            let values = [("context", context), ("cluster", &*cluster.yaml)];
+            patches.push(sheet.put(piece!("ledger_cluster"), &values));
+        }
+        let values = [("labels", labels), ("patches", &patches.join("\n"))];
+        (!patches.is_empty()).then(|| self.put(sheet, piece!("ledger"), &values))
+    }
+
     fn envoy_filter(&self, sheet: &mut Sheet) -> String {
         let Options { at: position, namespace, image, module, .. } = self.options;
         let fails_over = self.options.fails_over();
@@ -315,9 +336,10 @@ impl Resources<'_> {
             Module::Fetch => mesh::remote(sheet, image),
             Module::Mount => mesh::local(sheet),
         };
-        let (context, labels, listener) = match position {
-            Position::Gateway => ("GATEWAY", GATEWAY, ""),
-            Position::Sidecar => ("SIDECAR_OUTBOUND", "{farebox: client}", "portNumber: 8788, "),
+        let (context, labels) = self.where_patched();
+        let listener = match position {
+            Position::Gateway => "",
+            Position::Sidecar => "portNumber: 8788, ",
         };
         let route_match = match position {
             Position::Gateway => format!("context: {context}"),

@@ -13,6 +13,7 @@ mod dynamic;
 mod envoy_gateway;
 mod image;
 mod istio;
+mod ledger;
 mod lost;
 mod mesh;
 mod names;
@@ -139,6 +140,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let providers = names::in_order(&json, &config);
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
     let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
+    let mistakes = ledger::mistakes(&plan);
+    if !mistakes.is_empty() {
+        return Err(broken(ConfigErrors(mistakes)));
+    }
     let lost = match &arguments.host {
         Host::Envoy(command) => lost::with_own(command.options.version, &plan),
         Host::Istio(options) => options.lost(&plan),

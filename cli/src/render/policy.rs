@@ -56,6 +56,8 @@ struct Targets {
     public: BTreeSet<u16>,
     namespaces: BTreeSet<String>,
     addresses: BTreeSet<(IpAddr, u16)>,
+    /// Networks in which nodes of the ledger may be.
+    networks: BTreeSet<String>,
 }
 
 const NAME: &str = "kubernetes.io/metadata.name";
@@ -72,7 +74,7 @@ pub(super) fn write(sheet: &mut Sheet, options: &Reach, plan: &Plan<'_>, pods: &
     let control = pods.control.map(|(namespace, open)| {
         sheet.put(piece!("control"), &[("namespace", namespace), ("ports", &ports(open.iter().copied()))])
     });
-    let targets = Targets::of(plan.sites, pods).write(sheet, plan.sites);
+    let targets = Targets::of(plan, pods).write(sheet, plan.sites);
     sheet.put(
         piece!("policy"),
         &[
@@ -122,8 +124,14 @@ impl Callers {
 }
 
 impl Targets {
-    fn of(sites: &[Site<'_>], pods: &Pods<'_>) -> Self {
-        let mut targets = Self::default();
+    fn of(plan: &Plan<'_>, pods: &Pods<'_>) -> Self {
+        let (mut targets, sites) = (Self::default(), plan.sites);
+        if let Some(ledger) = &plan.config.ledger {
+            for endpoint in &ledger.endpoints {
+                targets.add(&endpoint.host, endpoint.port, pods.namespace);
+            }
+            targets.networks.extend(ledger.networks.iter().map(ToString::to_string));
+        }
         for endpoint in sites.iter().flat_map(|site| site.endpoints) {
             targets.add(&endpoint.host, endpoint.port, pods.namespace);
         }
@@ -167,6 +175,9 @@ impl Targets {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             let cidr = scalar(&format!("{address}/{bits}"));
             rules.push(sheet.put(piece!("address"), &[("cidr", &cidr), ("port", &port.to_string())]));
+        }
+        for network in &self.networks {
+            rules.push(sheet.put(piece!("network"), &[("cidr", &scalar(network))]));
         }
         rules.join("\n")
     }

@@ -8,6 +8,7 @@ mod dynamic;
 mod import;
 mod key_files;
 mod keygen;
+mod ledger_clusters;
 mod mesh;
 mod overload;
 mod policy;

@@ -26,6 +26,7 @@ mod settings;
 mod share;
 mod share_id;
 mod state;
+pub mod stored;
 mod units;
 mod waiter;
 mod waiting;

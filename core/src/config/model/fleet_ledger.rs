@@ -11,10 +11,34 @@ pub struct FleetLedger {
     pub cluster: Box<str>,
     /// Where it listens, for the bootstrap that the command-line tool writes. Empty: nobody said.
     pub endpoints: Vec<LedgerEndpoint>,
+    /// The name that its certificate is for; `None`: the host of its endpoints.
+    pub tls_host: Option<Box<str>>,
+    /// The file with the CAs that its certificate may be of; `None`: those of the system.
+    pub ca_file: Option<Box<str>>,
     /// The environment variable with its password.
     pub password_env: Option<Box<str>>,
     /// How it is used.
     pub settings: Rc<Settings>,
+}
+
+impl FleetLedger {
+    /// The header that names the node that is meant, in cluster mode.
+    pub const NODE_HEADER: &str = "x-farebox-shard";
+
+    /// Envoy cluster that reaches whatever node [`NODE_HEADER`](Self::NODE_HEADER) names.
+    #[must_use]
+    pub fn nodes_cluster(&self) -> String {
+        format!("{}-nodes", self.cluster)
+    }
+
+    /// The name that its certificate is for, if it speaks TLS and there is one.
+    #[must_use]
+    pub fn certified_name(&self) -> Option<&str> {
+        let first = self.endpoints.first().filter(|endpoint| endpoint.tls)?;
+        let is_one = self.endpoints.iter().all(|endpoint| endpoint.host == first.host);
+        let own = Some(&*first.host).filter(|host| is_one && host.parse::<core::net::IpAddr>().is_err());
+        self.tls_host.as_deref().or(own)
+    }
 }
 
 /// One place where a ledger listens.

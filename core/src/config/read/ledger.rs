@@ -8,13 +8,14 @@ use std::rc::Rc;
 use super::credentials::{self, Environment};
 use super::cursor::{Cursor, Fields};
 use super::endpoints;
-use super::syntax::{CLUSTER, ID, LABEL};
+use super::syntax::{BASE_PATH, CLUSTER, ID, LABEL, TLS_HOST};
 use crate::budget::fleet::{Access, Network, OnOutage, Settings};
 use crate::config::{FleetLedger, HoldPolicy, LedgerEndpoint};
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "cluster",
     "endpoints",
+    "tls",
     "mode",
     "networks",
     "prefix",
@@ -42,6 +43,7 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
     let usual = Settings::default();
     let cluster = fields.get("cluster").map_or(Some("ledger"), |at| at.text_as(CLUSTER));
     let endpoints = fields.get("endpoints").map(|at| read_endpoints(&at)).unwrap_or_default();
+    let (tls_host, ca_file) = fields.get("tls").map(|at| read_tls(&at, &endpoints)).unwrap_or_default();
     let modes = [("standalone", false), ("cluster", true)];
     let is_sharded = fields.get("mode").and_then(|at| at.word(&modes)).unwrap_or(false);
     let networks = read_networks(&fields, is_sharded);
@@ -78,6 +80,8 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
     Some(FleetLedger {
         cluster: cluster?.into(),
         endpoints,
+        tls_host,
+        ca_file,
         password_env,
         settings: Rc::new(Settings {
             prefix: prefix?.into(),
@@ -113,6 +117,18 @@ fn read_endpoints(at: &Cursor<'_>) -> Vec<LedgerEndpoint> {
         at.fail("must all be redis:// or all be rediss://");
     }
     endpoints
+}
+
+/// The name and the file with the CAs of a certificate.
+fn read_tls(at: &Cursor<'_>, endpoints: &[LedgerEndpoint]) -> (Option<Box<str>>, Option<Box<str>>) {
+    if !endpoints.first().is_some_and(|endpoint| endpoint.tls) {
+        at.fail("only means something with \"endpoints\" that are rediss://");
+    }
+    let fields = at.fields(&["host", "ca_file"]);
+    let get = |key| fields.as_ref()?.get(key);
+    let host = get("host").and_then(|at| at.text_as(TLS_HOST));
+    let file = get("ca_file").and_then(|at| at.text_as(BASE_PATH));
+    (host.map(Into::into), file.map(Into::into))
 }
 
 fn read_networks(fields: &Fields<'_>, is_sharded: bool) -> Vec<Network> {

@@ -77,6 +77,13 @@ pub(super) const HOST: Syntax = Syntax {
     fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:[]".contains(&byte)),
 };
 
+/// Names that certificates are for.
+pub(super) const TLS_HOST: Syntax = Syntax {
+    wanted: "the name that the certificate is for, without a port",
+    longest: 253,
+    fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
+};
+
 /// Origins of pages, as browsers write them.
 pub(super) const ORIGIN: Syntax = Syntax {
     wanted: "an origin as browsers write it (\"https://app.example\", in lower case, without a path), or \"*\"",

@@ -36,6 +36,15 @@ fn what_is_wrong_with_a_ledger_is_told() {
         ),
         (
             "ledger",
+            r#"{"endpoints": ["redis://a"], "tls": {"host": "a:1", "ca_file": "ca.pem"}}"#,
+            &[
+                "ledger.tls: only means something with \"endpoints\" that are rediss://",
+                "ledger.tls.host: must be the name that the certificate is for, without a port",
+                "ledger.tls.ca_file: must be a path that begins with \"/\", without query and fragment",
+            ],
+        ),
+        (
+            "ledger",
             r#"{"mode": "cluster", "db": 3}"#,
             &[
                 "ledger: \"mode\": \"cluster\" needs \"networks\": where a node may be to which another one leads",

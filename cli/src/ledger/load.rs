@@ -1,0 +1,60 @@
+//! Decides what a fleet asks of its ledger: commands and bytes in a second, and how much of a core that takes.
+//!
+//! The figures are those of one exchange: 135 bytes and 275 more for each account, 170 microseconds of the server's CPU and
+//! 80 more for each account, a connection for each exchange included. Far from limits; what waits near one comes on top.
+
+/// Bytes of an exchange both ways, and of each account in it.
+const BYTES: (u64, u64) = (135, 275);
+/// Microseconds of the server's CPU for the same.
+const MICROS: (u64, u64) = (170, 80);
+
+/// What a fleet asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Load {
+    pub(super) commands: f64,
+    pub(super) bytes: f64,
+    /// Cores of the server.
+    pub(super) cores: f64,
+    /// The interval at which that is half a core, in milliseconds.
+    pub(super) interval_ms: u64,
+}
+
+/// Of so many clients, each of which uses so many accounts within an interval.
+pub(super) fn of(clients: u64, accounts: u64, interval_ms: u64) -> Load {
+    let each =
+        |(exchange, account): (u64, u64)| exchange.saturating_add(account.saturating_mul(accounts)) as f64;
+    let commands = clients as f64 * 1_000.0 / interval_ms.max(1) as f64;
+    let micros = each(MICROS);
+    Load {
+        commands,
+        bytes: commands * each(BYTES),
+        cores: commands * micros / 1e6,
+        interval_ms: (2.0 * clients as f64 * micros / 1_000.0).ceil() as u64,
+    }
+}
+
+impl Load {
+    /// As one line.
+    pub(super) fn text(&self) -> String {
+        let bytes = match self.bytes {
+            bytes if bytes < 1e4 => format!("{bytes:.0} B/s"),
+            bytes if bytes < 1e6 => format!("{:.0} KB/s", bytes / 1e3),
+            bytes => format!("{:.1} MB/s", bytes / 1e6),
+        };
+        format!("{:.0} commands/s, {bytes}, {:.2} cores of the server", self.commands, self.cores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_of_five_thousand_is_too_much_at_a_quarter_second_and_not_at_five() {
+        let load = of(5_000, 4, 250);
+        assert_eq!(load.text(), "20000 commands/s, 24.7 MB/s, 9.80 cores of the server");
+        assert_eq!(load.interval_ms, 4_900);
+        assert!((of(5_000, 4, 4_900).cores - 0.5).abs() < 1e-9);
+        assert_eq!(of(1, 1, 250).text(), "4 commands/s, 1640 B/s, 0.00 cores of the server");
+    }
+}
