@@ -13,6 +13,7 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 WHOLE, HEADERS_ONLY, JWT = "k8s/farebox.json", "k8s/farebox-headers-only.json", "k8s/farebox-jwt.json"
+LEDGER = "k8s/farebox-ledger.json"
 # What `farebox render` is asked for, and the folder of its answer.
 MANIFESTS = {
     "istio/gateway": ["istio", WHOLE],
@@ -23,6 +24,9 @@ MANIFESTS = {
     "istio/traffic-extension": ["istio", HEADERS_ONLY, "--form", "traffic-extension"],
     "envoy-gateway/patch-policy": ["envoy-gateway", WHOLE],
     "envoy-gateway/extension-policy": ["envoy-gateway", HEADERS_ONLY, "--form", "extension-policy"],
+    "istio/ledger": ["istio", LEDGER],
+    "envoy-gateway/ledger": ["envoy-gateway", LEDGER],
+    "plain/ledger": ["plain", LEDGER],
     "plain/image-volume": ["plain", WHOLE],
     "plain/config-map": ["plain", WHOLE, "--module", "config-map"],
 }

@@ -65,6 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     if !findings.is_unfit {
         rights::look(&mut place, ledger, &mut findings)?;
     }
+    if findings.is_unfit {
+        return Err(LedgerError::Unfit(findings.lines.join("\n")));
+    }
     let fleet =
         config.budgets.iter().filter(|budget| budget.scope == farebox_core::config::Scope::Fleet).count();
     let accounts = arguments.accounts.unwrap_or(u64::try_from(fleet).unwrap_or(u64::MAX)).max(1);
@@ -82,14 +85,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     } else {
         findings.good(who);
     }
-    let text = findings.lines.join("\n");
-    if findings.is_unfit { Err(LedgerError::Unfit(text)) } else { Ok(text) }
+    Ok(findings.lines.join("\n"))
 }
 
 /// Looks at one server.
 fn look(place: &mut Place<'_>, address: &Address, is_sharded: bool, findings: &mut Findings) {
     let at = address.text();
-    if let Err(error) = place.ask_at::<String>(address, &cmd("PING")) {
+    if let Err(error) = place.ask_at::<(u64, u64)>(address, &cmd("TIME")) {
         findings.bad(format!("{at}: {error}"));
         return;
     }
