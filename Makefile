@@ -57,6 +57,11 @@ build: ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
 run: build .venv/.installed .venv/.installed-llm ## Try it: a real small model behind Envoy and Farebox, until Ctrl-C
 	@exec .venv/bin/python envoy/run.py
 
+.PHONY: run-fleet
+run-fleet: build .venv/.installed .venv/.installed-llm ## The same with two Envoys that share one budget in a Valkey, until Ctrl-C
+	@cargo build --quiet -p farebox-cli
+	@exec .venv/bin/python envoy/run_fleet.py
+
 .PHONY: render
 render: .venv/.installed ## Write envoy/envoy.yaml, what is below k8s/, and the README's copy of envoy/farebox.json anew
 	@$(need_rust)

@@ -230,7 +230,7 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
+def main(run=run) -> int:
     signal.signal(signal.SIGTERM, interrupted)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, interrupted)

@@ -12,6 +12,7 @@ mod fleet_ledger;
 mod harness;
 mod harness_ledger;
 mod identity;
+mod ledger_command;
 mod main_path;
 mod mesh;
 mod modes;
