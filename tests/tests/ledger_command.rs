@@ -78,13 +78,21 @@ async fn say(valkey: &Valkey, mark: &str, items: &[Item]) {
 async fn accounts_are_shown_with_who_holds_what_of_them_and_the_nearest_to_their_limits_first() {
     let valkey = Valkey::start().await;
     let plugin = plugin(&valkey, json!({}));
-    assert_eq!(ledger(&plugin, &["show"], "").await, (true, "nothing was spent yet in these windows\n".into()));
+    assert_eq!(
+        ledger(&plugin, &["show"], "").await,
+        (true, "nothing was spent yet in these windows\n".into())
+    );
     let run = format!("farebox:{{run}}:session@search#{}", "0123456789abcdef".repeat(2));
     say(
         &valkey,
         "farebox:mark",
         &[
-            item("farebox:{team}:team/search:0", "beef.1", [1_234_567_890, 100, 50, 7], [20_000_000, 9, 9, 1]),
+            item(
+                "farebox:{team}:team/search:0",
+                "beef.1",
+                [1_234_567_890, 100, 50, 7],
+                [20_000_000, 9, 9, 1],
+            ),
             item("farebox:{team}:team/search:0", "cafe.1", [40_000_000_000, 900, 500, 10], [0; 4]),
             item(&format!("{run}:0"), "cafe.2", [1_900_000_000, 9, 9, 9], [0; 4]),
             item(&format!("{run}:running"), "cafe.3", [0; 4], [0, 0, 0, 2]),
@@ -108,7 +116,10 @@ async fn accounts_are_shown_with_who_holds_what_of_them_and_the_nearest_to_their
     assert!(!text.contains("session"), "{text}");
 
     let (_, text) = ledger(&plugin, &["show"], "").await;
-    assert!(text.contains("concurrent") && text.contains("cannot be read: farebox:{team}:team/odd:0"), "{text}");
+    assert!(
+        text.contains("concurrent") && text.contains("cannot be read: farebox:{team}:team/odd:0"),
+        "{text}"
+    );
     let (_, text) = ledger(&plugin, &["top", "--count", "1"], "").await;
     assert!(text.contains("95.0%") && !text.contains("82.5%"), "{text}");
     let (good, text) = ledger(&plugin, &["show", "taem"], "").await;
@@ -125,7 +136,8 @@ async fn a_server_that_is_fit_is_found_fit_by_a_user_who_may_do_no_more_than_the
     valkey.command(&words).await;
     let access = json!({"username": "farebox", "password": {"env": "LEDGER_PASSWORD"}});
     let plugin = plugin(&valkey, access);
-    let (good, text) = ledger(&plugin, &["check", "--envoys", "5000", "--accounts", "4"], "s3cret-s3cret").await;
+    let (good, text) =
+        ledger(&plugin, &["check", "--envoys", "5000", "--accounts", "4"], "s3cret-s3cret").await;
     assert!(good && text.contains("the ledger's script runs"), "{text}");
     assert!(text.contains("this user may not ask for INFO"), "{text}");
     assert!(text.contains("20000 commands/s, 24.7 MB/s, 9.80 cores"), "{text}");
@@ -135,7 +147,10 @@ async fn a_server_that_is_fit_is_found_fit_by_a_user_who_may_do_no_more_than_the
         let lacks = format!("-{right}");
         valkey.command(&["ACL", "SETUSER", "farebox", &lacks]).await;
         let (good, text) = ledger(&plugin, &["check"], "s3cret-s3cret").await;
-        assert!(!good && text.contains("wrong") && text.contains(right) && text.contains("~farebox:*"), "{text}");
+        assert!(
+            !good && text.contains("wrong") && text.contains(right) && text.contains("~farebox:*"),
+            "{text}"
+        );
         valkey.command(&["ACL", "SETUSER", "farebox", &format!("+{right}")]).await;
     }
     let (good, text) = ledger(&plugin, &["check"], "another-password").await;
@@ -149,7 +164,10 @@ async fn a_server_that_evicts_or_is_gone_is_told() {
     let mut valkey = Setup::default().option("--maxmemory-policy", "allkeys-lru").start().await;
     let plugin = plugin(&valkey, json!({}));
     let (good, text) = ledger(&plugin, &["check"], "").await;
-    assert!(!good && text.contains("maxmemory-policy allkeys-lru") && text.contains("appendonly no"), "{text}");
+    assert!(
+        !good && text.contains("maxmemory-policy allkeys-lru") && text.contains("appendonly no"),
+        "{text}"
+    );
     valkey.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
     let (good, text) = ledger(&plugin, &["check"], "").await;
     assert!(good && text.contains("ok       redis://127.0.0.1") && text.contains("Valkey 9"), "{text}");

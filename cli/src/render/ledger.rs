@@ -43,7 +43,7 @@ pub(super) fn mistakes(plan: &Plan<'_>) -> Vec<ConfigError> {
         let message = "is missing: it is the name that the certificates of all its endpoints are for";
         fail("ledger.tls.host", message.to_owned());
     }
-    let names = [ledger.cluster.to_string(), ledger.nodes_cluster()];
+    let names = [ledger.cluster.to_string(), ledger.shard_cluster()];
     let names = if ledger.settings.is_sharded { &names[..] } else { &names[..1] };
     for site in plan.sites.iter().filter(|site| names.iter().any(|name| **name == *site.provider.cluster)) {
         let message = format!("is in the way of the cluster of the provider \"{}\"", site.provider.name);
@@ -90,11 +90,11 @@ fn main(sheet: &mut Sheet, ledger: &FleetLedger) -> Cluster {
 }
 
 fn nodes(sheet: &mut Sheet, ledger: &FleetLedger) -> Cluster {
-    let name = ledger.nodes_cluster();
+    let name = ledger.shard_cluster();
     let [breakers, connection, tls] = shared(sheet, ledger);
     let values = [
         ("name", &*scalar(&name)),
-        ("header", FleetLedger::NODE_HEADER),
+        ("header", FleetLedger::SHARD_HEADER),
         ("breakers", &breakers),
         ("connection", &connection),
         ("tls", &tls),

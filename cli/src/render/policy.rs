@@ -130,7 +130,7 @@ impl Targets {
             for endpoint in &ledger.endpoints {
                 targets.add(&endpoint.host, endpoint.port, pods.namespace);
             }
-            targets.networks.extend(ledger.networks.iter().map(ToString::to_string));
+            targets.networks.extend(ledger.settings.networks.iter().map(ToString::to_string));
         }
         for endpoint in sites.iter().flat_map(|site| site.endpoints) {
             targets.add(&endpoint.host, endpoint.port, pods.namespace);

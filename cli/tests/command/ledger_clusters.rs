@@ -95,7 +95,7 @@ fn a_ledger_in_cluster_mode_has_a_second_cluster_for_the_node_that_the_filter_na
         let clusters = clusters(form, SHARDED);
         let [first, nodes] = &*clusters else { panic!("{form:?}: {clusters:?}") };
         assert_eq!((&first["name"], &first["type"]), (&json!("counts"), &json!("STATIC")), "{form:?}");
-        assert_eq!((&nodes["name"], &nodes["type"]), (&json!("counts-nodes"), &json!("ORIGINAL_DST")));
+        assert_eq!((&nodes["name"], &nodes["type"]), (&json!("counts-shard"), &json!("ORIGINAL_DST")));
         assert_eq!(nodes["lb_policy"], "CLUSTER_PROVIDED");
         let header = json!({"use_http_header": true, "http_header_name": "x-farebox-shard"});
         assert_eq!(nodes["original_dst_lb_config"], header);

@@ -56,9 +56,6 @@ struct Place {
     interval_ms: u32,
 }
 
-/// The header that names a node of the ledger.
-const SHARD_HEADER: &str = "x-farebox-shard";
-
 /// A stream that may wait.
 pub(crate) trait Waits: Debug {
     /// Does what was put off, after it has waited since a moment for its turn; what is called concerns the stream. Says
@@ -88,7 +85,7 @@ impl Fleet {
         self.ledger.configure(&ledger.settings);
         self.place.replace(Some(Place {
             cluster: ledger.cluster.clone(),
-            shards: format!("{}-shard", ledger.cluster).into(),
+            shards: ledger.shard_cluster().into(),
             interval_ms: u32::try_from(ledger.settings.interval_ms).unwrap_or(u32::MAX),
         }));
     }
@@ -167,7 +164,7 @@ impl Fleet {
         let place = self.place.borrow();
         let Some(place) = &*place else { return };
         let (cluster, node) = match &call.shard {
-            Some(node) => (&place.shards, Some((SHARD_HEADER, &**node))),
+            Some(node) => (&place.shards, Some((config::FleetLedger::SHARD_HEADER, &**node))),
             None => (&place.cluster, None),
         };
         let timeout_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! Decides where the ledger of a fleet is and how it is used.
 
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Secret;
@@ -62,6 +63,12 @@ impl Network {
             }
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
     }
 }
 

@@ -23,12 +23,12 @@ pub struct FleetLedger {
 
 impl FleetLedger {
     /// The header that names the node that is meant, in cluster mode.
-    pub const NODE_HEADER: &str = "x-farebox-shard";
+    pub const SHARD_HEADER: &str = "x-farebox-shard";
 
-    /// Envoy cluster that reaches whatever node [`NODE_HEADER`](Self::NODE_HEADER) names.
+    /// Envoy cluster that reaches whatever node [`SHARD_HEADER`](Self::SHARD_HEADER) names.
     #[must_use]
-    pub fn nodes_cluster(&self) -> String {
-        format!("{}-nodes", self.cluster)
+    pub fn shard_cluster(&self) -> String {
+        format!("{}-shard", self.cluster)
     }
 
     /// The name that its certificate is for, if it speaks TLS and there is one.
