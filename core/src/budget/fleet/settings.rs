@@ -115,7 +115,7 @@ impl Default for Settings {
             interval_ms: 250,
             epoch_ms: 30_000,
             grace_ms: 2_000,
-            wait_ms: 2_000,
+            wait_ms: 3_000,
             on_outage: OnOutage::Allotment,
             forgives: false,
             is_sharded: false,

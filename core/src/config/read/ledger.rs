@@ -1,7 +1,8 @@
 //! Decides where the ledger of a fleet is and how it is used: the `ledger`.
 //!
 //! The timings depend on each other. An epoch must be long against the pushes of a worker, or who is well is taken for
-//! silent; a grace must be long enough that everybody who remembers something can say it.
+//! silent; a grace must be long enough that everybody who remembers something can say it; and who waits, waits longer
+//! than a grace, or the first request of an empty ledger would get no answer.
 
 use std::rc::Rc;
 
@@ -34,6 +35,8 @@ const ENDPOINT: &str =
 const NETWORK: &str = "must be a network like 10.0.0.0/8";
 /// Pushes of a worker that an epoch has room for at least.
 const PUSHES: u64 = 32;
+/// How much longer than a grace a request waits, in milliseconds.
+const PATIENCE_MS: u64 = 1_000;
 /// How long the account of a window is kept after its end, in milliseconds, at least.
 const TAIL_MS: u64 = 3_600_000;
 
@@ -61,7 +64,7 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
     let interval_ms = count("interval_ms", 50, 60_000).unwrap_or(usual.interval_ms);
     let epoch_ms = count("epoch_seconds", 2, 86_400).map_or(usual.epoch_ms, |seconds| seconds * 1_000);
     let grace_ms = count("grace_ms", 100, 600_000).unwrap_or(usual.grace_ms.max(interval_ms * 8));
-    let wait_ms = count("wait_ms", 50, 60_000).unwrap_or(usual.wait_ms);
+    let wait_ms = count("wait_ms", 50, 60_000).unwrap_or(grace_ms + PATIENCE_MS.max(2 * interval_ms));
     if epoch_ms < PUSHES * interval_ms {
         let told = format!(
             "must be at least {} s: 32 times \"interval_ms\"",

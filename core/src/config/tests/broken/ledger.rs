@@ -20,6 +20,18 @@ fn a_ledger_of_which_nothing_is_said_has_usual_timings_and_keeps_the_budgets() {
 }
 
 #[test]
+fn who_waits_for_a_ledger_waits_longer_than_its_grace() {
+    let wait_ms = |ledger: &str| {
+        let budgets = format!(r#"[{{"name": "a", "window": "day", "limit_usd": 1}}], "ledger": {ledger}"#);
+        parse(&with("budgets", &budgets)).unwrap().ledger.unwrap().settings.wait_ms
+    };
+    assert_eq!(wait_ms("{}"), 3_000);
+    assert_eq!(wait_ms(r#"{"grace_ms": 4000}"#), 5_000);
+    assert_eq!(wait_ms(r#"{"interval_ms": 1000, "epoch_seconds": 60}"#), 10_000, "8 intervals, and 2 more");
+    assert_eq!(wait_ms(r#"{"grace_ms": 4000, "wait_ms": 200}"#), 200);
+}
+
+#[test]
 fn what_is_wrong_with_a_ledger_is_told() {
     check(&[
         ("ledger", "7", &["ledger: must be an object, not a number"]),
