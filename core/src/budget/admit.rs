@@ -15,56 +15,26 @@ use std::rc::Rc;
 
 use self::stored::Stored;
 use self::take::Taken;
-use crate::base::headers::RequestHead;
 use crate::base::window::Millis;
 use crate::budget::estimate::{Estimate, Expectation};
 use crate::budget::hold::{self, Asks, Hold, Noticed, Refusal};
-use crate::budget::ledger::{Amounts, Ledger, Measure, Store, StoreError};
-use crate::budget::recent::Recent;
+use crate::budget::ledger::{Ledger, Measure, Store, StoreError};
 use crate::budget::subject::Subject;
 use crate::config::{Account, AtLimit, Config, Dimension, Key, Mode, Unpriced};
 use crate::denial::{BudgetReason, Denial};
-use crate::dialect::Api;
 use crate::pricing::Price;
-use crate::request::attribution::Attribution;
-use crate::request::llm_request::{LlmRequest, LlmRequestError};
+use crate::request::llm_request::LlmRequestError;
 use crate::request::repeat::digest;
 use crate::request::route::{Destination, Plan, route};
 
 mod downgrade;
+mod request;
 mod stored;
 mod take;
 
 pub use downgrade::Rehearsal;
-
-/// A request that wants to be sent.
-#[derive(Clone, Copy)]
-pub struct AdmissionRequest<'a> {
-    /// What the operator decided.
-    pub config: &'a Config,
-    /// The caller.
-    pub key: &'a Key,
-    /// What the request says of itself.
-    pub attribution: &'a Attribution,
-    /// Its headers.
-    pub head: &'a RequestHead,
-    /// Whose path it uses.
-    pub api: Api,
-    /// What it asks for.
-    pub request: &'a LlmRequest,
-    /// Its body.
-    pub body: &'a [u8],
-    /// A hash of what tells it from other requests: which of several targets is first, where that is drawn.
-    pub draw: u64,
-    /// Whether a target is in cooldown: its model, or all keys for it.
-    pub in_cooldown: &'a dyn Fn(&Destination) -> bool,
-    /// What models have answered lately.
-    pub recent: &'a Recent,
-    /// When it arrived: the moment of its prices.
-    pub arrived: Millis,
-    /// Now.
-    pub now: Millis,
-}
+pub use request::AdmissionRequest;
+use request::Offer;
 
 /// A request that may be sent.
 #[derive(Debug)]
@@ -108,25 +78,6 @@ impl From<Denial> for NotAdmitted {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
-}
-
-/// A model with its prices and what the request is expected to use of it.
-struct Offer {
-    plan: Plan,
-    target: Destination,
-    key: Option<usize>,
-    unpriced: Vec<Destination>,
-    /// Of every place that it may go to.
-    prices: Vec<Option<Rc<Price>>>,
-    estimate: Estimate,
-    /// Output tokens of one answer that the estimate is of.
-    expected: u64,
-    /// What of the estimate is more than a guess.
-    certain: Amounts,
-    /// Output tokens that the model's answers suggest, and that are expected before there are enough.
-    recent: Option<u64>,
-    first: u64,
-    accounts: Vec<Rc<Account>>,
 }
 
 impl AdmissionRequest<'_> {

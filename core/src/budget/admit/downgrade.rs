@@ -7,8 +7,9 @@
 
 use std::rc::Rc;
 
+use super::request::{AdmissionRequest, Offer};
 use super::stored::Stored;
-use super::{AdmissionRequest, Offer, Taken};
+use super::take::Taken;
 use crate::budget::hold::Refusal;
 use crate::budget::ledger::Measure;
 use crate::config::{Account, AtLimit};

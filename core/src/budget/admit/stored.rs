@@ -5,7 +5,7 @@
 use core::ops::Range;
 use std::rc::Rc;
 
-use super::AdmissionRequest;
+use super::request::AdmissionRequest;
 use crate::config::StoredState;
 use crate::denial::Denial;
 use crate::request::llm_request::LlmRequestError;

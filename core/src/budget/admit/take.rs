@@ -1,7 +1,7 @@
 //! Decides how much a request takes of its budgets: what it is expected to use, and of strict budgets the most that it
 //! can, with less output allowed if that is what is left.
 
-use super::{AdmissionRequest, Offer};
+use super::request::{AdmissionRequest, Offer};
 use crate::budget::estimate::most;
 use crate::budget::hold::{Hold, Noticed, Refusal, Wanted, admit};
 use crate::budget::ledger::{Amounts, Ledger, Limits, Store};

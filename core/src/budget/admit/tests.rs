@@ -10,9 +10,13 @@ mod used_up;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::budget::ledger::{Leases, MemoryStore};
+use crate::base::headers::RequestHead;
+use crate::budget::ledger::{Amounts, Leases, MemoryStore};
+use crate::budget::recent::Recent;
 use crate::config::testing::{self, NOW};
 use crate::dialect::Served;
+use crate::request::attribution::Attribution;
+use crate::request::llm_request::LlmRequest;
 
 /// A gateway with counters, and what it has been asked.
 struct Gateway {
