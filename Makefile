@@ -92,7 +92,7 @@ prepared: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.i
 # Those that take longest first. All of them after `unit`: it has the command line tool compiled in its own way, and puts
 # it where these look for it.
 .PHONY: tiers
-tiers: e2e lint node counts bench-smoke fuzz validate manifests packaging prices
+tiers: e2e lint node counts bench-smoke fuzz validate manifests packaging prices ledger
 
 .PHONY: quick
 quick: lint unit ## What takes less than a minute where everything is compiled already: the checks, and the tests without Envoy
@@ -147,6 +147,16 @@ prices: .venv/.installed ## What Farebox says use costs, against the package tha
 	$(call step,comparing costs with those of genai-prices)
 	@cargo build --quiet -p farebox-cli
 	@.venv/bin/python prices/check_prices.py target/debug/farebox
+
+.PHONY: ledger
+ledger: .venv/.installed ## The fleet's ledger in a model of Envoys that lose, repeat and die, and its script on a real Valkey
+	$(call step,testing the fleet's ledger)
+	@.venv/bin/python tests/ledger/model_test.py --quick
+
+.PHONY: ledger-model
+ledger-model: .venv/.installed ## The same in each style, in the model and on Valkey; SEEDS=20 for more, and for faults in real time
+	$(call step,testing the fleet's ledger in each style)
+	@.venv/bin/python tests/ledger/model_test.py $(if $(SEEDS),--seeds $(SEEDS) --live)
 
 .PHONY: fuzz
 fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
