@@ -111,7 +111,7 @@ impl State {
         let longest_ms = self.settings.as_ref().map_or(0, |settings| settings.interval_ms);
         let networks = self.settings.as_ref().map(|settings| settings.networks.clone()).unwrap_or_default();
         let Some((_, link)) = self.links.get_mut(call.link) else { return };
-        let not_applied = !matches!(failure, Failure::Unknown(_));
+        let not_applied = failure.applied_nothing();
         let again = match &failure {
             Failure::NoScript => !core::mem::replace(&mut link.loads, true),
             Failure::Moved(address) if networks.iter().any(|network| network.has(address)) => {

@@ -158,12 +158,26 @@ pub enum Failure {
     NoScript,
     /// Another node has the account, at this address; nothing was applied.
     Moved(String),
-    /// The server does not let us in; nothing was applied.
+    /// The server does not let us in.
     Denied(String),
     /// The server cannot serve now; nothing was applied.
     Unavailable(String),
     /// It is not known whether anything was applied. What the server said, if it said something.
     Unknown(String),
+}
+
+impl Failure {
+    /// Whether it is sure that nothing was applied.
+    #[must_use]
+    pub fn applied_nothing(&self) -> bool {
+        match self {
+            // After a wrong password the script runs all the same if the server's own user needs none, and who lacks
+            // a right may lack it in the middle of the script.
+            Self::Denied(why) => !["WRONGPASS", "NOPERM"].iter().any(|code| why.starts_with(code)),
+            Self::NoScript | Self::Moved(_) | Self::Unavailable(_) => true,
+            Self::Unknown(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -324,7 +338,7 @@ fn answer(text: &[u8]) -> Option<Answer> {
 
 /// What an error in place of the array means.
 fn failure(error: &[u8], loaded: bool) -> Failure {
-    let text: String = String::from_utf8_lossy(error).chars().take(200).collect();
+    let text: String = String::from_utf8_lossy(within_script(error)).chars().take(200).collect();
     let mut words = text.split(' ');
     let code = words.next().unwrap_or_default();
     match code {
@@ -341,6 +355,16 @@ fn failure(error: &[u8], loaded: bool) -> Failure {
         _ if DENIED.contains(&code) => Failure::Denied(text),
         _ => Failure::Unknown(text),
     }
+}
+
+/// Redis 6 quotes what ended the script: `ERR Error running script (…): @user_script:65: @user_script: 65: -OOM …`.
+fn within_script(error: &[u8]) -> &[u8] {
+    let mark = b": -";
+    if !error.starts_with(b"ERR Error running script") {
+        return error;
+    }
+    let quoted = error.windows(mark.len()).position(|window| window == mark);
+    quoted.and_then(|at| error.get(at + mark.len()..)).unwrap_or(error)
 }
 
 #[cfg(test)]

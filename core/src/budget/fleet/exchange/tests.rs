@@ -99,6 +99,50 @@ fn an_error_in_place_of_the_answers_says_whether_anything_was_applied() {
     }
 }
 
+#[test]
+fn a_script_that_ran_with_another_user_than_the_configured_one_may_have_been_applied() {
+    // So do Redis 6.2 and Valkey 9.1 if the user `default` needs no password.
+    let bytes =
+        b"-WRONGPASS invalid username-password pair or user is disabled.\r\n*3\r\n:10\r\n:11\r\n:0\r\n";
+    let failure = reply(bytes).unwrap_err();
+    assert!(matches!(failure, Failure::Denied(_)) && !failure.applied_nothing(), "{failure:?}");
+    let of = |error: &str| reply(format!("-{error}\r\n").as_bytes()).unwrap_err().applied_nothing();
+    assert!(of("NOAUTH Authentication required.") && of("OOM command not allowed"));
+    assert!(
+        !of("NOPERM no permissions to run the 'pexpireat' command") && !of("ERR DB index is out of range")
+    );
+}
+
+#[test]
+fn an_error_that_redis_6_quotes_from_the_script_is_read_as_that() {
+    let of = |error: &str| {
+        let quoted = format!(
+            "-ERR Error running script (call to f_b594): @user_script:65: @user_script: 65: -{error}\r\n"
+        );
+        reply(quoted.as_bytes()).unwrap_err()
+    };
+    let full = "OOM command not allowed when used memory > 'maxmemory'.";
+    assert_eq!(of(full), Failure::Unavailable(full.into()));
+    let replica = "READONLY You can't write against a read only replica.";
+    assert_eq!(of(replica), Failure::Unavailable(replica.into()));
+    assert!(matches!(of("WRONGTYPE Operation"), Failure::Unknown(_)));
+    let other = "ERR Error running script (call to f_b594): @user_script:65: user_script:65: no number";
+    assert!(matches!(reply(format!("-{other}\r\n").as_bytes()), Err(Failure::Unknown(_))));
+}
+
+#[test]
+fn every_beginning_of_a_reply_gives_answers_of_the_whole() {
+    let answer = "$29\r\n0 1 1 1 2 3 4 5 6 7 8 9 9 9 9\r\n".repeat(3);
+    let bytes = format!("+OK\r\n*6\r\n:10\r\n:11\r\n:0\r\n{answer}");
+    let whole = reply(bytes.as_bytes()).unwrap();
+    for end in 0..bytes.len() {
+        match reply(&bytes.as_bytes()[..end]) {
+            Ok(part) => assert_eq!(part.answers, whole.answers[..part.answers.len()]),
+            Err(failure) => assert!(!failure.applied_nothing() && end < 25, "{end}: {failure:?}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn an_exchange_of_any_bytes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
