@@ -5,6 +5,8 @@
 
 /// The depth of arrays. A script's answer is one array.
 const DEPTH: usize = 4;
+/// The largest reply that is read: its values take ten times as much. One of a hundred accounts has ten kilobytes.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// A value of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +33,10 @@ pub struct Replies<'a> {
 struct Cut;
 
 impl<'a> Replies<'a> {
-    /// Those in `bytes`.
+    /// Those in `bytes`; none if there are too many.
     #[must_use]
     pub fn of(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self { rest: if bytes.len() > MAX_BYTES { &[] } else { bytes } }
     }
 }
 
@@ -67,8 +69,8 @@ impl<'a> Replies<'a> {
                 -1 => Ok(Value::Null),
                 length => {
                     let length = usize::try_from(length).map_err(|_| Cut)?;
-                    // Each value takes at least three bytes: no room is made for more than there can be.
-                    let mut values = Vec::with_capacity(length.min(self.rest.len() / 3));
+                    // Whatever length is promised, room is made for the values that come.
+                    let mut values = Vec::new();
                     for _ in 0..length {
                         match self.value(depth + 1) {
                             Ok(value) => values.push(value),
@@ -141,9 +143,54 @@ mod tests {
         assert_eq!(read(b"$999999999999\r\nx\r\n"), []);
         assert_eq!(read(b"$-7\r\n"), []);
         assert_eq!(read(&b"*1\r\n".repeat(100)).len(), 1);
+        let long = [&b"*99999\r\n:1\r\n+"[..], &vec![b'a'; 300_000]].concat();
+        let values = read(&long);
+        let [Value::Array(values)] = &*values else { panic!("{values:?}") };
+        assert!(values.capacity() <= 4, "{}", values.capacity());
+        assert_eq!(read(&[&b"$1048576\r\n"[..], &vec![b'a'; MAX_BYTES], b"\r\n"].concat()), []);
+    }
+
+    /// What a server may have said, and the values that it is.
+    fn reply() -> impl Strategy<Value = Vec<u8>> {
+        let text = |bytes: Vec<u8>| [format!("${}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
+        let leaf = prop_oneof![
+            "[ -~]{0,12}".prop_map(|line| format!("+{line}\r\n").into_bytes()),
+            "[A-Z]{2,8} [ -~]{0,12}".prop_map(|line| format!("-{line}\r\n").into_bytes()),
+            any::<i64>().prop_map(|number| format!(":{number}\r\n").into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20).prop_map(text),
+            Just(b"$-1\r\n".to_vec()),
+        ];
+        leaf.prop_recursive(3, 24, 5, |inner| {
+            prop::collection::vec(inner, 0..5)
+                .prop_map(|values| [format!("*{}\r\n", values.len()).into_bytes(), values.concat()].concat())
+        })
+    }
+
+    /// Whether `part` is what there can be of `whole` if it was cut.
+    fn begins(part: &Value<'_>, whole: &Value<'_>) -> bool {
+        match (part, whole) {
+            (Value::Array(part), Value::Array(whole)) if part.len() <= whole.len() => {
+                let Some((last, rest)) = part.split_last() else { return true };
+                rest == &whole[..rest.len()] && begins(last, &whole[rest.len()])
+            }
+            _ => part == whole,
+        }
     }
 
     proptest! {
+        #[test]
+        fn every_beginning_of_a_reply_gives_its_whole_values(replies in prop::collection::vec(reply(), 0..4)) {
+            let (bytes, ends): (Vec<u8>, Vec<usize>) = (replies.concat(), (0..=replies.len()).map(|count| replies[..count].concat().len()).collect());
+            let whole = read(&bytes);
+            prop_assert_eq!(whole.len(), replies.len());
+            for end in 0..=bytes.len() {
+                let part = read(&bytes[..end]);
+                let count = ends.iter().filter(|at| **at <= end).count() - 1;
+                prop_assert_eq!(&part[..count], &whole[..count]);
+                prop_assert!(part.len() <= count + 1 && part[count..].iter().all(|part| begins(part, &whole[count])));
+            }
+        }
+
         #[test]
         fn a_reply_of_any_bytes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             read(&bytes);
