@@ -13,6 +13,7 @@
 )]
 
 mod answers;
+mod ledger;
 mod mutation;
 mod requests;
 
@@ -31,7 +32,7 @@ use mutation::Random;
 /// One parser: damages a seed, feeds it, and tells which rule was broken, with the input.
 type Target = (&'static str, fn(&mut Random) -> Result<(), String>);
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("JSON scanner", answers::scanner),
     ("event splitter", answers::events),
     ("AWS message splitter", answers::messages),
@@ -42,6 +43,7 @@ const TARGETS: [Target; 10] = [
     ("configuration", requests::configuration),
     ("path", requests::path),
     ("framing by headers", answers::framing),
+    ("ledger reply", ledger::reply),
 ];
 
 fn main() {
