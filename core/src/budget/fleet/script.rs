@@ -5,7 +5,7 @@ use crate::resp::push_command;
 /// The script.
 pub const TEXT: &str = include_str!("ledger.lua");
 /// The SHA-1 of its text, by which the server knows it.
-pub const SHA: &str = "b59428bb79a51fbb1f3ee7e69b908e0edf5d6baf";
+pub const SHA: &str = "6ce9066528d11ab1df0b187cd90731a027d2790b";
 
 /// Has the server know the script.
 pub fn push_load(out: &mut Vec<u8>) {
