@@ -84,7 +84,7 @@ def explain(ports: dict[str, int], config: pathlib.Path) -> str:
             f"Two Envoys answer on {bases[0]} and {bases[1]}, and share one Valkey on 127.0.0.1:{ports['FAREBOX_LEDGER_PORT']}.",
             f"The team has {LIMIT} requests a day, wherever they are sent.",
             "",
-            f"{2 * LIMIT - 4} requests, half of them to each: the first {LIMIT} are answered, the rest get 429 from both:",
+            f"{2 * LIMIT - 4} requests, half of them to each: the first {LIMIT} are answered, the rest are refused from both:",
             "",
             f"for i in $(seq {LIMIT - 2}); do {chats}; done; echo",
             "",

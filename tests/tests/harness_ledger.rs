@@ -85,8 +85,8 @@ async fn each_fault_happens_before_or_after_the_command_as_it_says() {
     let cases: [(Fault, Option<&[u8]>, i64); 8] = [
         (Fault::None, Some(b":1\r\n+OK\r\n"), 1),
         (Fault::Refused, None, 0),
-        (Fault::Lost, Some(b""), 0),
-        (Fault::Unanswered, Some(b""), 1),
+        (Fault::Lost, None, 0),
+        (Fault::Unanswered, None, 1),
         (Fault::Cut(50), Some(b":3\r\n"), 1),
         (Fault::Late(30), Some(b":4\r\n+OK\r\n"), 1),
         (Fault::Overtaken(30), Some(b":5\r\n+OK\r\n"), 1),
@@ -97,6 +97,8 @@ async fn each_fault_happens_before_or_after_the_command_as_it_says() {
     for (number, (fault, seen, ran)) in cases.into_iter().enumerate() {
         faults.plan(move |_| fault);
         let answer = within("an answer", resp::exchange(faults.address(), &call)).await.ok();
+        // A connection that is reset may look as if it were closed.
+        let answer = answer.filter(|answer| !answer.is_empty());
         assert_eq!(answer.as_deref(), seen, "{fault:?}");
         faults.passed_count(number + 1).await;
         count += ran;

@@ -19,14 +19,18 @@ use std::rc::Rc;
 
 use farebox_core::base::hash::HashMap;
 use farebox_core::base::window::Millis;
-use farebox_core::budget::fleet::{Call, FleetLedger, Notice, Ready, Turn};
+use farebox_core::budget::fleet::{Call, FleetLedger, Notice, Ready, Turn, workers};
 use farebox_core::budget::hold::Asks;
+use farebox_core::budget::ledger::{Put, Store};
 use farebox_core::config;
 
 use crate::host;
 use crate::host::callout::{self, Answer, Token};
 use crate::host::queue::{self, Queue};
+use crate::host::shared_store::SharedStore;
 
+/// Where the workers of this process say that they call the ledger.
+const WORKERS: &str = "fb/2/fleet-workers";
 /// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
 /// end so: it went with the last stream of its configuration.
 const SILENCE_MS: u64 = 100;
@@ -44,6 +48,8 @@ pub(crate) struct Fleet {
     queue: Queue,
     /// It was said that this worker cannot call itself, or the ledger.
     complained: Cell<bool>,
+    /// When this worker last said that it is there.
+    counted: Cell<Millis>,
     /// What is to be counted.
     pub(crate) events: RefCell<Vec<&'static str>>,
 }
@@ -139,6 +145,7 @@ impl Fleet {
         if self.place.borrow().is_none() {
             return;
         }
+        self.count_workers(now);
         let lost = |call: &mut UnderWay| now >= call.given_up_at;
         let lost: Vec<UnderWay> = self.under_way.borrow_mut().extract_if(.., lost).collect();
         lost.iter().for_each(|call| self.ledger.answered(call.id, None, now));
@@ -179,6 +186,23 @@ impl Fleet {
                 }
                 self.ledger.answered(call.id, None, now);
             }
+        }
+    }
+
+    /// Says now and then that this worker is there, and finds out how many there are. Without an answer it is as before.
+    fn count_workers(&self, now: Millis) {
+        if now.since(self.counted.get()) < workers::SAYS_MS {
+            return;
+        }
+        let Some(name) = self.ledger.used_as() else { return };
+        self.counted.set(now);
+        let Ok(stored) = SharedStore.get(WORKERS) else { return };
+        let (list, version) = stored.map_or((Vec::new(), None), |(list, version)| (list, Some(version)));
+        let (list, count) = workers::heard_of(&name, &list, now);
+        match SharedStore.put(WORKERS, &list, version) {
+            Ok(Put::Stored) => self.ledger.set_workers(count),
+            // Somebody else was faster: with the next tick.
+            _ => self.counted.set(Millis(0)),
         }
     }
 

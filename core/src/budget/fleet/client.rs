@@ -55,6 +55,13 @@ impl FleetLedger {
         }
     }
 
+    /// What tells this VM from all others, if it uses the ledger.
+    #[must_use]
+    pub fn used_as(&self) -> Option<String> {
+        let state = self.0.borrow();
+        (!state.shares.is_empty()).then(|| state.instance.clone())
+    }
+
     /// How many workers of this process call the ledger.
     pub fn set_workers(&self, workers: u64) {
         self.0.borrow_mut().workers = workers.max(1);

@@ -18,6 +18,8 @@ use crate::budget::ledger::{Amounts, AtLimit, Limits, Measure, Mode, Room, Short
 
 /// The part of an epoch in which what is forgiven may be used after the last word of the ledger, in tenths.
 const VALID_TENTHS: u64 = 8;
+/// How long the last word of the ledger counts for a request that has given up, in milliseconds.
+const HEARD_MS: u64 = 2_000;
 
 impl Rest<'_> {
     /// The component of the present window of `share`.
@@ -39,7 +41,15 @@ impl Rest<'_> {
         if share.is_crowded(now) {
             return Room::NoSlot;
         }
-        let is_out = self.link.is_out_of_reach(now) || share.unreadable || turn == Turn::GaveUp;
+        let gave_up = turn == Turn::GaveUp;
+        // Who waited in vain for others to give back what they do not need finds no room. Who waited for a ledger that says
+        // nothing, or that grants nothing for now, does not know.
+        let is_heard =
+            self.link.grants(now) && share.windows.iter().any(|part| part.was_heard(HEARD_MS, now));
+        if gave_up && is_heard && !self.has_room(share, window, &limits, amounts, now) {
+            return Room::Short(share.short_as_refused(amounts));
+        }
+        let is_out = self.link.is_out_of_reach(now) || share.unreadable || gave_up;
         if is_out && self.settings.on_outage == OnOutage::Deny {
             return Room::OutOfReach;
         }

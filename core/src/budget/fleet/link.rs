@@ -51,6 +51,11 @@ impl Link {
         self.failing_since.is_some_and(|since| now.since(since) >= SILENCE_MS)
     }
 
+    /// Whether it answers and grants what there is.
+    pub(super) fn grants(&self, now: Millis) -> bool {
+        self.failing_since.is_none() && self.recovers_until.is_none_or(|until| now > until)
+    }
+
     /// Whether it may be called.
     pub(super) fn may_call(&self, now: Millis) -> bool {
         now >= self.next_call

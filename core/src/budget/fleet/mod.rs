@@ -30,6 +30,7 @@ pub mod stored;
 mod units;
 mod waiter;
 mod waiting;
+pub mod workers;
 
 pub use calls::Call;
 pub use client::{Known, PartView};
