@@ -135,14 +135,14 @@ impl Call {
     /// What is asked, now that the whole body is here.
     ///
     /// # Errors
-    /// [`Denial`]: it is refused.
-    pub fn read(&self, served: &Served, body: &[u8]) -> Result<LlmRequest, Denial> {
+    /// [`LlmRequestError`]: it is refused.
+    pub fn read(&self, served: &Served, body: &[u8]) -> Result<LlmRequest, LlmRequestError> {
         // Of two, a provider may believe the other one.
         if self.head.all("content-type").nth(1).is_some() {
-            return Err(Denial::Body(LlmRequestError::NotAForm));
+            return Err(LlmRequestError::NotAForm);
         }
         let content_type = self.head.first("content-type").unwrap_or_default();
-        Ok(LlmRequest::read(served, self.head.path(), content_type, body)?)
+        LlmRequest::read(served, self.head.path(), content_type, body)
     }
 
     fn page<S: Store>(

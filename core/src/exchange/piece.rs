@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::base::window::Millis;
 use crate::budget::estimate::growth;
 use crate::budget::ledger::{Ledger, Store};
-use crate::config::Account;
+use crate::config::{Account, Config};
 use crate::denial::{BudgetReason, Denial};
 use crate::exchange::{Cut, Exchange};
 use crate::request::route::Destination;
@@ -25,39 +25,44 @@ pub const LAST_EVENT_MS: u64 = 100;
 /// What becomes of a piece of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// It goes on.
-    Passed {
-        /// What goes on in its place, if it does not itself.
-        replaced: Option<Vec<u8>>,
+    /// It goes on as it came.
+    Unchanged,
+    /// Something else goes on in its place.
+    Replaced {
+        /// What that is.
+        bytes: Vec<u8>,
         /// The last event is in it.
         is_cut: bool,
         /// The last event was sent long enough ago: the stream is closed now.
         closes: bool,
     },
     /// The client is told this instead.
-    Masked(Denial),
+    Masked(Box<Denial>),
 }
 
 impl Exchange {
     /// The next piece of the answer, which is held no longer. `last`: nothing comes after it.
-    pub fn piece<S: Store>(
+    pub fn piece<'l, S: Store + 'l>(
         &mut self,
         piece: &[u8],
         last: bool,
         request_id: &str,
-        ledger: &Ledger<'_, S>,
+        ledger: impl FnOnce(&Config) -> Ledger<'l, S>,
         now: impl Fn() -> Millis,
     ) -> Piece {
-        if let Some(denial) = self.judge_refusal(piece) {
-            return Piece::Masked(denial);
+        if self.is_held()
+            && let Some(denial) = self.judge_refusal(piece)
+        {
+            return Piece::Masked(Box::new(denial));
         }
         let was_cut = matches!(self.cut, Cut::Done(..));
         let first = (!piece.is_empty() && self.first_byte.is_none()).then(&now);
         self.first_byte = self.first_byte.or(first);
         let passed = self.meter.feed(piece, last);
         self.complete |= last;
-        if !last && matches!(self.cut, Cut::No) {
-            self.grow(ledger, &now);
+        let seen = self.meter.reading().output_so_far();
+        if seen > self.held_output && !last && matches!(self.cut, Cut::No) {
+            self.grow(seen, ledger, &now);
         }
         let mut closes = false;
         let passed = match &self.cut {
@@ -76,23 +81,28 @@ impl Exchange {
             Some(binding) => binding.bind(piece, passed),
             None => passed,
         };
-        let replaced = if let Passed::Replaced(bytes) = passed { Some(bytes) } else { None };
-        match self.judge_success(piece) {
-            Some(denial) => Piece::Masked(denial),
-            None => {
-                let is_cut = !was_cut && matches!(self.cut, Cut::Done(..));
-                Piece::Passed { replaced, is_cut, closes }
-            }
+        if self.is_held()
+            && let Some(denial) = self.judge_success(piece)
+        {
+            return Piece::Masked(Box::new(denial));
         }
+        let Passed::Replaced(bytes) = passed else { return Piece::Unchanged };
+        let is_cut = !was_cut && matches!(self.cut, Cut::Done(..));
+        Piece::Replaced { bytes, is_cut, closes }
     }
 
     /// Holds more if more was seen than is held for: half as much again as was seen, so that this is rare, but no more
     /// than the request allows.
-    fn grow<S: Store>(&mut self, ledger: &Ledger<'_, S>, now: impl Fn() -> Millis) {
+    #[cold]
+    fn grow<'l, S: Store + 'l>(
+        &mut self,
+        seen: u64,
+        ledger: impl FnOnce(&Config) -> Ledger<'l, S>,
+        now: impl Fn() -> Millis,
+    ) {
         let reading = self.meter.reading();
-        let seen = reading.output_so_far();
         // What cannot be true must not lock the others out.
-        if seen <= self.held_output || seen > self.config.plausible_tokens {
+        if seen > self.config.plausible_tokens {
             return;
         }
         let goes_on = reading.text_so_far() > self.held_output;
@@ -105,7 +115,7 @@ impl Exchange {
         let now = now();
         let price = self.config.prices.price(provider, model, now);
         let expected = self.admission.estimate.with_output(self.held_output, price.as_deref());
-        let used_up = self.admission.hold.grow(ledger, expected.amounts, now);
+        let used_up = self.admission.hold.grow(&ledger(&self.config), expected.amounts, now);
         // A number that the provider reports may be the last thing it says: only a text that goes on is cut.
         if let Err(account) = used_up
             && goes_on
@@ -115,6 +125,7 @@ impl Exchange {
     }
 
     /// Ends the answer if an event ends in this piece.
+    #[cold]
     fn cut(
         &mut self,
         by: Rc<Account>,

@@ -128,7 +128,7 @@ impl Setting {
     }
 
     fn piece(&self, exchange: &mut Exchange, piece: &[u8], last: bool, ms: u64) -> Piece {
-        exchange.piece(piece, last, "r-1", &self.ledger(), || NOW.plus(ms))
+        exchange.piece(piece, last, "r-1", |_| self.ledger(), || NOW.plus(ms))
     }
 
     fn end(&self, exchange: &mut Exchange, status: Option<u64>, end: &End) -> Ended {
@@ -202,7 +202,7 @@ fn what_an_answer_is_masked_by_is_what_its_client_must_not_see() {
     assert_eq!(begin(&mut exchange, 401, JSON, true), None);
     assert!(exchange.is_held());
     let body = br#"{"error":{"message":"no","code":"invalid_api_key"}}"#;
-    assert_eq!(setting.piece(&mut exchange, body, true, 0), Piece::Masked(Denial::ProviderRefused));
+    assert_eq!(setting.piece(&mut exchange, body, true, 0), Piece::Masked(Box::new(Denial::ProviderRefused)));
     let ended = setting.end(&mut exchange, Some(502), &End::default());
     let record: Value = serde_json::from_slice(&ended.record).unwrap();
     assert_eq!((ended.outcome, &record["provider_status"]), (Outcome::Refused, &json!(401)));
@@ -219,15 +219,15 @@ fn more_is_held_when_more_is_seen_and_the_answer_is_cut_when_a_budget_that_cuts_
     let event = |tokens: usize| {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "text".repeat(tokens))
     };
-    let passed = Piece::Passed { replaced: None, is_cut: false, closes: false };
-    assert_eq!(setting.piece(&mut exchange, event(90).as_bytes(), false, 0), passed, "it is held for");
+    let first = setting.piece(&mut exchange, event(90).as_bytes(), false, 0);
+    assert_eq!(first, Piece::Unchanged, "it is held for");
     // Far above what it was allowed: it goes on like this, and half as much again is not there.
     let cut = setting.piece(&mut exchange, event(300).as_bytes(), false, 10);
-    let Piece::Passed { replaced: Some(bytes), is_cut: true, closes: false } = cut else { panic!("{cut:?}") };
+    let Piece::Replaced { bytes, is_cut: true, closes: false } = cut else { panic!("{cut:?}") };
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with(&event(300)) && text.contains("insufficient_quota"), "{text}");
     for (ms, closes) in [(10 + LAST_EVENT_MS - 1, false), (10 + LAST_EVENT_MS, true)] {
-        let swallowed = Piece::Passed { replaced: Some(Vec::new()), is_cut: false, closes };
+        let swallowed = Piece::Replaced { bytes: Vec::new(), is_cut: false, closes };
         assert_eq!(setting.piece(&mut exchange, event(1).as_bytes(), false, ms), swallowed);
     }
     let ended = setting.end(&mut exchange, Some(200), &End::default());

@@ -67,16 +67,15 @@ impl Gateway {
     /// A piece of a provider's answer that is held no longer.
     pub(crate) fn answered(&mut self, piece: &[u8], last: bool) -> Action {
         let State::Admitted(exchange) = &mut self.state else { return Action::Continue };
-        let ledger = self.vm.ledger(&exchange.config);
-        match exchange.piece(piece, last, &self.context.request_id, &ledger, host::now) {
-            Piece::Masked(denial) => return self.mask(denial),
-            Piece::Passed { replaced, is_cut, closes } => {
+        let vm = &self.vm;
+        match exchange.piece(piece, last, &self.context.request_id, |config| vm.ledger(config), host::now) {
+            Piece::Masked(denial) => return self.mask(*denial),
+            Piece::Unchanged => {}
+            Piece::Replaced { bytes, is_cut, closes } => {
                 if closes {
                     host::close_response();
                 }
-                if let Some(bytes) = replaced
-                    && host::set_buffer(Buffer::ResponseBody, &bytes).is_err()
-                {
+                if host::set_buffer(Buffer::ResponseBody, &bytes).is_err() {
                     log::error!("a piece of an answer could not be changed");
                 }
                 if is_cut {

@@ -7,7 +7,7 @@ use crate::host::{self, HostError};
 pub(crate) const CLUSTER: &str = "farebox.cluster";
 /// Where the request may go. Written by the gateway. What is in it is decided in `failover/attempt_state.rs` of the core, as
 /// is the next one.
-pub(crate) const FAILOVER_PLAN: &str = "farebox.failover_plan";
+pub(crate) const FAILOVER_PLAN: &str = "farebox.plan";
 /// What is under way, and what came of it so far. Written by attempts.
 pub(crate) const ATTEMPT: &str = "farebox.attempt";
 /// The record, for access logs and traces.

@@ -28,7 +28,7 @@ fn a_request_is_sent_once_where_nobody_has_said_that_there_is_a_filter_behind_th
         assert_eq!(retries(&stream), [""; 0]);
         assert_eq!(stream.sent().unwrap().header("x-envoy-upstream-rq-per-try-timeout-ms"), [""; 0]);
         // The first one finds out.
-        assert_eq!(stream.property("wasm.farebox.failover_plan").is_some(), count == 1);
+        assert_eq!(stream.property("wasm.farebox.plan").is_some(), count == 1);
         stream.answer(529, JSON, true);
         assert_eq!(stream.response().unwrap().status, 529);
         assert_eq!(stream.log()["attempts"], json!([]));
@@ -169,7 +169,7 @@ fn an_envoy_that_would_end_when_a_held_answer_is_retried_holds_none() {
     assert_eq!(limited("version"), Some(1));
     let stream = admitted(&gateway, ASKED);
     assert_eq!(retries(&stream), [""; 0]);
-    assert_eq!(stream.property("wasm.farebox.failover_plan"), None);
+    assert_eq!(stream.property("wasm.farebox.plan"), None);
     let mut attempt = behind.attempt(&stream);
     attempt.request(&stream.sent().unwrap().body.clone(), false);
     assert_eq!(attempt.answer(200, EVENTS, false), Action::Continue);
