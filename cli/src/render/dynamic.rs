@@ -13,7 +13,9 @@ mod split;
 
 use core::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use farebox_core::config::{Budget, Config, Scope};
 use serde_json::Value;
 
 use self::files::File;
@@ -63,7 +65,7 @@ pub(super) fn write(command: &Command, plan: &Plan<'_>) -> Result<Written, Strin
     let files = [clusters, listeners, file(split::BOOTSTRAP, &bootstrap)?];
     std::fs::create_dir_all(folder).map_err(|cause| files::error(folder, "cannot be made", &cause))?;
     let [_, listeners, bootstrap] = &files;
-    let notes = [restart(bootstrap), environment(listeners)].into_iter().flatten().collect();
+    let notes = [restart(bootstrap, plan.config), environment(listeners)].into_iter().flatten().collect();
     let mut text = String::new();
     for file in &files {
         let done = match file.before {
@@ -81,7 +83,7 @@ pub(super) fn write(command: &Command, plan: &Plan<'_>) -> Result<Written, Strin
 }
 
 /// Says what a running Envoy does not take over.
-fn restart(bootstrap: &File) -> Option<String> {
+fn restart(bootstrap: &File, config: &Config) -> Option<String> {
     let (before, after) = (parsed(bootstrap.before.as_deref()?), parsed(&bootstrap.text));
     if before.is_some() && before == after {
         return None;
@@ -92,9 +94,11 @@ fn restart(bootstrap: &File) -> Option<String> {
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
     let changed: Vec<&str> =
         names.filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect();
+    let is_kept = |budget: &Rc<Budget>| budget.scope == Scope::Fleet;
+    let lost =
+        if config.budgets.iter().all(is_kept) { "" } else { ", with which its own counters begin at zero" };
     Some(format!(
-        "{}: a running Envoy does not read this again, and {} changed: that waits for a restart, with which every counter \
-         begins at zero",
+        "{}: a running Envoy does not read this again, and {} changed: that waits for a restart{lost}",
         bootstrap.path.display(),
         changed.join(", ")
     ))

@@ -163,6 +163,7 @@ fn what_waits_for_a_restart_is_said() {
         "{admin:?}"
     );
     assert!(!admin.stderr.contains("overload_manager"), "{admin:?}");
+    assert!(admin.stderr.contains("its own counters begin at zero"), "{admin:?}");
     let heap = render(
         &folder,
         &plugin(OPENAI, 1),
@@ -172,6 +173,11 @@ fn what_waits_for_a_restart_is_said() {
     let azure = r#""azure": {"preset": "azure", "host": "a", "credentials": {"envoy": "azure", "tenant": "t", "client_id": "1"}}"#;
     let secret = render(&folder, &plugin(azure, 1), &[]);
     assert!(secret.stderr.contains("static_resources"), "{secret:?}");
+    // Counters that the fleet shares are not in Envoy.
+    let shared = format!("{OPENAI}}}, \"ledger\": {{\"endpoints\": [\"redis://a\"]");
+    let shared = render(&folder, &plugin(&shared, 1), &["--admin", "127.0.0.1:9998"]);
+    assert!(shared.success && shared.stderr.contains("that waits for a restart\n"), "{shared:?}");
+    assert!(text(&folder, "cds.yaml").contains("TcpConnectionPoolProto"));
 }
 
 #[test]
