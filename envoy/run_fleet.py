@@ -57,8 +57,7 @@ def start_envoy(number: int, port: int, admin: int, config: pathlib.Path) -> Chi
     rendered.write_text(subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout)
     command = [PROJECT / ".venv/bin/envoy", "-c", rendered, "--concurrency", "2"]
     command += ["--log-level", "warning", "--component-log-level", "wasm:info", "--disable-hot-restart"]
-    envoy = Child(name, command)
-    return envoy
+    return Child(name, command)
 
 
 def start_envoys(ports: dict[str, int], config: pathlib.Path, children: list[Child]) -> list[Child]:
