@@ -3,7 +3,7 @@
 //!
 //! Through a static file these versions refuse the options that they do not know. Through discovery they drop them.
 
-use farebox_tests::client::chat_body;
+use farebox_tests::client::{Client, chat_body};
 use farebox_tests::config;
 use farebox_tests::envoy::Setup;
 use farebox_tests::fleet::{self, Fleet, error};
@@ -49,6 +49,11 @@ async fn a_retry_policy_without_the_filter_behind_the_router_sends_nothing_twice
     assert_eq!(limited(&fleet, "no_filter").await, 0.0, "nobody has said that there is one");
 }
 
+/// A caller without a connection so far.
+fn newcomer(fleet: &Fleet) -> Client {
+    Client::new(&fleet.envoy, config::DEMO)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filter_behind_the_router_that_is_taken_away_is_missed_and_nothing_more_is_sent_twice() {
     let fleet = Fleet::run(Setup::new(&fleet::plugin()).listener_discovered()).await;
@@ -63,13 +68,13 @@ async fn a_filter_behind_the_router_that_is_taken_away_is_missed_and_nothing_mor
     fleet.envoy.stat_reaches(r"^listener_manager\.lds\.update_success$", 2).await;
     farebox_tests::patience::until("the listener without it", async || {
         // By a connection of its own: those to the listener before are closed at some moment.
-        farebox_tests::client::Client::new(&fleet.envoy, farebox_tests::config::DEMO).chat("fast").await;
+        newcomer(&fleet).chat("fast").await;
         (limited(&fleet, "no_filter").await >= 1.0).then_some(())
     })
     .await;
-    let before = fleet.counts();
+    let (client, before) = (newcomer(&fleet), fleet.counts());
     for count in 1..=3 {
-        let answer = fleet.client.chat("fast").await;
+        let answer = client.chat("fast").await;
         assert_eq!((answer.status, fleet.counts()), (503, [before[0] + count, before[1], 0]));
     }
     assert_eq!(limited(&fleet, "no_filter").await, 1.0);
