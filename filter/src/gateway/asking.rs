@@ -40,14 +40,21 @@ impl<E: Into<Denial>> From<E> for Stop {
 
 impl Gateway {
     /// Decides on a request that is here, unless it waits.
-    pub(super) fn decide_or_ask(&mut self, asking: Asking, size: usize) -> Action {
+    pub(super) fn decide_or_ask(&mut self, mut asking: Asking, size: usize) -> Action {
         match self.decide(&asking, size) {
             Ok(exchange) => {
                 self.state = State::Admitted(exchange);
                 Action::Continue
             }
             Err(Stop::Denied(denial)) => self.deny(denial),
-            Err(Stop::Asks(asks)) => self.ask(&asks, Some(asking)),
+            Err(Stop::Asks(asks)) => {
+                // How long it is is known when it first waits.
+                let kept = if self.turn == Turn::First { asking.upload.keep(size as u64) } else { Ok(()) };
+                match kept {
+                    Ok(()) => self.ask(&asks, Some(asking)),
+                    Err(denial) => self.deny(denial),
+                }
+            }
         }
     }
 

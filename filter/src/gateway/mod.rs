@@ -69,7 +69,7 @@ impl Gateway {
 
     /// The whole body is here: what is asked, where it goes, whether there is money for it.
     fn decide(&mut self, asking: &Asking, size: usize) -> Result<Box<Exchange>, Stop> {
-        let Asking { call, served } = asking;
+        let Asking { call, served, .. } = asking;
         let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|error| self.unsupported(error))?;
         let request = call.read(served, &body)?;
         self.admit(call, served, &request, &body)
@@ -126,7 +126,7 @@ impl Gateway {
             return Action::Pause;
         };
         self.vm.stop_waiting(self.context_id);
-        let Reading { call, served, upload, .. } = reading;
+        let Reading { call, served, mut upload, .. } = reading;
         let Some(served) = served else {
             let body = host::buffer(Buffer::RequestBody, 0, size).map_err(|_| Denial::HostUnsupported);
             let page = body.and_then(|body| pages::show(&call.config, &call.key, &body));
@@ -136,8 +136,8 @@ impl Gateway {
             };
         };
         // A request does not wait for itself.
-        drop(upload);
-        self.decide_or_ask(Asking { call, served }, size)
+        upload.leave_lane();
+        self.decide_or_ask(Asking { call, served, upload }, size)
     }
 
     /// What follows on its headers.

@@ -63,6 +63,8 @@ pub(crate) struct Reading {
 pub(crate) struct Asking {
     pub(super) call: Call,
     pub(super) served: Served,
+    /// What its body takes while it waits.
+    pub(super) upload: Upload,
 }
 
 /// A request that is refused, but not yet told so.

@@ -82,12 +82,28 @@ impl Upload {
             self.vm.uses(lane.accounts());
             self.lane = Some(lane);
         }
+        self.keep(bytes)
+    }
+
+    /// Its body is kept, of which so many bytes are here.
+    ///
+    /// # Errors
+    /// [`Denial`] if there are too many already.
+    pub(crate) fn keep(&mut self, bytes: u64) -> Result<(), Denial> {
         if let Some(more) = bytes.checked_sub(self.counted).filter(|more| *more > 0) {
             let mut pending = self.vm.pending.borrow_mut();
             pending.add(&self.key.id, more, &self.config.pending).map_err(Denial::Crowded)?;
             self.counted = bytes;
         }
         Ok(())
+    }
+
+    /// Its body is here: it does not stand in its own way.
+    pub(crate) fn leave_lane(&mut self) {
+        // Most have no budget that limits how many run.
+        if let Some(lane) = self.lane.take().filter(|lane| lane.accounts().next().is_some()) {
+            lane.release(&self.vm.ledger(&self.config), host::now());
+        }
     }
 }
 
@@ -96,9 +112,6 @@ impl Drop for Upload {
         if self.counted > 0 {
             self.vm.pending.borrow_mut().remove(&self.key.id, self.counted);
         }
-        // Most have no budget that limits how many run.
-        if let Some(lane) = self.lane.take().filter(|lane| lane.accounts().next().is_some()) {
-            lane.release(&self.vm.ledger(&self.config), host::now());
-        }
+        self.leave_lane();
     }
 }

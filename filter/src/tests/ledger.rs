@@ -140,6 +140,25 @@ fn requests_that_wait_share_a_call_and_the_next_one_is_made_in_the_next_turn() {
 }
 
 #[test]
+fn the_bodies_of_requests_that_wait_are_bounded() {
+    let vm = start(|json| {
+        json["limits"] = json!({
+            "request_body_bytes": 4096, "pending_body_bytes": 4096, "pending_body_bytes_per_key": 4096,
+        });
+    });
+    let limit = 4096 / PLAIN.len();
+    let mut waiting: Vec<_> = (0..limit).map(|_| waiting(&vm, PLAIN)).collect();
+    let mut late = held(&vm);
+    late.body(PLAIN.as_bytes(), true);
+    assert!(late.response().is_some() && late.sent().is_none());
+    waiting.truncate(1);
+    late.log();
+    vm.turn();
+    answer_next(&vm, 1_000, 0);
+    assert!(waiting[0].go_on());
+}
+
+#[test]
 fn a_client_that_leaves_while_it_waits_holds_up_nobody() {
     let vm = start(|_| {});
     let mut gone = waiting(&vm, PLAIN);
