@@ -4,7 +4,6 @@ mod budgets;
 mod headers_only;
 mod ledger;
 mod providers;
-
 use super::*;
 
 /// Each row: the part that is set, its value, and the mistakes that are told.
