@@ -119,6 +119,20 @@ async fn two_hundred_requests_at_once_with_money_for_ten_get_ten_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_budget_that_only_checks_refuses_at_once_when_it_is_spent() {
+    let valkey = Valkey::start().await;
+    let budgets = json!([{"name": "day", "window": "day", "limit_tokens": 16, "mode": "check"}]);
+    let shared = Shared::start(2, &plugin(budgets, json!({})), valkey.address()).await;
+    assert_eq!(shared.clients[0].chat("fast").await.status, 200);
+    shared.settled("day", 1).await;
+    for client in &shared.clients {
+        let began = std::time::Instant::now();
+        assert_eq!(client.chat("fast").await.status, 429);
+        assert!(began.elapsed().as_millis() < 1_500, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn running_requests_are_limited_over_all_envoys() {
     let valkey = Valkey::start().await;
     let budgets = json!([{"name": "lanes", "window": "day", "limit_concurrent": 3}]);

@@ -8,7 +8,7 @@
 //!
 //! What an earlier attempt holds is given back before the next one, so nothing is held twice.
 //!
-//! Does not write the request: see the filter's `gateway/forward.rs`.
+//! Does not write the request: see `exchange/dispatch.rs`.
 
 use core::ops::Range;
 use std::rc::Rc;

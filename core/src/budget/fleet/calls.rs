@@ -99,6 +99,10 @@ impl State {
     }
 
     fn wake(&mut self, now: Millis) -> Vec<Call> {
+        // Two VMs of one name would be one client: each would lose what the other said. So who has none says nothing.
+        if self.instance.is_empty() {
+            return Vec::new();
+        }
         let mut groups: Vec<Group> = Vec::new();
         for (at, waiter) in self.waiting.iter().enumerate() {
             for (of, ask) in waiter.asks.iter().enumerate() {
@@ -143,7 +147,9 @@ impl State {
 
     /// What is due of all that is remembered.
     fn round(&mut self, now: Millis) -> Vec<Call> {
-        let Some(settings) = self.settings.clone() else { return Vec::new() };
+        let Some(settings) = self.settings.clone().filter(|_| !self.instance.is_empty()) else {
+            return Vec::new();
+        };
         let mut due: Vec<(u64, Rc<ShareId>, Part, usize)> = Vec::new();
         let is_due = |share: &Share, part: Part, component: &Component| {
             if component.asking {
@@ -178,7 +184,9 @@ impl State {
 
     /// Asks ledgers that were not called for a while whether they lost something, as long as anything is remembered.
     fn heartbeats(&mut self, now: Millis) -> Vec<Call> {
-        let Some(settings) = self.settings.clone() else { return Vec::new() };
+        let Some(settings) = self.settings.clone().filter(|_| !self.instance.is_empty()) else {
+            return Vec::new();
+        };
         let mut by_link = Vec::new();
         for (at, (_, link)) in self.links.iter().enumerate() {
             let beats =
@@ -289,12 +297,13 @@ impl State {
 
     /// Forgets what nobody needs any more.
     fn retire(&mut self, now: Millis) {
+        let crowded = self.is_crowded();
         let Self { settings, shares, links, .. } = self;
         let Some(settings) = settings else { return };
         shares.retain(|_, share| {
             let time = links.get(share.link).map_or(now, |(_, link)| link.time(now));
             share.retire(time, settings.tail_ms);
-            !share.is_forgotten(time, now)
+            !share.is_forgotten(crowded, time, now)
         });
     }
 }

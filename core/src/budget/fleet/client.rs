@@ -69,7 +69,11 @@ impl FleetLedger {
 
     /// As [`crate::budget::ledger::Ledger::hold`].
     pub(crate) fn hold(&self, account: &Account, amounts: Amounts, turn: Turn, now: Millis) -> Room {
-        self.0.borrow_mut().with(account, now, |share, rest| rest.hold(share, amounts, turn, now))
+        let mut state = self.0.borrow_mut();
+        if state.has_no_place(account) {
+            return Room::NoSlot;
+        }
+        state.with(account, now, |share, rest| rest.hold(share, amounts, turn, now))
     }
 
     /// As [`crate::budget::ledger::Ledger::regrow`].

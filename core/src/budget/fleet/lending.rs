@@ -60,6 +60,15 @@ impl Rest<'_> {
         if share.was_refused(amounts, now) {
             return Room::Short(share.short_as_refused(amounts));
         }
+        // A budget that only checks asks for nothing: what it was told just now is all that there is to know.
+        let is_told = turn == Turn::Answered
+            || share.part(Part::Window(window)).is_some_and(|part| part.was_heard(HEARD_MS, now));
+        if share.account.budget.mode == Mode::Check
+            && is_told
+            && let Some(short) = share.short(amounts)
+        {
+            return Room::Short(short);
+        }
         if !is_out {
             return Room::Ask;
         }

@@ -39,3 +39,6 @@ pub use settings::{Access, Network, OnOutage, Settings};
 pub use state::{FleetLedger, Turn};
 pub use units::Units;
 pub use waiting::Ready;
+
+#[cfg(test)]
+mod tests;

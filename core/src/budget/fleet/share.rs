@@ -15,7 +15,7 @@ use super::exchange::Bound;
 use super::share_id::ShareId;
 use crate::base::money::PicoUsd;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Amounts, Limits, Measure, Mode, Short, WhenFull};
+use crate::budget::ledger::{Account, Amounts, Counter, Limits, Measure, Mode, Short, WhenFull};
 
 /// Requests beyond those of the last second that there is to spare for.
 const SPARE: u64 = 2;
@@ -225,8 +225,11 @@ impl Share {
         let (spent, held) =
             self.windows.last().map_or_else(Default::default, |last| (last.spent(), last.allotted()));
         let running = self.running.as_ref().map_or(0, |running| running.allotted().requests);
-        let used = if budget.mode == Mode::Check { spent } else { spent.plus(held) };
-        let measure = limits.exceeded(used.plus(amounts), running.saturating_add(amounts.requests))?;
+        let windowed = Limits { concurrent: None, ..*limits };
+        let measure = Counter::known(spent, held).short(amounts, &windowed, budget.mode).or_else(|| {
+            let lanes = Limits { concurrent: limits.concurrent, ..Limits::default() };
+            lanes.exceeded(Amounts::default(), running.saturating_add(amounts.requests))
+        })?;
         let alone = limits.exceeded(amounts, amounts.requests).is_some();
         Some(Short { measure, alone, spent, held, wanted: amounts })
     }
@@ -314,15 +317,20 @@ impl Share {
     }
 
     /// Whether nothing of it is worth remembering.
-    pub(super) fn is_forgotten(&self, time: Millis, now: Millis) -> bool {
+    /// `crowded`: there are many, so what callers name is forgotten as soon as it holds nothing.
+    pub(super) fn is_forgotten(&self, crowded: bool, time: Millis, now: Millis) -> bool {
         let budget = &self.account.budget;
-        let forget_ms = if budget.is_claimed() { budget.forget_ms.min(FORGET_MS) } else { FORGET_MS };
+        let forget_ms = match (budget.is_claimed(), crowded) {
+            (true, true) => 0,
+            (true, false) => budget.forget_ms.min(FORGET_MS),
+            (false, _) => FORGET_MS,
+        };
         let is_over = self.windows.last().is_none_or(|last| !last.is_current(time));
         let is_old = is_over || budget.is_claimed() || budget.window.resets_at(time).is_none();
         let is_done = |part: &Component| part.is_done() && part.has_nothing_to_spare();
         self.waiting == 0
             && is_old
-            && self.idle_ms(now) >= if is_over { KEEP_MS } else { forget_ms }
+            && self.idle_ms(now) >= if is_over { forget_ms.min(KEEP_MS) } else { forget_ms }
             && self.parts().all(|(_, part)| is_done(part))
     }
 

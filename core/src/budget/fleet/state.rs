@@ -60,7 +60,23 @@ pub(super) struct Rest<'a> {
     pub(super) workers: u64,
 }
 
+/// Subjects that callers name of which a VM remembers something, at most. From half of that on it remembers none that
+/// hold nothing.
+const SUBJECTS: usize = 65_536;
+
 impl State {
+    /// Whether there are so many shares that what holds nothing is forgotten.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.shares.len() > SUBJECTS / 2
+    }
+
+    /// Whether there is no place for `account`, of which nothing is remembered: callers make up as many as they like.
+    pub(super) fn has_no_place(&self, account: &Account) -> bool {
+        self.shares.len() >= SUBJECTS
+            && account.budget.is_claimed()
+            && !self.shares.contains_key(&id_of(account))
+    }
+
     /// The share of `account`, if it is of the present window.
     pub(super) fn present(&self, account: &Account, now: Millis) -> Option<&Share> {
         let share = self.shares.get(&id_of(account))?;

@@ -27,6 +27,9 @@ impl FleetLedger {
         let mut state = self.0.borrow_mut();
         let mut waiter = Waiter { context, since, shares: Vec::new(), asks: Vec::with_capacity(asks.len()) };
         for (account, amounts) in asks {
+            if state.has_no_place(account) {
+                continue;
+            }
             let (parts, id) = state.with(account, now, |share, rest| {
                 share.waiting += 1;
                 (rest.parts_to_ask(share, *amounts, now), Rc::clone(&share.id))
@@ -48,12 +51,6 @@ impl FleetLedger {
         if let Some(at) = state.waiting.iter().position(|waiter| waiter.context == context) {
             state.leave(at);
         }
-    }
-
-    /// Whether no request waits.
-    #[must_use]
-    pub fn is_calm(&self) -> bool {
-        self.0.borrow().waiting.is_empty()
     }
 
     /// The requests that may go on, in the order in which they came.

@@ -1,0 +1,82 @@
+use std::rc::Rc;
+
+use super::*;
+use crate::base::window::{Calendar, Millis, Window};
+use crate::budget::ledger::{Account, Amounts, Budget, Dimension, Limits, Mode, Room, Scope};
+
+const NOW: Millis = Millis(1_900_000_000_000);
+
+fn budget(per: &[Dimension], mode: Mode, limit: u64) -> Rc<Budget> {
+    let limits = Limits { requests: Some(limit), ..Limits::default() };
+    let budget = Budget::new("a", per, Calendar::utc(Window::Lifetime), limits);
+    Rc::new(Budget { scope: Scope::Fleet, mode, ..budget })
+}
+
+fn vm(instance: &str) -> FleetLedger {
+    let fleet = FleetLedger::new(instance.to_owned());
+    fleet.configure(&Rc::new(Settings::default()));
+    fleet
+}
+
+fn hold(fleet: &FleetLedger, account: &Account) -> Room {
+    fleet.hold(account, Amounts::REQUEST, Turn::Answered, NOW)
+}
+
+/// Asks for `account`, and has it answered that so many requests are granted and so many spent.
+fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
+    fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
+    for call in fleet.wake(NOW) {
+        let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
+        let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", NOW.0, answer.len());
+        fleet.answered(call.id, Some(reply.as_bytes()), NOW);
+    }
+    assert_eq!(fleet.ready(NOW).len(), 1);
+}
+
+#[test]
+fn a_fleet_budget_that_only_checks_lets_nobody_in_once_its_limit_is_reached() {
+    for (spent, held) in [(9, true), (10, false), (11, false)] {
+        let (fleet, account) = (vm("i1"), Account::new(&budget(&[], Mode::Check, 10), "t", &[]));
+        assert_eq!(hold(&fleet, &account), Room::Ask);
+        ask(&fleet, &account, 0, spent);
+        let room = hold(&fleet, &account);
+        let as_it_should =
+            if held { matches!(room, Room::Held { .. }) } else { matches!(room, Room::Short(_)) };
+        assert!(as_it_should, "{spent}: {room:?}");
+    }
+    let limits = Limits { tokens: Some(100), ..Limits::default() };
+    let tokens = Budget { limits, ..Rc::into_inner(budget(&[], Mode::Check, 1)).unwrap() };
+    let (fleet, account) = (vm("i1"), Account::new(&Rc::new(tokens), "t", &[]));
+    ask(&fleet, &account, 0, 0);
+    let Room::Held { epoch, .. } = hold(&fleet, &account) else { panic!("nothing was spent") };
+    let charge = Amounts { input: 60, output: 40, ..Amounts::REQUEST };
+    fleet.settle(&account, Amounts::REQUEST, epoch, charge, NOW);
+    assert!(matches!(hold(&fleet, &account), Room::Short(_)), "a request more would be one too many");
+}
+
+#[test]
+fn subjects_that_callers_make_up_are_bounded_and_forgotten_when_they_hold_nothing() {
+    let fleet = vm("i1");
+    let per = budget(&[Dimension::Session], Mode::Hold, 10);
+    let named = |number: u32| Account::new(&per, "t", &[&number.to_string()]);
+    let mut number = 0;
+    while hold(&fleet, &named(number)) == Room::Ask {
+        number += 1;
+        assert!(number <= 65_536, "there is no end to them");
+    }
+    assert_eq!(hold(&fleet, &named(number)), Room::NoSlot);
+    // What the configuration names has a place at any time.
+    assert_eq!(hold(&fleet, &Account::new(&budget(&[], Mode::Hold, 10), "t", &[])), Room::Ask);
+    let _ = fleet.tick(NOW.plus(1_000));
+    assert_eq!(hold(&fleet, &named(number)), Room::Ask, "those that hold nothing were forgotten");
+}
+
+#[test]
+fn a_vm_without_a_name_of_its_own_says_nothing_to_the_ledger() {
+    let (fleet, account) = (vm(""), Account::new(&budget(&[], Mode::Hold, 10), "t", &[]));
+    assert_eq!(hold(&fleet, &account), Room::Ask);
+    fleet.wait(1, &[(Rc::new(account), Amounts::REQUEST)], NOW, NOW);
+    assert!(fleet.wake(NOW).is_empty() && fleet.tick(NOW.plus(300)).is_empty());
+    let gave_up = fleet.ready(NOW.plus(60_000));
+    assert_eq!(gave_up.first().map(|ready| ready.turn), Some(Turn::GaveUp));
+}
