@@ -156,6 +156,13 @@ impl Metrics {
         }
     }
 
+    /// Says what something is now, for the whole process: a gauge is one for all workers.
+    pub(crate) fn set(&self, name: &str, value: u64) {
+        if let Some(id) = self.id(MetricKind::Gauge, name) {
+            host::record(id, value);
+        }
+    }
+
     fn series(&self, key: SeriesRef<'_>) -> Series {
         if let Some(series) = self.series.borrow().get(&key) {
             return *series;
@@ -211,8 +218,9 @@ fn label(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     /// Where metrics are named.
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 6] = [
         include_str!("metrics.rs"),
+        include_str!("fleet/told.rs"),
         include_str!("attempt/reach.rs"),
         include_str!("gateway/access_log.rs"),
         include_str!("vm.rs"),

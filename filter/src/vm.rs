@@ -20,7 +20,7 @@ use farebox_core::exchange::piece::LAST_EVENT_MS;
 use farebox_core::exchange::waiting::{GivenUp, Waiting};
 use farebox_core::failover::reach::Behind;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Unsaid};
 use crate::host;
 use crate::host::shared_store::SharedStore;
 use crate::metrics::Metrics;
@@ -179,7 +179,11 @@ impl Vm {
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
         self.write_owed(config, now);
-        self.fleet.events.take().into_iter().for_each(|name| self.metrics.count(name, 1));
+        self.fleet.events.take().into_iter().for_each(|(name, by)| self.metrics.count(name, by));
+        if let Some(unsaid) = self.fleet.unsaid.take() {
+            self.metrics.set(Unsaid::LAG, unsaid.lag_ms);
+            self.metrics.set(Unsaid::MONEY, unsaid.nano_usd);
+        }
         self.metrics.tell();
         self.close(now);
         self.register_all(config, now);

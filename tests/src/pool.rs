@@ -73,8 +73,7 @@ pub(crate) async fn serve(
     let reset = http.post(format!("http://{}/reset_counters", host.admin)).send();
     assert!(within("the counters", reset).await.expect("admin answers").status().is_success());
     let name = listener["name"].clone();
-    let listeners: Vec<Value> = attempts_first(&listener).into_iter().chain([listener]).collect();
-    host.write(&listeners, clusters.as_array().expect("a list"));
+    host.write(&[listener], clusters.as_array().expect("a list"));
     let address = until("Envoy to serve the test's listener", async || {
         let stats = host
             .stats(&http, "(listener_manager.lds|cluster_manager.cds).update_(rejected|success)$")
@@ -177,24 +176,6 @@ fn keeper(listener: &Value) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.wasm.v3.WasmService",
         "singleton": true, "config": config,
     }})
-}
-
-/// A listener that nobody can reach, for Envoy to configure before `listener`: the filter behind the router of that one is
-/// at work in it already. An Envoy that starts with a listener configures all of it before a worker has any of it; one that
-/// runs does not, and a worker that has heard nothing of the filter behind the router sends its first request only once.
-fn attempts_first(listener: &Value) -> Option<Value> {
-    let mut first = listener.clone();
-    first["name"] = json!("attempts");
-    first["bind_to_port"] = json!(false);
-    first["address"]["socket_address"]["address"] = json!("127.0.0.2"); // no two may have the same
-    let manager = bootstrap::manager_of(&mut first);
-    manager["stat_prefix"] = json!("attempts");
-    let router = manager["http_filters"].as_array()?.last()?.clone();
-    let attempts = router["typed_config"]["upstream_http_filters"].as_array()?.first()?.clone();
-    let mut bare = router;
-    bare["typed_config"].as_object_mut()?.remove("upstream_http_filters");
-    manager["http_filters"] = json!([attempts, bare]);
-    Some(first)
 }
 
 /// Gives the virtual machines below `value` this id, and the variables that an Envoy of their own would have been

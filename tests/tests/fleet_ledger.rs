@@ -279,3 +279,32 @@ async fn far_from_a_limit_the_ledger_is_called_a_few_times_a_second_and_nobody_w
     println!("{sent} requests, {a_second:.1} calls a second");
     assert!(a_second < 10.0, "{a_second} calls a second for {sent} requests");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_what_the_ledger_was_not_told_of_by_all_workers_and_for_how_long() {
+    let mut valkey = Valkey::start().await;
+    let budgets = json!([{"name": "team", "per": "team", "window": "month", "limit_usd": 1000}]);
+    let mut shared = Shared::start(1, &plugin(budgets, json!({})), valkey.address()).await;
+    // Both workers are lent something for further requests.
+    shared.crowd(40).await;
+    shared.settled("team", 40).await;
+    valkey.kill();
+    shared.is_away = true;
+    let through = shared.crowd(8).await as f64;
+    assert!(through > 0.0);
+    let unsaid = through * COST_MICRO_USD as f64 * 1_000.0;
+    let of = async |name: &str| shared.envoys[0].metrics().await.sum(name, &[]);
+    until("all that is unsaid to be shown", async || {
+        let away = of("farebox_ledger_outage_seconds_total").await;
+        let (lag, money) = (of("farebox_ledger_lag_ms").await, of("farebox_ledger_unsent_nano_usd").await);
+        (away >= 2.0 && lag >= 2_000.0 && money == unsaid).then_some(())
+    })
+    .await;
+    valkey.restart().await;
+    until("all to be said", async || {
+        let (lag, money) = (of("farebox_ledger_lag_ms").await, of("farebox_ledger_unsent_nano_usd").await);
+        (lag < 1_000.0 && money == 0.0).then_some(())
+    })
+    .await;
+    shared.settled("team", 40 + through as u64).await;
+}

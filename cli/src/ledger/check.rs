@@ -71,9 +71,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     let fleet =
         config.budgets.iter().filter(|budget| budget.scope == farebox_core::config::Scope::Fleet).count();
     let accounts = arguments.accounts.unwrap_or(u64::try_from(fleet).unwrap_or(u64::MAX)).max(1);
-    let clients = arguments.envoys.saturating_mul(arguments.workers).max(1);
     let interval = ledger.settings.interval_ms;
-    let load = load::of(clients, accounts, interval);
+    let load = load::of(arguments.envoys, arguments.workers, accounts, interval);
     let who = format!(
         "{} Envoys with {} busy workers and {accounts} accounts each, every {interval} ms: {}",
         arguments.envoys,

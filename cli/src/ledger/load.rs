@@ -2,11 +2,17 @@
 //!
 //! The figures are those of one exchange: 135 bytes and 275 more for each account, 170 microseconds of the server's CPU and
 //! 80 more for each account, a connection for each exchange included. Far from limits; what waits near one comes on top.
+//!
+//! The workers of an Envoy take turns, up to four: each calls once in as many intervals as there are workers. So it calls
+//! once in an interval, whether one of them is busy or four, and more often with more.
 
 /// Bytes of an exchange both ways, and of each account in it.
 const BYTES: (u64, u64) = (135, 275);
 /// Microseconds of the server's CPU for the same.
 const MICROS: (u64, u64) = (170, 80);
+
+/// Workers that share an interval.
+const SHARING: u64 = 4;
 
 /// What a fleet asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,17 +25,19 @@ pub(super) struct Load {
     pub(super) interval_ms: u64,
 }
 
-/// Of so many clients, each of which uses so many accounts within an interval.
-pub(super) fn of(clients: u64, accounts: u64, interval_ms: u64) -> Load {
+/// Of so many Envoys with so many busy workers, each of which uses so many accounts between two of its calls.
+pub(super) fn of(envoys: u64, workers: u64, accounts: u64, interval_ms: u64) -> Load {
+    let workers = workers.max(1);
+    let calls = envoys.max(1) as f64 * workers as f64 / workers.min(SHARING) as f64;
     let each =
         |(exchange, account): (u64, u64)| exchange.saturating_add(account.saturating_mul(accounts)) as f64;
-    let commands = clients as f64 * 1_000.0 / interval_ms.max(1) as f64;
+    let commands = calls * 1_000.0 / interval_ms.max(1) as f64;
     let micros = each(MICROS);
     Load {
         commands,
         bytes: commands * each(BYTES),
         cores: commands * micros / 1e6,
-        interval_ms: (2.0 * clients as f64 * micros / 1_000.0).ceil() as u64,
+        interval_ms: (2.0 * calls * micros / 1_000.0).ceil() as u64,
     }
 }
 
@@ -51,10 +59,17 @@ mod tests {
 
     #[test]
     fn a_fleet_of_five_thousand_is_too_much_at_a_quarter_second_and_not_at_five() {
-        let load = of(5_000, 4, 250);
+        let load = of(5_000, 1, 4, 250);
         assert_eq!(load.text(), "20000 commands/s, 24.7 MB/s, 9.80 cores of the server");
         assert_eq!(load.interval_ms, 4_900);
-        assert!((of(5_000, 4, 4_900).cores - 0.5).abs() < 1e-9);
-        assert_eq!(of(1, 1, 250).text(), "4 commands/s, 1640 B/s, 0.00 cores of the server");
+        assert!((of(5_000, 1, 4, 4_900).cores - 0.5).abs() < 1e-9);
+        assert_eq!(of(1, 1, 1, 250).text(), "4 commands/s, 1640 B/s, 0.00 cores of the server");
+    }
+
+    #[test]
+    fn workers_of_an_envoy_take_turns_up_to_four() {
+        let commands = |workers| of(1, workers, 1, 250).commands;
+        assert_eq!([1, 2, 4].map(commands), [4.0; 3]);
+        assert_eq!([8, 16].map(commands), [8.0, 16.0], "each of them once a second");
     }
 }

@@ -9,6 +9,10 @@
 //! as long as it is. The gateway asks for another attempt only where it has read that, or has seen the filter at work; and
 //! no longer where an answer came by without it, because what stands in the store may be about another listener.
 //!
+//! A listener that comes while Envoy runs is configured filter by filter, and ticks come in between: a gateway that has
+//! heard nothing reads again when a request comes. Where there is no filter behind the router the first answer shows it,
+//! and nobody reads any more.
+//!
 //! ```text
 //! ## fb/2/behind  => format (1), then entries
 //! ## entry        => hash of the configuration, when it was last said (seconds), how far (0, 1 or 2)
@@ -131,12 +135,12 @@ impl Behind {
 
     /// How a request with this configuration leaves for a cluster.
     pub fn leave<S: Store>(&mut self, store: &S, hash: u64, cluster: &str, now: Millis) -> Leave {
-        if !self.said.iter().any(|(known, _)| *known == hash) {
+        let seen = self.seen(hash, cluster).map(|seen| seen.there);
+        if seen.is_none() && self.reach(hash).is_none() {
             // What cannot be read was not said.
             let _ = self.listen(store, hash, now);
         }
-        let said = self.reach(hash);
-        match (self.seen(hash, cluster).map(|seen| seen.there), said) {
+        match (seen, self.reach(hash)) {
             (_, Some(Reach::Nowhere)) | (Some(false), None) => Leave::Once,
             (Some(false), Some(_)) | (None, None) => Leave::Trial,
             (_, Some(reach)) => Leave::Again(reach),
@@ -260,6 +264,15 @@ mod tests {
             assert_eq!(gateway.leave(&store, 1, cluster, NOW), Leave::Again(Reach::Everywhere));
         }
         assert_eq!(gateway.leave(&store, 2, "b", NOW), Leave::Trial, "that was another configuration");
+    }
+
+    #[test]
+    fn who_has_heard_nothing_reads_again_when_a_request_comes() {
+        let store = MemoryStore::default();
+        let (mut gateway, mut behind) = (Behind::default(), Behind::default());
+        gateway.listen(&store, 1, NOW).unwrap();
+        behind.say(&store, 1, Reach::Cluster, NOW).unwrap();
+        assert_eq!(gateway.leave(&store, 1, "a", NOW), Leave::Again(Reach::Cluster));
     }
 
     #[test]

@@ -272,6 +272,11 @@ pub(crate) fn histogram(name: &str) -> Option<Vec<u64>> {
     with(|host| host.metric(name).filter(|metric| !metric.counter).map(|metric| metric.values.clone()))
 }
 
+/// What a gauge was set to last; `None` if it was never defined.
+pub(crate) fn gauge(name: &str) -> Option<u64> {
+    histogram(name).and_then(|values| values.last().copied())
+}
+
 /// The names of all metrics, sorted.
 pub(crate) fn metric_names() -> Vec<String> {
     let mut names: Vec<String> = with(|host| host.metrics.iter().map(|metric| metric.name.clone()).collect());

@@ -13,24 +13,24 @@
 //!
 //! Does not know what is sent and what it means: see `budget/fleet/` of the core.
 
+mod told;
+
 use core::cell::{Cell, RefCell};
 use core::fmt::Debug;
 use std::rc::Rc;
 
 use farebox_core::base::hash::HashMap;
 use farebox_core::base::window::Millis;
-use farebox_core::budget::fleet::{Call, FleetLedger, Notice, Ready, Turn, workers};
+use farebox_core::budget::fleet::{Call, FleetLedger, Ready, Turn};
 use farebox_core::budget::hold::Asks;
-use farebox_core::budget::ledger::{Put, Store};
 use farebox_core::config;
 
 use crate::host;
 use crate::host::callout::{self, Answer, Token};
 use crate::host::queue::{self, Queue};
-use crate::host::shared_store::SharedStore;
 
-/// Where the workers of this process say that they call the ledger.
-const WORKERS: &str = "fb/2/fleet-workers";
+pub(crate) use told::Unsaid;
+
 /// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
 /// end so: it went with the last stream of its configuration.
 const SILENCE_MS: u64 = 100;
@@ -50,8 +50,12 @@ pub(crate) struct Fleet {
     complained: Cell<bool>,
     /// When this worker last said that it is there.
     counted: Cell<Millis>,
-    /// What is to be counted.
-    pub(crate) events: RefCell<Vec<&'static str>>,
+    /// Until when the time that the ledger has been away is counted.
+    away_until: Cell<Millis>,
+    /// What is to be counted, and by how much.
+    pub(crate) events: RefCell<Vec<(&'static str, u64)>>,
+    /// What the workers of this process have not said, if that is to be told.
+    pub(crate) unsaid: Cell<Option<Unsaid>>,
 }
 
 /// Envoy's cluster of the ledger, that of its nodes by address, and how often it is told.
@@ -153,6 +157,7 @@ impl Fleet {
             self.dispatch(&call, now);
         }
         self.tell();
+        self.count_absence(now);
         if self.go_on(now) {
             self.call_me();
         }
@@ -185,47 +190,6 @@ impl Fleet {
                     log::error!("the ledger cannot be called: {error}: is there a cluster '{cluster}'?");
                 }
                 self.ledger.answered(call.id, None, now);
-            }
-        }
-    }
-
-    /// Says now and then that this worker is there, and finds out how many there are. Without an answer it is as before.
-    fn count_workers(&self, now: Millis) {
-        if now.since(self.counted.get()) < workers::SAYS_MS {
-            return;
-        }
-        let Some(name) = self.ledger.used_as() else { return };
-        self.counted.set(now);
-        let Ok(stored) = SharedStore.get(WORKERS) else { return };
-        let (list, version) = stored.map_or((Vec::new(), None), |(list, version)| (list, Some(version)));
-        let (list, count) = workers::heard_of(&name, &list, now);
-        match SharedStore.put(WORKERS, &list, version) {
-            Ok(Put::Stored) => self.ledger.set_workers(count),
-            // Somebody else was faster: with the next tick.
-            _ => self.counted.set(Millis(0)),
-        }
-    }
-
-    /// Says what an operator wants to know, each once.
-    fn tell(&self) {
-        for notice in self.ledger.notices() {
-            match notice {
-                Notice::OutOfReach(why) => {
-                    log::error!("the ledger of the fleet is out of reach: {why}");
-                    self.events.borrow_mut().push("farebox_ledger_outages_total");
-                }
-                Notice::Back => log::warn!("the ledger of the fleet answers again"),
-                Notice::Lost => {
-                    log::warn!(
-                        "the ledger of the fleet has lost something: what is known here is said again"
-                    );
-                    self.events.borrow_mut().push("farebox_ledger_losses_total");
-                }
-                Notice::NotAnAccount(key) => {
-                    log::error!(
-                        "what the ledger has under '{key}' is no account: that budget cannot be used"
-                    );
-                }
             }
         }
     }

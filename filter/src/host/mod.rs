@@ -95,6 +95,7 @@ pub(crate) enum Buffer {
 #[repr(u32)]
 pub(crate) enum MetricKind {
     Counter = 0,
+    Gauge = 1,
     Histogram = 2,
 }
 
@@ -258,7 +259,7 @@ pub(crate) fn increment(id: u32, by: u64) {
     }
 }
 
-/// Records a value in a histogram.
+/// Records a value in a histogram, or makes it that of a gauge.
 pub(crate) fn record(id: u32, value: u64) {
     // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
     unsafe { abi::proxy_record_metric(id, value) };

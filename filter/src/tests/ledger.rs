@@ -8,14 +8,14 @@ use super::{ANSWER, JSON, PLAIN, RENAMED, chat, config, held, pairs, team};
 use crate::fake_host::{self, BAD_ARGUMENT, Call as HostCall, FakeVm, INTERNAL_FAILURE, Stream};
 
 /// A VM with a budget that the fleet shares, besides its own.
-fn start(change: impl FnOnce(&mut serde_json::Value)) -> FakeVm {
+pub(super) fn start(change: impl FnOnce(&mut serde_json::Value)) -> FakeVm {
     FakeVm::start(&config(|json| {
         shared(json);
         change(json);
     }))
 }
 
-fn shared(json: &mut serde_json::Value) {
+pub(super) fn shared(json: &mut serde_json::Value) {
     json["ledger"] = json!({});
     let budgets = json["budgets"].as_array_mut().unwrap();
     budgets.iter_mut().for_each(|budget| budget["scope"] = json!("process"));
@@ -46,17 +46,17 @@ pub(super) fn lends(body: &[u8], requests: u64, more: u8) -> Vec<u8> {
 }
 
 /// Answers the oldest call.
-fn answer_next(vm: &FakeVm, requests: u64, more: u8) {
+pub(super) fn answer_next(vm: &FakeVm, requests: u64, more: u8) {
     let calls = vm.calls();
     vm.answer_call(calls[0].token, Some(200), &lends(&calls[0].body, requests, more));
 }
 
-fn fail_next(vm: &FakeVm, status: Option<u16>) {
+pub(super) fn fail_next(vm: &FakeVm, status: Option<u16>) {
     vm.answer_call(vm.calls()[0].token, status, b"no healthy upstream");
 }
 
 /// A request that waits.
-fn waiting(vm: &FakeVm, body: &str) -> Stream {
+pub(super) fn waiting(vm: &FakeVm, body: &str) -> Stream {
     let mut stream = held(vm);
     assert_eq!(stream.body(body.as_bytes(), true), Action::Pause);
     assert!(stream.sent().is_none() && stream.response().is_none() && !stream.go_on());

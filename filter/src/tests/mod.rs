@@ -23,6 +23,7 @@ mod secrets;
 mod store;
 mod stored;
 mod streamed;
+mod unsaid;
 mod unsupported;
 mod uploads;
 

@@ -302,7 +302,7 @@ impl State {
         let Some(settings) = settings else { return };
         shares.retain(|_, share| {
             let time = links.get(share.link).map_or(now, |(_, link)| link.time(now));
-            share.retire(time, settings.tail_ms);
+            share.retire(time, settings.tail_ms, now);
             !share.is_forgotten(crowded, time, now)
         });
     }

@@ -117,7 +117,7 @@ impl FleetLedger {
             }
             if let Some(component) = share.of_window(window) {
                 component.held = component.held.minus(amounts);
-                component.charged = component.charged.plus(charge);
+                component.charge(charge, now);
             }
             if let Some(running) = &mut share.running {
                 running.held.requests = running.held.requests.saturating_sub(amounts.requests);
@@ -181,9 +181,9 @@ impl FleetLedger {
             let parts = share.parts().map(|(part, component)| PartView {
                 key: share.key(settings, part),
                 window: component.from,
-                charged: component.charged,
+                charged: component.charged(),
                 held: component.held,
-                acknowledged: component.charged.minus(component.unsaid()),
+                acknowledged: component.charged().minus(component.unsaid()),
                 ceiling: component.ceiling(),
             });
             parts.collect::<Vec<_>>()

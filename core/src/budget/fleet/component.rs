@@ -37,7 +37,9 @@ pub(super) struct Component {
     /// When its window ends; 0 for a budget without one.
     pub(super) till: u64,
     /// What ended requests have used.
-    pub(super) charged: Amounts,
+    charged: Amounts,
+    /// Since when some of that was unsaid, if some is.
+    charged_since: Option<Millis>,
     /// What running requests hold.
     pub(super) held: Amounts,
     /// An exchange with asks is on its way.
@@ -70,6 +72,8 @@ struct Seen {
 #[derive(Clone, Copy, Debug)]
 struct Push {
     sequence: u64,
+    /// When it was said.
+    at: Millis,
     /// The sum that it said.
     charged: Amounts,
     /// The ceiling if it was applied and nothing was granted beyond the need.
@@ -133,6 +137,19 @@ impl Component {
         self
     }
 
+    /// What ended requests have used.
+    pub(super) fn charged(&self) -> Amounts {
+        self.charged
+    }
+
+    /// A request has ended that used `charge`.
+    pub(super) fn charge(&mut self, charge: Amounts, now: Millis) {
+        if !self.has_unsaid() {
+            self.charged_since = Some(now);
+        }
+        self.charged = self.charged.plus(charge);
+    }
+
     /// What is charged, as the ledger counts it, and held.
     pub(super) fn used(&self) -> Amounts {
         floored(self.charged).plus(self.held)
@@ -192,6 +209,11 @@ impl Component {
         floored(self.charged) != self.acknowledged
     }
 
+    /// Since when there is something that the ledger is not known to have.
+    pub(super) fn unsaid_since(&self) -> Option<Millis> {
+        self.charged_since.filter(|_| self.has_unsaid())
+    }
+
     /// What is charged and the ledger is not known to have.
     pub(super) fn unsaid(&self) -> Amounts {
         self.charged.minus(self.acknowledged)
@@ -243,7 +265,7 @@ impl Component {
         let need = Units::ceil(self.used().plus(spare)).minus(charged_units);
         let need = if counts { Units::default() } else { need };
         self.last_push = now;
-        self.note(Push { sequence: self.sequence, charged, floor: charged.plus(need.amounts()) });
+        self.note(Push { sequence: self.sequence, at: now, charged, floor: charged.plus(need.amounts()) });
         let seed = self.seed.then(|| (Units::floor(self.seen.spent), Units::floor(self.acknowledged)));
         Said {
             sequence: self.sequence,
@@ -303,6 +325,8 @@ impl Component {
         (self.seed, self.check) = (false, false);
         self.ceiling = push.charged.plus(granted);
         self.acknowledged = push.charged;
+        // What is unsaid now was charged after that push was made.
+        self.charged_since = self.has_unsaid().then_some(push.at);
         self.seen = Seen { spent: answer.spent.amounts(), allotted: answer.allotted.amounts(), granted };
         self.answered = sequence;
         self.last_answer = Some(now);
@@ -319,6 +343,7 @@ impl Component {
             from: self.from,
             till: self.till,
             charged: self.charged.minus(counted),
+            charged_since: self.charged_since,
             held: self.held,
             last_push: self.last_push,
             ..Self::default()

@@ -51,6 +51,11 @@ impl Link {
         self.failing_since.is_some_and(|since| now.since(since) >= SILENCE_MS)
     }
 
+    /// Since when it has been silent, if that was for too long.
+    pub(super) fn away_since(&self, now: Millis) -> Option<Millis> {
+        self.failing_since.filter(|_| self.is_out_of_reach(now))
+    }
+
     /// Whether it answers and grants what there is.
     pub(super) fn grants(&self, now: Millis) -> bool {
         self.failing_since.is_none() && self.recovers_until.is_none_or(|until| now > until)

@@ -14,6 +14,7 @@
 //! Does not know hosts: the adapter carries the calls that `calls.rs` makes.
 
 mod answers;
+mod backlog;
 mod calls;
 mod client;
 mod component;
@@ -32,6 +33,7 @@ mod waiter;
 mod waiting;
 pub mod workers;
 
+pub use backlog::Backlog;
 pub use calls::Call;
 pub use client::{Known, PartView};
 pub use in_flight::Notice;

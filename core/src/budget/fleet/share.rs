@@ -341,7 +341,7 @@ impl Share {
     }
 
     /// Forgets windows that are over at `time` and of which everything was said, and what nobody can say any more.
-    pub(super) fn retire(&mut self, time: Millis, tail_ms: u64) {
+    pub(super) fn retire(&mut self, time: Millis, tail_ms: u64, now: Millis) {
         let mut late = Amounts::default();
         let last = self.windows.last().map(|last| last.from);
         self.windows.retain(|window| {
@@ -357,7 +357,7 @@ impl Share {
         if late != Amounts::default()
             && let Some(last) = self.windows.last_mut()
         {
-            last.charged = last.charged.plus(late);
+            last.charge(late, now);
         }
     }
 }

@@ -48,6 +48,15 @@ fn a_request_is_sent_once_where_nobody_has_said_that_there_is_a_filter_behind_th
 }
 
 #[test]
+fn a_tick_before_the_filter_behind_the_router_is_configured_makes_no_request_be_sent_once() {
+    // As a listener that is pushed: filter by filter, with the timers of the worker in between.
+    let gateway = FakeVm::start(&two());
+    gateway.tick();
+    let _behind = FakeVm::behind_the_router(&two());
+    assert_eq!(retries(&admitted(&gateway, ASKED)), ["1"]);
+}
+
+#[test]
 fn a_filter_behind_the_router_that_says_nothing_is_seen_at_work() {
     let gateway = FakeVm::start(&two());
     // Its store is another one.
