@@ -6,7 +6,7 @@
 use wasmi::{Caller, Error, Linker};
 
 use crate::boundary::{Boundary, Inside};
-use crate::host::{BAD_ARGUMENT, NOT_FOUND, OK, Pairs, Reply, replace};
+use crate::host::{BAD_ARGUMENT, NOT_FOUND, OK, Pairs, ROOT, Reply, replace};
 
 /// Log levels of the ABI from here on are warnings and errors.
 const WARN: u32 = 3;
@@ -69,7 +69,7 @@ fn tick(host: Host<'_>, _period: u32) -> Status {
 fn enter(host: Host<'_>, context: u32) -> Status {
     let boundary = Boundary::cross(host, "proxy_set_effective_context")?;
     Ok(boundary.host(|host| {
-        if !host.streams.contains_key(&context) {
+        if context != ROOT && !host.streams.contains_key(&context) {
             return BAD_ARGUMENT;
         }
         host.current = context;

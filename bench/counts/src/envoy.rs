@@ -10,15 +10,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::host::{Host, Pairs, Reply, Stream};
+use crate::callout;
+use crate::host::{Host, Pairs, ROOT, Reply, Stream};
 use crate::tally::Tally;
 use crate::vm::{Code, Fault, Function, Vm};
 
 /// 2026-11-21T12:00:00Z in nanoseconds: when everything begins.
 const NOON: u64 = 1_795_262_400_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
-/// The root context of either VM.
-const ROOT: u32 = 1;
 /// What a callback returns to hold what it was told of.
 const PAUSE: u32 = 1;
 /// How much of a body is read at a time.
@@ -100,7 +99,7 @@ impl Envoy {
         self.gateway.functions(code).into_iter().chain(behind).collect()
     }
 
-    /// Lets the filter's timer fire in every VM.
+    /// Lets the filter's timer fire in every VM, and the ledger answer.
     ///
     /// # Errors
     ///
@@ -113,7 +112,7 @@ impl Envoy {
                 self.callbacks.push(Callback { name: title("proxy_on_tick", behind), tally });
             }
         }
-        Ok(())
+        self.answer_calls()
     }
 
     /// Leads one request through, from its first byte to its record.
@@ -166,7 +165,33 @@ impl Envoy {
                 return Ok(false);
             }
         }
-        if action == PAUSE { Err(Failure::Held) } else { Ok(true) }
+        if action == PAUSE {
+            self.turn()?;
+            let resumed = self.with(id, |stream| std::mem::take(&mut stream.resumed));
+            return if resumed { Ok(true) } else { Err(Failure::Held) };
+        }
+        Ok(true)
+    }
+
+    /// Lets the queue call the gateway, and the ledger answer what it is asked.
+    fn turn(&mut self) -> Result<(), Failure> {
+        if !self.host.borrow().queued.is_empty() {
+            self.gateway("proxy_on_queue_ready", ROOT, &[1])?;
+        }
+        self.answer_calls()
+    }
+
+    /// Lets the ledger answer what it was asked.
+    fn answer_calls(&mut self) -> Result<(), Failure> {
+        let calls = std::mem::take(&mut self.host.borrow_mut().calls);
+        for (token, asked) in calls {
+            let now_ms = self.host.borrow().now / MILLISECOND;
+            let body = callout::lend(&asked, now_ms).unwrap_or_default();
+            let size = body.len() as u32;
+            self.host.borrow_mut().callout = (vec![(b":status".to_vec(), b"200".to_vec())], body);
+            self.gateway("proxy_on_http_call_response", ROOT, &[token, 1, size, 0])?;
+        }
+        Ok(())
     }
 
     /// The request goes to one provider after another until there are no more answers.

@@ -13,6 +13,11 @@ pub(crate) const NOT_FOUND: u32 = 1;
 pub(crate) const BAD_ARGUMENT: u32 = 2;
 pub(crate) const CAS_MISMATCH: u32 = 8;
 
+/// The header map of an answer to a call.
+const CALLOUT_HEADERS: u32 = 6;
+/// The root context of every VM.
+pub(crate) const ROOT: u32 = 1;
+
 /// Names and values in order.
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -25,6 +30,8 @@ pub(crate) struct Stream {
     pub(crate) response_body: Vec<u8>,
     /// Properties and filter state, by path.
     pub(crate) properties: HashMap<Vec<u8>, Vec<u8>>,
+    /// The filter lets it go on.
+    pub(crate) resumed: bool,
     /// The reply that the filter asked for, until it is sent.
     pub(crate) reply: Option<Reply>,
 }
@@ -51,6 +58,13 @@ pub(crate) struct Host {
     pub(crate) configuration: Vec<u8>,
     /// Variables of the environment, as `NAME=value`.
     pub(crate) environment: Vec<String>,
+    /// Values of the queue.
+    pub(crate) queued: Vec<Vec<u8>>,
+    /// Calls to other clusters without an answer: their tokens and bodies.
+    pub(crate) calls: Vec<(u32, Vec<u8>)>,
+    pub(crate) last_call: u32,
+    /// The answer that a callback is about.
+    pub(crate) callout: (Pairs, Vec<u8>),
     /// What the filter said, from warnings upwards.
     pub(crate) warnings: Vec<String>,
     shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
@@ -68,6 +82,10 @@ impl Host {
             vm_configuration: Vec::new(),
             configuration: Vec::new(),
             environment,
+            queued: Vec::new(),
+            calls: Vec::new(),
+            last_call: 0,
+            callout: Default::default(),
             warnings: Vec::new(),
             shared: BTreeMap::new(),
             last_version: 0,
@@ -92,6 +110,9 @@ impl Host {
 
     /// A header map of the stream.
     pub(crate) fn map(&mut self, map: u32) -> Option<&mut Pairs> {
+        if map == CALLOUT_HEADERS {
+            return Some(&mut self.callout.0);
+        }
         let stream = self.stream()?;
         match map {
             0 => Some(&mut stream.request),
@@ -105,6 +126,7 @@ impl Host {
         match buffer {
             0 => self.stream().map(|stream| &mut stream.request_body),
             1 => self.stream().map(|stream| &mut stream.response_body),
+            4 => Some(&mut self.callout.1),
             6 => Some(&mut self.vm_configuration),
             7 => Some(&mut self.configuration),
             _ => None,

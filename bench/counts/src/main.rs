@@ -16,6 +16,7 @@
 mod abi;
 mod boundary;
 mod budget;
+mod callout;
 mod envoy;
 mod host;
 mod instrument;

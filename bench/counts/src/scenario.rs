@@ -22,6 +22,8 @@ pub(crate) struct Scenario {
     budgets: usize,
     /// The filter stands behind the router too.
     behind: bool,
+    /// A fleet shares the budgets.
+    fleet: bool,
     /// The first budget lets this many requests pass.
     requests: Option<usize>,
     play: Play,
@@ -79,6 +81,13 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(refusals());
     all.push(of("models list", 3, bodiless("GET", "/v1/models")));
     all.push(of("tick, 3 budgets", 3, Play::Tick(ask("gpt-4o-mini", KIB, false))));
+    // The first request asks the ledger and waits; the one that counts has been lent enough.
+    all.push(Scenario {
+        fleet: true,
+        ..of("chat 1 KiB, 3 budgets of a fleet", 3, answered("gpt-4o-mini", KIB))
+    });
+    let tick = Play::Tick(ask("gpt-4o-mini", KIB, false));
+    all.push(Scenario { fleet: true, ..of("tick, 3 budgets of a fleet", 3, tick) });
     all
 }
 
@@ -105,7 +114,7 @@ fn refusals() -> Vec<Scenario> {
 }
 
 fn of(name: &str, budgets: usize, play: Play) -> Scenario {
-    Scenario { name: name.to_owned(), budgets, behind: false, requests: None, play }
+    Scenario { name: name.to_owned(), budgets, behind: false, fleet: false, requests: None, play }
 }
 
 fn counted(budgets: usize) -> String {
@@ -152,6 +161,10 @@ impl Scenario {
             Play::Tick(exchange) => {
                 envoy.exchange(exchange)?;
                 envoy.tick()?;
+                if self.fleet {
+                    // There is something to say.
+                    envoy.exchange(exchange)?;
+                }
                 envoy.callbacks();
                 before = envoy.functions(code);
                 envoy.tick()?;
@@ -178,6 +191,9 @@ impl Scenario {
 
     fn configuration(&self) -> String {
         let mut json: Value = serde_json::from_str(GATEWAY).unwrap_or_default();
+        if let Some(json) = json.as_object_mut().filter(|_| self.fleet) {
+            json.insert("ledger".into(), serde_json::json!({}));
+        }
         if let Some(budgets) = json.get_mut("budgets").and_then(Value::as_array_mut) {
             budgets.truncate(self.budgets);
             if let (Some(budget), Some(requests)) = (budgets.first_mut(), self.requests) {

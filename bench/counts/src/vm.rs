@@ -10,7 +10,7 @@ use crate::boundary::Inside;
 use crate::host::Host;
 use crate::instrument::{self, Instrumented};
 use crate::tally::Tally;
-use crate::{abi, wasi};
+use crate::{abi, callout, wasi};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 64 * 1024;
@@ -69,6 +69,7 @@ impl Vm {
         refuse(&mut linker, &code.module)?;
         linker.allow_shadowing(true);
         abi::define(&mut linker)?;
+        callout::define(&mut linker)?;
         wasi::define(&mut linker)?;
         let instance = linker.instantiate_and_start(&mut store, &code.module)?;
         store.data_mut().allocate = Some(instance.get_typed_func(&store, "proxy_on_memory_allocate")?);

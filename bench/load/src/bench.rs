@@ -79,6 +79,7 @@ impl Bench {
             empty: root.join("target/wasm32-wasip1/release/empty.wasm"),
             peers,
             upstream: provider.address,
+            ledger: None,
             core: is_pinned.then(|| cores - 1),
             envoy,
         };

@@ -7,9 +7,9 @@
 
 use std::fmt;
 
-use crate::kind::Kind;
+use crate::kind::{Farebox, Kind};
 use crate::ratio::Middle;
-use crate::section::{MEBIBYTE, OPEN, PACED, REFUSALS, Section};
+use crate::section::{FAR, MEBIBYTE, OPEN, PACED, REFUSALS, Section, near_at, rates};
 use crate::slice::Slice;
 use crate::summary::{Row, rows};
 
@@ -59,6 +59,10 @@ pub(crate) fn verdicts(slices: &[Slice]) -> Vec<Verdict> {
     }
     verdicts.push(memory(slices));
     verdicts.push(peers(slices));
+    verdicts.push(shared(slices));
+    for rate in rates() {
+        verdicts.extend(waiting(rate, slices));
+    }
     verdicts
 }
 
@@ -120,6 +124,44 @@ fn memory(slices: &[Slice]) -> Verdict {
     }
 }
 
+/// What it costs that a fleet shares the budgets, far from their limits.
+fn shared(slices: &[Slice]) -> Verdict {
+    let goal =
+        "(g) budgets of a fleet, far from their limits: at most 1.03 × the same without a ledger".to_owned();
+    let one: Vec<Slice> = slices.iter().filter(|slice| slice.workers <= 1).cloned().collect();
+    let fleet = Kind::farebox_of_a_fleet(3).to_string();
+    let rows = of(Section::Ledger, FAR, &one, &[fleet], SUBJECT);
+    let ratio = rows.into_iter().find_map(|row| row.ratio);
+    let figure = ratio.map(|Middle { median, at_least, at_most, .. }| {
+        format!("{median:.3} × {SUBJECT} (95 %: {at_least:.3}–{at_most:.3})")
+    });
+    let met = ratio.map(|ratio| ratio.median <= 1.03);
+    Verdict { goal, figure: figure.unwrap_or_else(|| "–".into()), met }
+}
+
+/// How much longer a call takes that asks the ledger.
+fn waiting(rate: u32, slices: &[Slice]) -> [Verdict; 2] {
+    let load = near_at(rate);
+    let of_fleet = |fleet| Farebox { budgets: 3, near_limit: true, fleet, ..Farebox::default() };
+    let systems = [false, true].map(|fleet| Kind::Farebox(of_fleet(fleet)).to_string());
+    let rows = of(Section::Ledger, &load, slices, &systems, "");
+    let verdict = |name: &str, most: f64, time: fn(&Slice) -> f64| {
+        let goal = format!("(h) near the limit, {load}: {name} at most {most} ms more");
+        let times: Vec<f64> = rows.iter().filter_map(|row| row.median(time)).collect();
+        match times.as_slice() {
+            [without, with] => {
+                let more = (with - without) / 1e3;
+                Verdict { goal, figure: format!("{more:.2} ms"), met: Some(more <= most) }
+            }
+            _ => Verdict { goal, figure: "–".into(), met: None },
+        }
+    };
+    [
+        verdict("p50", 1.0, |slice: &Slice| slice.whole.p50_us),
+        verdict("p99", 5.0, |slice: &Slice| slice.whole.p99_us),
+    ]
+}
+
 /// Whether every other gateway that was there needs more CPU time for a call.
 fn peers(slices: &[Slice]) -> Verdict {
     let goal = "(f) less CPU time for a chat of 1 KiB than every other gateway".to_owned();
@@ -149,6 +191,7 @@ fn peers(slices: &[Slice]) -> Verdict {
 mod tests {
     use super::*;
     use crate::family::Memory;
+    use crate::tally::Spread;
 
     fn slice(section: Section, load: &str, system: &str, cpu_us: f64) -> Slice {
         let (section, load, system) = (section.name().to_owned(), load.to_owned(), system.to_owned());
@@ -190,6 +233,21 @@ mod tests {
         let slices = |farebox| [open("plain", 60), open("plain-default", 70), open("farebox-3", farebox)];
         assert_eq!(met(&slices(105), "(e)"), Some(true));
         assert_eq!(met(&slices(106), "(e)"), Some(false));
+    }
+
+    #[test]
+    fn what_a_ledger_costs_is_held_against_the_same_without_one() {
+        let far = |system: &str, cpu| slice(Section::Ledger, FAR, system, cpu);
+        let slices = |fleet| [far("farebox-3", 100.0), far("farebox-3-fleet", fleet)];
+        assert_eq!(met(&slices(103.0), "(g)"), Some(true));
+        assert_eq!(met(&slices(104.0), "(g)"), Some(false));
+        let near = |system: &str, p50_us| {
+            let whole = Spread { p50_us, ..Spread::default() };
+            Slice { whole, ..slice(Section::Ledger, &near_at(200), system, 1.0) }
+        };
+        let slices = |fleet| [near("farebox-3-near", 1_000.0), near("farebox-3-near-fleet", fleet)];
+        assert_eq!(met(&slices(2_000.0), "(h) near the limit, every request asks, 200"), Some(true));
+        assert_eq!(met(&slices(2_100.0), "(h) near the limit, every request asks, 200"), Some(false));
     }
 
     #[test]

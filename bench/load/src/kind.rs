@@ -9,6 +9,8 @@
 //! | `empty` | `plain` with a filter that only holds a request until its body is here |
 //! | `farebox-N` | Farebox with N budgets, access log and metrics |
 //! | `farebox-N-each` | the same with budgets that every request writes, as it does beyond half of a limit |
+//! | `farebox-N-fleet` | the same with budgets that a fleet shares, in a Valkey |
+//! | `farebox-N-near` | with a budget more, of which the ledger lends nothing beforehand if a fleet shares it |
 //! | `farebox-Na` | the same with the filter behind the router too, which failover needs |
 //! | `farebox-…@NAME` | the same from another build (`--wasm NAME=PATH`) |
 //! | anything else | another gateway, from `bench/peers` |
@@ -50,6 +52,10 @@ pub(crate) struct Farebox {
     pub(crate) many_slots: bool,
     /// Whether the budgets are such as every request writes.
     pub(crate) each_writes: bool,
+    /// Whether there is a budget more, for which every request asks if a fleet shares it.
+    pub(crate) near_limit: bool,
+    /// Whether a fleet shares the budgets.
+    pub(crate) fleet: bool,
     /// Name of the build; `None`: the first, or the workspace's.
     pub(crate) build: Option<String>,
 }
@@ -65,9 +71,19 @@ impl Kind {
         Self::Farebox(Farebox { budgets, each_writes: true, ..Farebox::default() })
     }
 
+    /// Farebox with so many budgets that a fleet shares.
+    pub(crate) fn farebox_of_a_fleet(budgets: usize) -> Self {
+        Self::Farebox(Farebox { budgets, fleet: true, ..Farebox::default() })
+    }
+
     /// Farebox with so many budgets and the filter behind the router too.
     pub(crate) fn farebox_with_attempts(budgets: usize) -> Self {
         Self::Farebox(Farebox { budgets, attempts: true, ..Farebox::default() })
+    }
+
+    /// Whether its budgets are in a ledger.
+    pub(crate) fn uses_ledger(&self) -> bool {
+        matches!(self, Self::Farebox(Farebox { fleet: true, .. }))
     }
 
     /// Whether this is Envoy at all.
@@ -84,12 +100,19 @@ impl fmt::Display for Kind {
             Self::PlainDefault => write!(out, "plain-default"),
             Self::PlainLog => write!(out, "plain+log"),
             Self::Empty => write!(out, "empty"),
-            Self::Farebox(Farebox { budgets, attempts, for_agents, many_slots, each_writes, build }) => {
-                let attempts = if *attempts { "a" } else { "" };
-                let agents = if *for_agents { "-agents" } else { "" };
-                let slots = if *many_slots { "-slots" } else { "" };
-                let each = if *each_writes { "-each" } else { "" };
-                write!(out, "farebox-{budgets}{attempts}{agents}{slots}{each}")?;
+            Self::Farebox(farebox) => {
+                let Farebox { budgets, build, .. } = farebox;
+                let suffixes = [
+                    (farebox.attempts, "a"),
+                    (farebox.for_agents, "-agents"),
+                    (farebox.many_slots, "-slots"),
+                    (farebox.each_writes, "-each"),
+                    (farebox.near_limit, "-near"),
+                    (farebox.fleet, "-fleet"),
+                ];
+                let suffixes: String =
+                    suffixes.iter().filter(|(has, _)| *has).map(|(_, suffix)| *suffix).collect();
+                write!(out, "farebox-{budgets}{suffixes}")?;
                 build.as_ref().map_or(Ok(()), |build| write!(out, "@{build}"))
             }
             Self::Peer(name) => write!(out, "{name}"),
@@ -117,12 +140,16 @@ fn farebox(text: &str) -> Option<Farebox> {
         Some((name, build)) => (name, Some(build.to_owned())),
         None => (text, None),
     };
-    let rest = name.strip_prefix("farebox-")?;
-    let (rest, each_writes) = rest.strip_suffix("-each").map_or((rest, false), |rest| (rest, true));
-    let (rest, many_slots) = rest.strip_suffix("-slots").map_or((rest, false), |rest| (rest, true));
-    let (rest, for_agents) = rest.strip_suffix("-agents").map_or((rest, false), |rest| (rest, true));
-    let (rest, attempts) = rest.strip_suffix('a').map_or((rest, false), |rest| (rest, true));
-    Some(Farebox { budgets: rest.parse().ok()?, attempts, for_agents, many_slots, each_writes, build })
+    let mut rest = name.strip_prefix("farebox-")?;
+    let mut has = |suffix: &str| {
+        let shorter = rest.strip_suffix(suffix);
+        rest = shorter.unwrap_or(rest);
+        shorter.is_some()
+    };
+    let (fleet, near_limit, each_writes) = (has("-fleet"), has("-near"), has("-each"));
+    let (many_slots, for_agents, attempts) = (has("-slots"), has("-agents"), has("a"));
+    let budgets = rest.parse().ok()?;
+    Some(Farebox { budgets, attempts, for_agents, many_slots, each_writes, near_limit, fleet, build })
 }
 
 #[cfg(test)]
@@ -141,6 +168,8 @@ mod tests {
             "farebox-3a",
             "farebox-6-slots",
             "farebox-3-each",
+            "farebox-3-fleet",
+            "farebox-3-near-fleet@new",
             "farebox-3a-agents@new",
             "farebox-6@old-one",
             "some-gateway",

@@ -19,6 +19,7 @@ mod get;
 mod goal;
 mod guard;
 mod kind;
+mod ledger;
 mod machine;
 mod open;
 mod options;

@@ -24,11 +24,13 @@ pub(crate) const MODEL: &str = "bench";
 pub(crate) const RENAMED: &str = "renamed";
 /// The model whose first target always fails.
 pub(crate) const FAILOVER: &str = "failover";
+/// The budget for which every request asks where the ledger lends nothing of it beforehand. Its limit is as far as others.
+pub(crate) const NEAR: &str = "near";
 /// Dollars, or thousands of requests, or millions of tokens, that no benchmark uses up.
 const ENDLESS: u64 = 1_000_000;
 
 /// What a plugin configuration is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// How many of the budgets.
     pub(crate) budgets: usize,
@@ -38,6 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) slots: u64,
     /// Whether every request writes its budgets, far from their limits too: what limits how many run is not leased.
     pub(crate) each_writes: bool,
+    /// Whether there is a budget of requests more: see [`NEAR`].
+    pub(crate) near_limit: bool,
     /// Whether sessions have few requests: what refuses the last calls of an agent.
     pub(crate) short_sessions: bool,
 }
@@ -90,6 +94,9 @@ fn budgets(wanted: Wanted) -> Value {
     for budget in budgets.iter_mut().filter_map(Value::as_object_mut).filter(|_| wanted.each_writes) {
         budget.insert("limit_concurrent".into(), ENDLESS.into());
     }
+    if wanted.near_limit {
+        budgets.push(json!({"name": NEAR, "window": "day", "limit_requests": ENDLESS * 1000}));
+    }
     if wanted.short_sessions {
         let calls = AGENT_CALLS;
         budgets.push(json!({"name": "short", "per": "session", "window": "day", "limit_requests": calls,
@@ -109,8 +116,7 @@ mod tests {
 
     #[test]
     fn failover_adds_a_target_that_fails_and_changes_nothing_else() {
-        let wanted =
-            Wanted { budgets: 3, failover: true, slots: 1024, each_writes: false, short_sessions: false };
+        let wanted = Wanted { budgets: 3, failover: true, slots: 1024, ..Wanted::default() };
         let upstream = "127.0.0.1:1".parse().unwrap();
         let mut with = plugin(wanted, upstream);
         assert_eq!(with["models"][FAILOVER][0]["provider"], "failing");
@@ -125,8 +131,7 @@ mod tests {
     #[test]
     fn a_configuration_has_as_many_budgets_as_wanted() {
         for budgets in [0, 1, 3, 6] {
-            let wanted =
-                Wanted { budgets, failover: false, slots: 1024, each_writes: false, short_sessions: false };
+            let wanted = Wanted { budgets, slots: 1024, ..Wanted::default() };
             let plugin = plugin(wanted, "127.0.0.1:1".parse().unwrap());
             assert_eq!(plugin["budgets"].as_array().unwrap().len(), budgets);
             assert!(plugin["models"].get(FAILOVER).is_none());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bootstrap::Bootstrap;
@@ -19,6 +19,7 @@ use crate::kind::{Farebox, Kind};
 use crate::peer;
 use crate::plugin::{KEY, MODEL, Wanted, plugin};
 use crate::process::{Process, Start};
+use crate::section::prefix;
 use crate::system::{Manner, System};
 
 /// How long Envoy may take to be ready: it compiles the filter first.
@@ -51,6 +52,8 @@ pub(crate) struct Stage {
     pub(crate) peers: PathBuf,
     /// The upstream.
     pub(crate) upstream: SocketAddr,
+    /// The server of a fleet's ledger, once it runs.
+    pub(crate) ledger: Option<SocketAddr>,
     /// The core that systems of one worker run on; `None`: any.
     pub(crate) core: Option<usize>,
 }
@@ -133,11 +136,21 @@ impl Stage {
             budgets: farebox.budgets,
             failover: farebox.attempts,
             each_writes: farebox.each_writes,
+            near_limit: farebox.near_limit,
             slots: if farebox.many_slots { MANY_SLOTS } else { SLOTS },
             short_sessions: farebox.for_agents,
         };
+        let mut plugin = plugin(wanted, self.upstream);
+        if farebox.fleet {
+            let server = self.ledger.ok_or_else(|| BenchError::Missing("the ledger's server".into()))?;
+            let prefix = prefix(&Kind::Farebox(farebox.clone()));
+            let ledger = json!({"endpoints": [format!("redis://{server}")], "prefix": prefix});
+            plugin.as_object_mut().into_iter().for_each(|plugin| {
+                plugin.insert("ledger".into(), ledger.clone());
+            });
+        }
         let path = folder.path().join("farebox.json");
-        fs::write(&path, plugin(wanted, self.upstream).to_string()).map_err(BenchError::file(&path))?;
+        fs::write(&path, plugin.to_string()).map_err(BenchError::file(&path))?;
         let mut command = Command::new(&build.cli);
         command.args(["render", "envoy"]).arg(&path).arg("--wasm").arg(&build.wasm);
         let output = command.output().map_err(BenchError::file(&build.cli))?;

@@ -54,6 +54,14 @@ impl Times {
         }
     }
 
+    /// Those of others too.
+    pub(crate) fn join(&mut self, other: &Self) {
+        if let (Some(own), Some(more)) = (&mut self.histogram, &other.histogram) {
+            // Both have the same bounds, so it cannot fail.
+            let _ = own.add(more);
+        }
+    }
+
     /// What is published of them.
     pub(crate) fn spread(&self) -> Spread {
         let Some(histogram) = &self.histogram else { return Spread::default() };
@@ -103,6 +111,17 @@ impl Tally {
             self.first.add(answer.first.saturating_duration_since(meant));
         }
         self.judge(request, answer);
+    }
+
+    /// Adds what became of other calls.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.calls += other.calls;
+        other.failures.iter().for_each(|(what, often)| self.fail(what.clone(), *often));
+        for (own, more) in
+            [(&mut self.whole, &other.whole), (&mut self.first, &other.first), (&mut self.late, &other.late)]
+        {
+            own.join(more);
+        }
     }
 
     /// Remembers what is wrong with an answer, if something is. The body of a refusal is no stream, and need not be.

@@ -6,6 +6,7 @@ mod agent;
 mod chat;
 mod field;
 mod latency;
+mod ledger;
 mod memory;
 mod refusals;
 mod sizes;
@@ -13,6 +14,7 @@ mod streams;
 mod subjects;
 mod workers;
 
+pub(crate) use ledger::{FAR, near_at, prefix, rates};
 pub(crate) use memory::OPEN;
 pub(crate) use refusals::REFUSALS;
 pub(crate) use sizes::MEBIBYTE;
@@ -44,11 +46,13 @@ pub(crate) enum Section {
     Field,
     /// A decision of an agent
     Agent,
+    /// Budgets that a fleet shares
+    Ledger,
 }
 
 impl Section {
     /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Chat,
         Self::Streams,
         Self::Sizes,
@@ -59,6 +63,7 @@ impl Section {
         Self::Latency,
         Self::Field,
         Self::Agent,
+        Self::Ledger,
     ];
     /// Those that goals are about.
     pub(crate) const GOALS: [Self; 5] =
@@ -77,6 +82,7 @@ impl Section {
             Self::Latency => "latency",
             Self::Field => "field",
             Self::Agent => "agent",
+            Self::Ledger => "ledger",
         }
     }
 
@@ -96,6 +102,7 @@ impl Section {
             Self::Latency => latency::run(bench).await,
             Self::Field => field::run(bench).await,
             Self::Agent => agent::run(bench).await,
+            Self::Ledger => ledger::run(bench).await,
         }
     }
 }
