@@ -6,6 +6,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Several cargo at once do not share a jobserver: make hands its own only to recipes that call make.
+export CARGO_MAKEFLAGS :=
 # rustup puts cargo here and tells only new login shells of it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -17,6 +19,12 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
 RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 FUZZ_SECONDS ?= 20
+# What is compiled for this machine is always selected alike: cargo chooses the features of what is shared for a selection
+# as a whole, so with another it would compile all of that again. `--examples` has it count what only tests need.
+NATIVE := --workspace --exclude farebox-bench-empty
+BINARIES := $(NATIVE) --bins --examples
+# Every target of tests but `e2e`.
+UNIT := $(NATIVE) --lib --bins --test '[!e]*'
 # End-to-end tests wait more than they compute.
 E2E_THREADS ?= 4
 # Panics name files by their whole path, so a module would differ from one folder, home and toolchain to the next.
@@ -66,8 +74,9 @@ run-fleet: build .venv/.installed .venv/.installed-llm ## The same with two Envo
 render: .venv/.installed ## Write envoy/envoy.yaml, what is below k8s/, and the README's copy of envoy/farebox.json anew
 	@$(need_rust)
 	$(call step,writing envoy/envoy.yaml)
+	@cargo build --quiet $(BINARIES)
 	@# Not into the file at once: a mistake would leave it empty.
-	@text=$$(cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json); echo "$$text" > envoy/envoy.yaml
+	@text=$$(target/debug/farebox render envoy envoy/farebox.json); echo "$$text" > envoy/envoy.yaml
 	$(call step,writing what is below k8s/)
 	@.venv/bin/python k8s/manifests.py target/debug/farebox
 	@.venv/bin/python envoy/embed.py
@@ -83,16 +92,22 @@ release: reproducible image ## The same, of a module that was built twice
 .PHONY: test
 test: ## Run every test there is, two tiers at a time; what one says is shown when it ends
 	@# One tier waits for downloads, for its Envoys or for its one thread while another compiles.
-	@$(MAKE) --jobs=2 --output-sync=target prepared unit
+	@$(MAKE) --jobs=2 --output-sync=target prepared compiled
 	@$(MAKE) --jobs=2 --output-sync=target tiers
 
 .PHONY: prepared
 prepared: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
 
-# Those that take longest first. All of them after `unit`: it has the command line tool compiled in its own way, and puts
-# it where these look for it.
+.PHONY: compiled
+compiled:
+	@$(need_rust)
+	$(call step,compiling the tests)
+	@cargo build --quiet $(BINARIES)
+	@cargo test --quiet $(NATIVE) --no-run
+
+# Those that take longest first.
 .PHONY: tiers
-tiers: e2e lint node counts bench-smoke fuzz validate manifests packaging prices ledger
+tiers: e2e lint unit node counts bench-smoke fuzz validate manifests packaging prices ledger
 
 .PHONY: quick
 quick: lint unit ## What takes less than a minute where everything is compiled already: the checks, and the tests without Envoy
@@ -129,7 +144,8 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 		END {exit long}' >&2
 	@.venv/bin/python docs/columns.py README.md DESIGN.md CONTRIBUTING.md SECURITY.md docs/*.md
 	@# Nobody writes clusters by hand, least of all in the sample.
-	@cargo run --quiet -p farebox-cli -- render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
+	@cargo build --quiet $(BINARIES)
+	@target/debug/farebox render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
 		|| { echo "envoy/envoy.yaml is not what follows from envoy/farebox.json: run make render" >&2; exit 1; }
 	@.venv/bin/python k8s/manifests.py target/debug/farebox --check
 	@.venv/bin/python envoy/embed.py --check
@@ -139,13 +155,13 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 unit: ## The rules, the adapter, the command line tool and the benchmark, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli and bench)
-	@$(call count_tests,cargo test -p farebox-core -p farebox-filter -p farebox-cli -p farebox-readers -p farebox-counts -p farebox-bench)
+	@$(call count_tests,cargo test $(UNIT))
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
 	@$(need_rust)
 	$(call step,comparing costs with those of genai-prices)
-	@cargo build --quiet -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	@.venv/bin/python prices/check_prices.py target/debug/farebox
 
 .PHONY: ledger
@@ -162,7 +178,8 @@ ledger-model: .venv/.installed ## The same in each style, in the model and on Va
 fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
 	@$(need_rust)
 	$(call step,feeding the parsers with damaged inputs)
-	@cargo run --quiet -p farebox-core --example fuzz -- $(FUZZ_SECONDS)
+	@cargo build --quiet $(BINARIES)
+	@target/debug/examples/fuzz $(FUZZ_SECONDS)
 
 .PHONY: node
 node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
@@ -179,12 +196,14 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 counts: build ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
 	@$(need_rust)
 	$(call step,counting instructions and hostcalls)
-	@cargo run --quiet -p farebox-counts -- check
+	@cargo build --quiet $(BINARIES)
+	@target/debug/farebox-counts check
 
 .PHONY: counts-write
 counts-write: build ## Make what the filter takes now its budget
 	@$(need_rust)
-	@cargo run --quiet -p farebox-counts -- write
+	@cargo build --quiet $(BINARIES)
+	@target/debug/farebox-counts write
 
 .PHONY: manifests
 manifests: .venv/.installed ## What is below k8s/ against strict schemas, and what kustomize builds of it
@@ -206,40 +225,40 @@ reproducible: build ## Build the module again, from nothing and in another folde
 validate: build .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
 	@$(need_rust)
 	$(call step,letting Envoy check the configurations)
-	@cargo build --quiet -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	@.venv/bin/python envoy/validate.py target/debug/farebox
 
 .PHONY: e2e
-e2e: build .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The real Envoy with the filter, between the official clients and a scripted provider
+e2e: build .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The real Envoy with the filter, between the official clients and a scripted provider; ONLY=storms for some
 	@$(need_rust)
 	$(call step,testing end to end)
 	@# Some tests have it write the files that Envoy watches.
-	@cargo build --quiet -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet -p farebox-tests
+	RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet $(NATIVE) --test e2e -- $(ONLY)
 
 .PHONY: versions
 versions: build .venv/.installed .tools/envoys/.installed ## What is written for Envoy 1.36 to 1.40, in each of them; a part of e2e
 	@$(need_rust)
-	@cargo build --quiet -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	$(call step,testing older Envoys)
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	cargo test --quiet -p farebox-tests versions::
+	cargo test --quiet $(NATIVE) --test e2e -- versions::
 
 .PHONY: odd
 odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers through the real Envoy; ODD_SEED=7 for others
 	@$(need_rust)
 	$(call step,sending what nobody thought of)
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet -p farebox-tests no_odd -- --nocapture
+	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet $(NATIVE) --test e2e -- no_odd --nocapture
 
 ##@ Agents
 
 .PHONY: agents
 agents: build .venv/.installed .tools/agents/.installed ## Claude Code, Codex, Gemini CLI, opencode and aider through Farebox; AGENTS=aider for one
 	@$(need_rust)
-	@cargo build --quiet -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	$(call step,running real agents through a task and with nothing left and with others in the way)
 	@AGENTS=$(AGENTS) .venv/bin/python tests/agents/run.py
 
@@ -254,7 +273,7 @@ bench: bench-build ## Measure what Farebox costs, in about 20 minutes; QUICK=1 f
 bench-smoke: build .venv/.installed ## See that the benchmark works; measures nothing worth reading
 	$(call step,running the benchmark for a moment)
 	@# Quicker to build than what measures.
-	@cargo build --quiet -p farebox-bench -p farebox-cli
+	@cargo build --quiet $(BINARIES)
 	@cargo build --quiet --release -p farebox-bench-empty --target wasm32-wasip1
 	@target/debug/farebox-bench --smoke --wasm target/wasm32-wasip1/release/farebox.wasm,target/debug/farebox
 

@@ -3,26 +3,23 @@
 //!
 //! Every rule is in `farebox-core`; what is here only asks Envoy and tells Envoy.
 
+#![deny(unsafe_code)]
 #![cfg_attr(
     not(any(target_arch = "wasm32", test)),
     allow(dead_code, reason = "only Envoy's VM enters the filter, and tests do")
 )]
 
-#[cfg(any(target_arch = "wasm32", test))]
-mod allocator;
 mod attempt;
 mod fleet;
 mod gateway;
-mod host;
-#[cfg(any(target_arch = "wasm32", test))]
-mod memory;
-mod metrics;
 mod root;
 mod vm;
 
 #[cfg(test)]
+#[allow(unsafe_code, reason = "it is what foreign function calls lead to")]
 mod fake_host;
 #[cfg(test)]
+#[allow(unsafe_code, reason = "an environment variable is set before there is a second thread")]
 mod tests;
 
 #[cfg(target_arch = "wasm32")]
@@ -30,10 +27,10 @@ mod tests;
 mod entry {
     use std::rc::Rc;
 
+    use farebox_memory::SizeClasses;
     use proxy_wasm::traits::RootContext;
     use proxy_wasm::types::LogLevel;
 
-    use super::allocator::SizeClasses;
     use super::root::Root;
     use super::vm::Vm;
 

@@ -13,8 +13,8 @@ use proxy_wasm::types::ContextType;
 use crate::attempt::AttemptFilter;
 use crate::gateway::Gateway;
 use crate::gateway::stream::Stream;
-use crate::host::{self, Buffer};
 use crate::vm::{Role, Vm};
+use farebox_hostcalls::{self as host, Buffer};
 
 /// How often waiting streams and kept charges are looked at, in milliseconds.
 const TICK_MS: u32 = 500;
@@ -44,7 +44,7 @@ impl Context for Root {
     }
 
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        self.vm.fleet.on_answer(token, body_size, host::now());
+        self.vm.fleet.on_answer(token, body_size, &self.vm.metrics, host::now());
     }
 }
 
@@ -104,7 +104,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = host::now();
         // Calls to the ledger belong to this context, and what comes after may enter streams.
-        self.vm.fleet.tick(now);
+        self.vm.fleet.tick(&self.vm.metrics, now);
         if let Some(config) = &self.config {
             self.vm.tick(config, now);
         }

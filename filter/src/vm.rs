@@ -4,26 +4,27 @@
 //! Counters are not here: they are shared by all workers, in shared data. What this worker has leased of them is.
 
 use core::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use farebox_core::base::hash::HashMap;
 use farebox_core::base::window::Millis;
 use farebox_core::budget::counting::Counting;
 use farebox_core::budget::fleet::Turn;
 use farebox_core::budget::hold::Unsettled;
-use farebox_core::budget::ledger::{Account, Budget, BudgetRegistry, Leases, Ledger};
+use farebox_core::budget::ledger::{Leases, Ledger};
+use farebox_core::budget::live::LiveBudgets;
 use farebox_core::budget::pending::Pending;
 use farebox_core::budget::recent::Recent;
 use farebox_core::config::Config;
 use farebox_core::denial::Denial;
-use farebox_core::exchange::piece::LAST_EVENT_MS;
+use farebox_core::exchange::closing::Closing;
 use farebox_core::exchange::waiting::{GivenUp, Waiting};
 use farebox_core::failover::reach::Behind;
 
-use crate::fleet::{Fleet, Unsaid};
-use crate::host;
-use crate::host::shared_store::SharedStore;
-use crate::metrics::Metrics;
+use farebox_hostcalls::shared_store::SharedStore;
+use farebox_hostcalls::{self as host, ProcessMetrics};
+
+use crate::fleet::Fleet;
 
 /// What the filter does at the place where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,17 +52,13 @@ impl Role {
 #[derive(Debug, Default)]
 pub(crate) struct Vm {
     pub(crate) role: Cell<Role>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: ProcessMetrics,
     /// What models have answered lately.
     pub(crate) recent: RefCell<Recent>,
-    registry: RefCell<BudgetRegistry>,
+    pub(crate) budgets: LiveBudgets,
     leases: Leases,
     /// What is owed to counters could not be written at the last tick.
     behind: Cell<bool>,
-    /// The configurations that streams here have or may get.
-    live: RefCell<Vec<Weak<Config>>>,
-    /// The hash of the configuration of which the budgets were registered last.
-    registered: Cell<Option<u64>>,
     /// Whether a held stream has ever seen its body here.
     pub(crate) body_seen: Cell<bool>,
     waiting: RefCell<HashMap<u32, Rc<Waiting>>>,
@@ -74,8 +71,7 @@ pub(crate) struct Vm {
     unsettled: RefCell<Vec<Unsettled>>,
     /// Requests that were let through and have not ended.
     running: Cell<u64>,
-    /// Streams that got their last event, and when.
-    closing: RefCell<HashMap<u32, Millis>>,
+    pub(crate) closing: Closing,
     /// What there is to do with the ledger of the fleet.
     pub(crate) fleet: Fleet,
 }
@@ -94,7 +90,7 @@ impl Vm {
 
     /// Streams may have this configuration from now on.
     pub(crate) fn add(&self, config: &Rc<Config>) {
-        self.live.borrow_mut().push(Rc::downgrade(config));
+        self.budgets.add(config);
         if let Some(ledger) = config.ledger.as_ref().filter(|_| self.role.get() == Role::Gateway) {
             self.fleet.obey(ledger);
         }
@@ -102,24 +98,13 @@ impl Vm {
 
     /// Registers the budgets of `config` before it is first used here.
     pub(crate) fn register(&self, config: &Config, now: Millis) {
-        if self.registered.get() != Some(config.hash) {
-            self.registered.set(Some(config.hash));
+        if self.budgets.is_new(config) {
             self.register_all(config, now);
         }
     }
 
-    /// Remembers that these counters are used.
-    pub(crate) fn uses<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
-        let mut registry = self.registry.borrow_mut();
-        accounts.for_each(|account| registry.used(account));
-    }
-
     fn register_all(&self, config: &Config, now: Millis) {
-        let mut live = self.live.borrow_mut();
-        live.retain(|config| config.strong_count() > 0);
-        let configs: Vec<Rc<Config>> = live.iter().filter_map(Weak::upgrade).collect();
-        let budgets: Vec<Rc<Budget>> = configs.iter().flat_map(|config| &config.budgets).cloned().collect();
-        match self.registry.borrow_mut().tick(&self.ledger(config), &budgets, now) {
+        match self.budgets.register(&self.ledger(config), now) {
             Ok(0) => {}
             Ok(freed) => {
                 log::info!("{freed} counters of budgets were freed that no configuration has any more")
@@ -159,15 +144,10 @@ impl Vm {
         self.unsettled.borrow_mut().push(unsettled);
     }
 
-    /// The stream `context` got its last event at `now` and is to be closed.
-    pub(crate) fn close_later(&self, context: u32, now: Millis) {
-        self.closing.borrow_mut().insert(context, now);
-    }
-
     /// The stream `context` has ended.
     pub(crate) fn forget(&self, context: u32) {
         self.stop_waiting(context);
-        self.closing.borrow_mut().remove(&context);
+        self.closing.forget(context);
         self.fleet.forget(context);
     }
 
@@ -179,11 +159,6 @@ impl Vm {
             self.unsettled.borrow_mut().retain_mut(|unsettled| !unsettled.retry(&ledger, now));
         }
         self.write_owed(config, now);
-        self.fleet.events.take().into_iter().for_each(|(name, by)| self.metrics.count(name, by));
-        if let Some(unsaid) = self.fleet.unsaid.take() {
-            self.metrics.set(Unsaid::LAG, unsaid.lag_ms);
-            self.metrics.set(Unsaid::MONEY, unsaid.nano_usd);
-        }
         self.metrics.tell();
         self.close(now);
         self.register_all(config, now);
@@ -214,16 +189,7 @@ impl Vm {
 
     /// Closes streams that got their last event and whose providers have said nothing since.
     fn close(&self, now: Millis) {
-        // Closing a stream ends it at once, and its end wants to be forgotten here.
-        let due: Vec<u32> = self
-            .closing
-            .borrow()
-            .iter()
-            .filter(|(_, since)| now.since(**since) >= LAST_EVENT_MS)
-            .map(|(&context, _)| context)
-            .collect();
-        for context in due {
-            self.closing.borrow_mut().remove(&context);
+        for context in self.closing.due(now) {
             if host::enter(context).is_ok() {
                 host::close_response();
             }

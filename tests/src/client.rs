@@ -150,17 +150,27 @@ impl Client {
     /// # Panics
     /// If no answer begins.
     pub async fn stream(&self, path: &str, body: &Value) -> Events {
+        self.try_stream(path, body).await.expect("an answer")
+    }
+
+    /// The same, where there may be no answer.
+    ///
+    /// # Errors
+    /// The connection was closed before one began.
+    ///
+    /// # Panics
+    /// If nothing happens for too long.
+    pub async fn try_stream(&self, path: &str, body: &Value) -> reqwest::Result<Events> {
         let request = self.with("content-type", "application/json").request("POST", path);
-        let answer = within("the beginning of a stream", request.body(body.to_string()).send()).await;
-        let answer = answer.expect("an answer");
-        Events {
+        let answer = within("the beginning of a stream", request.body(body.to_string()).send()).await?;
+        Ok(Events {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
             body: Vec::new(),
             taken: 0,
             broken: false,
             rest: Box::pin(answer.bytes_stream()),
-        }
+        })
     }
 
     /// Asks `model` for a short streamed chat; `more` is added to the body.

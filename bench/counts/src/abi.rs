@@ -1,7 +1,7 @@
 //! The functions of Proxy-Wasm 0.2.1 that the filter imports.
 //!
 //! Those that only the SDK's own wrappers would call are not here: to call one ends the run, because every call of
-//! the filter has to go through `filter/src/host/mod.rs`.
+//! the filter has to go through `filter/hostcalls/src/lib.rs`.
 
 use wasmi::{Caller, Error, Linker};
 

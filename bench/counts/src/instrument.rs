@@ -20,7 +20,7 @@ use wasmparser::{
 use crate::outline::Outline;
 
 /// How the name ends of the function by which the module gets new blocks from its allocator
-/// (`filter/src/allocator.rs`). It is never inlined.
+/// (`filter/memory/src/size_classes.rs`). It is never inlined.
 const ALLOCATOR: &str = "GlobalAlloc>::alloc";
 
 /// Exported globals that count for the whole module.

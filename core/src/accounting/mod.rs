@@ -1,5 +1,6 @@
 //! What a request did cost, and what is written down of it.
 
+pub mod metrics;
 pub mod outcome;
 pub mod settlement;
 pub mod record;

@@ -3,6 +3,7 @@
 pub mod subject;
 pub mod fleet;
 pub mod ledger;
+pub mod live;
 pub mod hold;
 pub mod estimate;
 pub mod recent;

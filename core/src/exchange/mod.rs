@@ -15,8 +15,10 @@
 
 pub mod answer;
 pub mod arrival;
+pub mod closing;
 pub mod dispatch;
 pub mod ending;
+mod measured;
 pub mod held_answer;
 pub mod piece;
 pub mod signed_answer;

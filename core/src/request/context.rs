@@ -68,6 +68,12 @@ impl RequestContext {
         self.stream = request.stream;
     }
 
+    /// The team of who calls; empty if nobody knows it.
+    #[must_use]
+    pub fn team(&self) -> &str {
+        self.key.as_ref().map_or("", |key| &key.team)
+    }
+
     /// What is drawn with: the same for a request that comes again under the same id. `number`: of the request, where it has
     /// no id.
     #[must_use]

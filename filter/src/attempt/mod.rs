@@ -24,8 +24,8 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::attempt::retry::{Begun, Retry};
-use crate::host::{self, HostError, Map};
 use crate::vm::Vm;
+use farebox_hostcalls::{self as host, HostError, Map};
 
 /// As large as a body can be: the host gives what there is.
 const ALL: usize = usize::MAX;

@@ -16,9 +16,9 @@ use farebox_core::failover::reach::Reach;
 use farebox_core::failover::verdict::Verdict;
 use farebox_core::response::meter::Meter;
 
-use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
+use farebox_hostcalls::shared_store::SharedStore;
+use farebox_hostcalls::{self as host, Buffer, HostError, Map, filter_state};
 
 /// A status that the router's retry policy retries, for what was no answer although its status says so.
 const RETRIED: &[u8] = b"503";

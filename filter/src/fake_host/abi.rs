@@ -1,7 +1,7 @@
 //! The functions that Envoy offers to a Proxy-Wasm filter, as symbols for the linker.
 //!
 //! Those that only the SDK's own wrappers would call are here as well, since its default methods are
-//! linked; they end the test, because every call of the filter has to go through `host.rs`.
+//! linked; they end the test, because every call of the filter has to go through `farebox-hostcalls`.
 
 use core::ptr::null_mut;
 
@@ -340,7 +340,7 @@ macro_rules! not_for_the_filter {
     ($($name:ident)*) => {$(
         #[unsafe(no_mangle)]
         extern "C" fn $name() -> u32 {
-            eprintln!("{} was called, which is not in host.rs", stringify!($name));
+            eprintln!("{} was called, which is not in farebox-hostcalls", stringify!($name));
             std::process::abort();
         }
     )*};

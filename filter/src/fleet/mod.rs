@@ -13,23 +13,21 @@
 //!
 //! Does not know what is sent and what it means: see `budget/fleet/` of the core.
 
-mod told;
-
 use core::cell::{Cell, RefCell};
 use core::fmt::Debug;
 use std::rc::Rc;
 
 use farebox_core::base::hash::HashMap;
 use farebox_core::base::window::Millis;
+use farebox_core::budget::fleet::told::{Line, Told};
 use farebox_core::budget::fleet::{Call, FleetLedger, Ready, Turn};
 use farebox_core::budget::hold::Asks;
 use farebox_core::config;
 
-use crate::host;
-use crate::host::callout::{self, Answer, Token};
-use crate::host::queue::{self, Queue};
-
-pub(crate) use told::Unsaid;
+use farebox_hostcalls::{self as host, ProcessMetrics};
+use farebox_hostcalls::callout::{self, Answer, Token};
+use farebox_hostcalls::queue::{self, Queue};
+use farebox_hostcalls::shared_store::SharedStore;
 
 /// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
 /// end so: it went with the last stream of its configuration.
@@ -48,14 +46,7 @@ pub(crate) struct Fleet {
     queue: Queue,
     /// It was said that this worker cannot call itself, or the ledger.
     complained: Cell<bool>,
-    /// When this worker last said that it is there.
-    counted: Cell<Millis>,
-    /// Until when the time that the ledger has been away is counted.
-    away_until: Cell<Millis>,
-    /// What is to be counted, and by how much.
-    pub(crate) events: RefCell<Vec<(&'static str, u64)>>,
-    /// What the workers of this process have not said, if that is to be told.
-    pub(crate) unsaid: Cell<Option<Unsaid>>,
+    told: Told,
 }
 
 /// Envoy's cluster of the ledger, that of its nodes by address, and how often it is told.
@@ -130,14 +121,14 @@ impl Fleet {
     }
 
     /// An answer of `body_size` bytes came, in the root context.
-    pub(crate) fn on_answer(&self, token: u32, body_size: usize, now: Millis) {
+    pub(crate) fn on_answer(&self, token: u32, body_size: usize, metrics: &ProcessMetrics, now: Millis) {
         let Some(call) = self.take_under_way(Token(token)) else { return };
         let answer = match callout::answer(body_size) {
             Answer { status: Some(200), body } => Some(body),
             Answer { .. } => None,
         };
         self.ledger.answered(call, answer.as_deref(), now);
-        self.tell();
+        self.tell(metrics);
         self.go_on(now);
         if !self.waiting.borrow().is_empty() {
             self.call_me();
@@ -145,19 +136,19 @@ impl Fleet {
     }
 
     /// A tick, in the root context.
-    pub(crate) fn tick(&self, now: Millis) {
+    pub(crate) fn tick(&self, metrics: &ProcessMetrics, now: Millis) {
         if self.place.borrow().is_none() {
             return;
         }
-        self.count_workers(now);
+        self.told.count_workers(&self.ledger, &SharedStore, metrics, now);
         let lost = |call: &mut UnderWay| now >= call.given_up_at;
         let lost: Vec<UnderWay> = self.under_way.borrow_mut().extract_if(.., lost).collect();
         lost.iter().for_each(|call| self.ledger.answered(call.id, None, now));
         for call in self.ledger.tick(now) {
             self.dispatch(&call, now);
         }
-        self.tell();
-        self.count_absence(now);
+        self.tell(metrics);
+        self.told.count_absence(&self.ledger, metrics, now);
         if self.go_on(now) {
             self.call_me();
         }
@@ -191,6 +182,12 @@ impl Fleet {
                 }
                 self.ledger.answered(call.id, None, now);
             }
+        }
+    }
+
+    fn tell(&self, metrics: &ProcessMetrics) {
+        for Line { is_error, text } in self.told.notices(&self.ledger, metrics) {
+            log::log!(if is_error { log::Level::Error } else { log::Level::Warn }, "{text}");
         }
     }
 

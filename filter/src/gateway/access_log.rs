@@ -5,18 +5,15 @@
 
 use farebox_core::accounting::outcome::{Faults, Outcome, StreamEnd};
 use farebox_core::accounting::record::Record;
-use farebox_core::accounting::settlement::UsageSource;
 use farebox_core::base::window::Millis;
 use farebox_core::denial::Denial;
 use farebox_core::exchange::Exchange;
 use farebox_core::exchange::ending::{Ended, Ending};
 use farebox_core::exchange::waiting::Waiting;
-use farebox_core::failover::plan::Failure;
 
 use crate::gateway::response::find_attempts;
 use crate::gateway::state::{Gateway, State};
-use crate::host::{self, filter_state};
-use crate::metrics::Measured;
+use farebox_hostcalls::{self as host, filter_state};
 
 /// What Envoy says of the end of a stream.
 struct EnvoyEnd;
@@ -79,42 +76,11 @@ impl Gateway {
 
     /// Counts what it came to, and remembers how long the answer was.
     fn measure(&self, exchange: &Exchange, ended: &Ended, now: Millis) {
-        let metrics = &self.vm.metrics;
-        let team = self.context.key.as_ref().map_or("", |key| &key.team);
-        let (model, provider) = (&exchange.admission.plan.label, &exchange.admission.target.provider.name);
-        if ended.is_at_dearest {
-            metrics.count("farebox_unknown_tier_total", 1);
-            log::warn!(
-                "an answer was made in a tier of service without prices: it is charged at the model's dearest"
-            );
-        }
-        if ended.is_unanswered {
-            metrics.attempt(provider, Failure::NoAnswer.reason());
-        }
-        metrics.measured(&Measured {
-            team,
-            model,
-            provider,
-            outcome: ended.outcome.as_str(),
-            charge: &ended.charge,
-            duration_ms: now.since(self.context.arrived),
-            ttft_ms: ended.ttft_ms,
-        });
-        exchange.budget_events(|name, event| metrics.budget(name, event));
-        let unpriced = exchange.admission.unpriced.iter();
-        unpriced.for_each(|target| metrics.unpriced_target(&target.provider.name));
+        let warnings = exchange.measure(&self.context, ended, &self.vm.metrics, now);
+        warnings.iter().for_each(|warning| log::warn!("{warning}"));
         if let Some((output, reasoning)) = exchange.length_of_answer(ended) {
+            let (team, model) = (self.context.team(), &exchange.admission.plan.label);
             self.vm.recent.borrow_mut().note(team, model, output, reasoning);
-        }
-        if ended.last.source == UsageSource::Implausible {
-            metrics.count("farebox_implausible_usage_total", 1);
-            log::warn!("a provider reported more tokens than can be true: they are not charged");
-        }
-        if exchange.unreadable() > 0 {
-            metrics.count("farebox_unreadable_total", exchange.unreadable());
-        }
-        if ended.contradicts {
-            metrics.count("farebox_stated_cost_mismatch_total", 1);
         }
     }
 

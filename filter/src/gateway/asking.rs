@@ -12,7 +12,7 @@ use proxy_wasm::types::Action;
 use super::Gateway;
 use super::state::{Asking, State};
 use crate::fleet::Waits;
-use crate::host;
+use farebox_hostcalls as host;
 
 /// Why a request does not go on now.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use farebox_core::base::window::Millis;
 use farebox_core::exchange::dispatch::{Dispatch, Sent};
 use farebox_core::failover::key_pool::KeyPool;
 
-use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
+use farebox_hostcalls::shared_store::SharedStore;
+use farebox_hostcalls::{self as host, Buffer, HostError, Map, filter_state};
 
 /// How often Envoy's router may send the request again, and how long it waits for the beginning of an answer.
 const RETRIES_HEADER: &str = "x-envoy-max-retries";

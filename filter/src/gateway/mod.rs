@@ -38,8 +38,8 @@ use self::response::{bytes, is_via_upstream};
 pub(crate) use self::state::Gateway;
 use self::state::{Asking, Reading, State};
 use self::upload::Upload;
-use crate::host::shared_store::SharedStore;
-use crate::host::{self, Buffer, Map};
+use farebox_hostcalls::shared_store::SharedStore;
+use farebox_hostcalls::{self as host, Buffer, Map};
 
 impl Gateway {
     /// Request headers: who calls, and what for. Says what the request is after that.
@@ -106,7 +106,7 @@ impl Gateway {
         };
         self.vm.register(config, now);
         let admission = order.admit(&ledger).map_err(Stop::of)?;
-        self.vm.uses(admission.hold.accounts());
+        self.vm.budgets.uses(admission.hold.accounts());
         let dispatch = Dispatch { config, head, served, request, admission: &admission, body, draw };
         match forward::send(&dispatch, &self.vm, now) {
             Ok(sent) => {

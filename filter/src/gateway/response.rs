@@ -12,8 +12,8 @@ use proxy_wasm::types::Action;
 
 use crate::attempt::retry::NOT_RETRIED;
 use crate::gateway::state::{Gateway, State};
-use crate::host::{self, Buffer, HostError, Map, filter_state};
 use crate::vm::Vm;
+use farebox_hostcalls::{self as host, Buffer, HostError, Map, filter_state};
 
 /// The headers of an answer. What cannot be changed is said in the log.
 struct AnswerHeaders;
@@ -80,7 +80,7 @@ impl Gateway {
                 }
                 if is_cut {
                     // Should the provider say nothing more, there is no other occasion to close the stream.
-                    self.vm.close_later(self.context_id, host::now());
+                    self.vm.closing.add(self.context_id, host::now());
                 }
             }
         }

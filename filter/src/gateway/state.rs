@@ -17,8 +17,8 @@ use farebox_core::request::resource::dialect_of;
 use proxy_wasm::types::Action;
 
 use super::upload::Upload;
-use crate::host::{self, HostError, Map};
 use crate::vm::Vm;
+use farebox_hostcalls::{self as host, HostError, Map};
 
 /// One request.
 #[derive(Debug)]

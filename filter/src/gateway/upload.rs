@@ -13,8 +13,8 @@ use farebox_core::config::{Config, Key};
 use farebox_core::denial::Denial;
 use farebox_core::request::attribution::Attribution;
 
-use crate::host;
 use crate::vm::Vm;
+use farebox_hostcalls as host;
 
 /// A body on its way.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Upload {
             let now = now();
             self.vm.register(&self.config, now);
             let lane = enter(&self.vm.ledger(&self.config), &self.config, &self.key, attribution, head, now)?;
-            self.vm.uses(lane.accounts());
+            self.vm.budgets.uses(lane.accounts());
             self.lane = Some(lane);
         }
         self.keep(bytes)

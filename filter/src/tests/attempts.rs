@@ -7,7 +7,7 @@ use proxy_wasm::types::Action;
 
 use super::*;
 use crate::fake_host::{BAD_ARGUMENT, Call, Upstream, advance, counter, fail, fail_after, heal, logs};
-use crate::host::filter_state;
+use farebox_hostcalls::filter_state;
 
 const ASKED: &str = r#"{"model":"both","messages":[{"role":"user","content":"Hi"}]}"#;
 const OVERLOADED: &[u8] = b"data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";

@@ -15,6 +15,7 @@ mod headers_only;
 mod hostile;
 mod interleaved;
 mod ledger;
+mod metric_names;
 mod pages;
 mod plain;
 mod refusals;

@@ -31,6 +31,7 @@ pub mod stored;
 mod units;
 mod waiter;
 mod waiting;
+pub mod told;
 pub mod workers;
 
 pub use backlog::Backlog;

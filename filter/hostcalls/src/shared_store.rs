@@ -2,7 +2,7 @@
 
 use farebox_core::budget::ledger::{Put, Store, StoreError, Version};
 
-use crate::host::{self, HostError};
+use crate::HostError;
 
 /// A version that no value has: the host then writes only if the key is absent. (Zero would write whatever
 /// is there, and two workers that both found nothing would lose one update.)
@@ -10,11 +10,11 @@ const ABSENT: u32 = u32::MAX;
 
 /// Shared data under this plugin's `vm_id`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SharedStore;
+pub struct SharedStore;
 
 impl Store for SharedStore {
     fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        match host::shared_data(key) {
+        match crate::shared_data(key) {
             Ok((value, cas)) => Ok(Some((value, Version(cas)))),
             Err(HostError::NOT_FOUND) => Ok(None),
             Err(HostError(status)) => Err(StoreError::Host(status)),
@@ -22,7 +22,7 @@ impl Store for SharedStore {
     }
 
     fn put(&self, key: &str, value: &[u8], version: Option<Version>) -> Result<Put, StoreError> {
-        match host::set_shared_data(key, value, version.map_or(ABSENT, |version| version.0)) {
+        match crate::set_shared_data(key, value, version.map_or(ABSENT, |version| version.0)) {
             Ok(()) => Ok(Put::Stored),
             Err(HostError::CAS_MISMATCH) => Ok(Put::Conflict),
             Err(HostError(status)) => Err(StoreError::Host(status)),

@@ -9,13 +9,13 @@ use super::{Result, abi, bytes, ok, random};
 
 /// The queue of one VM. There is none before it is first used: a trial VM never needs one, and queues stay for ever.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub struct Queue {
     name: OnceCell<String>,
 }
 
 impl Queue {
     /// Has `on_queue_ready` called, in the root context of what runs now and not before it has ended.
-    pub(crate) fn call_me(&self) -> Result<()> {
+    pub fn call_me(&self) -> Result<()> {
         let name = match self.name.get() {
             Some(name) => name,
             None => {
@@ -33,7 +33,7 @@ impl Queue {
 }
 
 /// Takes everything out of a queue. Nothing that is in it says more than that it was called.
-pub(crate) fn empty(id: u32) {
+pub fn empty(id: u32) {
     // SAFETY: `bytes` passes pointers to live locals.
     while bytes(|data, size| unsafe { abi::proxy_dequeue_shared_queue(id, data, size) }).is_ok() {}
 }

@@ -12,24 +12,20 @@ use super::{Buffer, HostError, Map, Result};
 
 /// Names a call while it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token(pub(crate) u32);
+pub struct Token(pub u32);
 
 /// An answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Its `:status`; `None` if it has no headers: then the call failed.
-    pub(crate) status: Option<u16>,
-    pub(crate) body: Vec<u8>,
+    pub status: Option<u16>,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 /// Sends `body` to a cluster, with one header more if there is one. The call belongs to the context that this is called
 /// in and ends with it, so this is never called where a stream was entered.
-pub(crate) fn dispatch(
-    cluster: &str,
-    header: Option<(&str, &str)>,
-    body: &[u8],
-    timeout_ms: u32,
-) -> Result<Token> {
+pub fn dispatch(cluster: &str, header: Option<(&str, &str)>, body: &[u8], timeout_ms: u32) -> Result<Token> {
     let mut headers = vec![(":method", "POST"), (":path", "/"), (":authority", cluster)];
     headers.extend(header);
     let timeout = Duration::from_millis(timeout_ms.into());
@@ -41,7 +37,7 @@ pub(crate) fn dispatch(
 }
 
 /// The answer that a callback is about, of which it says how large the body is.
-pub(crate) fn answer(body_size: usize) -> Answer {
+pub fn answer(body_size: usize) -> Answer {
     // There are none if the connection broke, and Envoy then has no buffer either.
     let head = super::headers(Map::Callout).unwrap_or_default();
     let status = head.first(":status").and_then(|status| core::str::from_utf8(status).ok()?.parse().ok());

@@ -9,16 +9,17 @@
 
 #![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
 
-pub(crate) mod callout;
-pub(crate) mod filter_state;
+pub mod callout;
+pub mod filter_state;
 mod pairs;
-pub(crate) mod queue;
-pub(crate) mod shared_store;
+pub mod queue;
+pub mod shared_store;
 
 use core::fmt;
 use core::ptr::{null, null_mut};
 use std::borrow::Cow;
 
+use farebox_core::accounting::metrics::{MetricKind, Metrics, Statistics};
 use farebox_core::base::headers::{EditHeaders, RequestHead};
 use farebox_core::base::window::Millis;
 use farebox_core::request::upstream::Unaddressed;
@@ -27,17 +28,17 @@ use pairs::{read_pairs, write_pairs};
 
 /// A status other than OK that the host answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HostError(pub(crate) u32);
+pub struct HostError(pub u32);
 
 impl HostError {
     /// There is no such thing.
-    pub(crate) const NOT_FOUND: Self = Self(1);
+    pub const NOT_FOUND: Self = Self(1);
     /// What was asked for cannot be.
-    pub(crate) const BAD_ARGUMENT: Self = Self(2);
+    pub const BAD_ARGUMENT: Self = Self(2);
     /// Somebody else wrote in between.
-    pub(crate) const CAS_MISMATCH: Self = Self(8);
+    pub const CAS_MISMATCH: Self = Self(8);
     /// It cannot be done now.
-    pub(crate) const INTERNAL_FAILURE: Self = Self(10);
+    pub const INTERNAL_FAILURE: Self = Self(10);
 }
 
 impl fmt::Display for HostError {
@@ -55,13 +56,16 @@ impl From<Unaddressed<Self>> for HostError {
     }
 }
 
-type Result<T> = core::result::Result<T, HostError>;
+/// What a call came to.
+pub type Result<T> = core::result::Result<T, HostError>;
 
 /// A header map of the current stream.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
-pub(crate) enum Map {
+pub enum Map {
+    /// Of the request.
     Request = 0,
+    /// Of its answer.
     Response = 2,
     /// Of the answer to a call that was made here.
     Callout = 6,
@@ -82,21 +86,17 @@ impl EditHeaders for Map {
 /// A body, or a configuration.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
-pub(crate) enum Buffer {
+pub enum Buffer {
+    /// What of the request's body is here, or the piece that a callback is about.
     RequestBody = 0,
+    /// The same of its answer.
     ResponseBody = 1,
+    /// Of the answer to a call that was made here.
     CalloutBody = 4,
+    /// The VM's.
     VmConfiguration = 6,
+    /// The filter's.
     PluginConfiguration = 7,
-}
-
-/// Kinds of metrics.
-#[derive(Clone, Copy, Debug)]
-#[repr(u32)]
-pub(crate) enum MetricKind {
-    Counter = 0,
-    Gauge = 1,
-    Histogram = 2,
 }
 
 mod abi {
@@ -143,7 +143,7 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> 
 }
 
 /// The time of day.
-pub(crate) fn now() -> Millis {
+pub fn now() -> Millis {
     let mut nanoseconds = 0;
     // SAFETY: the pointer is to a live u64. The call has no other way to fail.
     unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
@@ -151,19 +151,19 @@ pub(crate) fn now() -> Millis {
 }
 
 /// Has `on_tick` called every `ms` milliseconds.
-pub(crate) fn tick_every(ms: u32) -> Result<()> {
+pub fn tick_every(ms: u32) -> Result<()> {
     // SAFETY: no pointers.
     ok(unsafe { abi::proxy_set_tick_period_milliseconds(ms) })
 }
 
 /// Makes the calls that follow concern the stream `context`.
-pub(crate) fn enter(context: u32) -> Result<()> {
+pub fn enter(context: u32) -> Result<()> {
     // SAFETY: no pointers.
     ok(unsafe { abi::proxy_set_effective_context(context) })
 }
 
 /// All headers of a map, in order, as bytes.
-pub(crate) fn headers(map: Map) -> Result<RequestHead> {
+pub fn headers(map: Map) -> Result<RequestHead> {
     // SAFETY: `bytes` passes pointers to live locals.
     let block = bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })?;
     let pairs = read_pairs(&block).unwrap_or_default();
@@ -171,7 +171,7 @@ pub(crate) fn headers(map: Map) -> Result<RequestHead> {
 }
 
 /// Sets a header to one value, whatever it was.
-pub(crate) fn set_header(map: Map, name: &str, value: &[u8]) -> Result<()> {
+pub fn set_header(map: Map, name: &str, value: &[u8]) -> Result<()> {
     // SAFETY: pointers and sizes of live slices.
     ok(unsafe {
         abi::proxy_replace_header_map_value(
@@ -185,13 +185,13 @@ pub(crate) fn set_header(map: Map, name: &str, value: &[u8]) -> Result<()> {
 }
 
 /// Removes every header of this name.
-pub(crate) fn remove_header(map: Map, name: &[u8]) -> Result<()> {
+pub fn remove_header(map: Map, name: &[u8]) -> Result<()> {
     // SAFETY: pointer and size of a live slice.
     ok(unsafe { abi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
 /// Up to `max` bytes of a buffer from `start`; empty if there is nothing.
-pub(crate) fn buffer(buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>> {
+pub fn buffer(buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>> {
     // SAFETY: `bytes` passes pointers to live locals.
     match bytes(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, max, data, size) }) {
         Err(HostError::NOT_FOUND) => Ok(Vec::new()),
@@ -200,35 +200,35 @@ pub(crate) fn buffer(buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>
 }
 
 /// Replaces a whole buffer.
-pub(crate) fn set_buffer(buffer: Buffer, data: &[u8]) -> Result<()> {
+pub fn set_buffer(buffer: Buffer, data: &[u8]) -> Result<()> {
     // SAFETY: pointer and size of a live slice.
     ok(unsafe { abi::proxy_set_buffer_bytes(buffer as u32, 0, usize::MAX, data.as_ptr(), data.len()) })
 }
 
 /// A property of the stream, by its path joined with NUL.
-pub(crate) fn property(path: &str) -> Result<Vec<u8>> {
+pub fn property(path: &str) -> Result<Vec<u8>> {
     // SAFETY: pointer and size of a live slice; `bytes` passes pointers to live locals.
     bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
 /// A value of the stream's filter state that was put there as `wasm.<name>`.
-pub(crate) fn filter_state(name: &str) -> Result<Vec<u8>> {
+pub fn filter_state(name: &str) -> Result<Vec<u8>> {
     property(&["filter_state\0wasm.", name].concat())
 }
 
 /// A numeric property; `None` if it is not there.
-pub(crate) fn number_property(path: &str) -> Option<u64> {
+pub fn number_property(path: &str) -> Option<u64> {
     property(path).ok()?.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// Puts a value into the stream's filter state, as `wasm.<name>`.
-pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<()> {
+pub fn set_property(name: &str, value: &[u8]) -> Result<()> {
     // SAFETY: pointers and sizes of live slices.
     ok(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// A shared value with its version.
-pub(crate) fn shared_data(key: &str) -> Result<(Vec<u8>, u32)> {
+pub fn shared_data(key: &str) -> Result<(Vec<u8>, u32)> {
     let mut cas = 0;
     // SAFETY: pointer and size of a live slice; pointers to live locals.
     let value = bytes(|data, size| unsafe {
@@ -238,35 +238,47 @@ pub(crate) fn shared_data(key: &str) -> Result<(Vec<u8>, u32)> {
 }
 
 /// Writes a shared value if it is still at version `cas`. Zero writes whatever it is at.
-pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<()> {
+pub fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<()> {
     // SAFETY: pointers and sizes of live slices.
     ok(unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
 }
 
-/// Defines a metric, or finds the one of this name.
-pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32> {
-    let mut id = 0;
-    // SAFETY: pointer and size of a live slice; pointer to a live local.
-    ok(unsafe { abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })?;
-    Ok(id)
-}
+/// The statistics of this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessStatistics;
 
-/// Adds to a counter. Adding nothing is not a call: the host refuses zero.
-pub(crate) fn increment(id: u32, by: u64) {
-    if by > 0 {
+/// Metrics that are counted there.
+pub type ProcessMetrics = Metrics<ProcessStatistics>;
+
+impl Statistics for ProcessStatistics {
+    fn define(&self, kind: MetricKind, name: &str) -> Option<u32> {
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
+        };
+        let mut id = 0;
+        // SAFETY: pointer and size of a live slice; pointer to a live local.
+        ok(unsafe { abi::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) }).ok()?;
+        Some(id)
+    }
+
+    /// Adding nothing is not a call: the host refuses zero.
+    fn increment(&self, id: u32, by: u64) {
+        if by > 0 {
+            // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
+            unsafe { abi::proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) };
+        }
+    }
+
+    fn record(&self, id: u32, value: u64) {
         // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
-        unsafe { abi::proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) };
+        unsafe { abi::proxy_record_metric(id, value) };
     }
 }
 
-/// Records a value in a histogram, or makes it that of a gauge.
-pub(crate) fn record(id: u32, value: u64) {
-    // SAFETY: no pointers. A metric that cannot be counted must not fail a request.
-    unsafe { abi::proxy_record_metric(id, value) };
-}
-
 /// Answers the client in place of a provider. `details` shows in the access log as `%RESPONSE_CODE_DETAILS%`.
-pub(crate) fn reply(
+pub fn reply(
     status: u16,
     details: &str,
     headers: &[(&'static str, Cow<'static, str>)],
@@ -289,26 +301,26 @@ pub(crate) fn reply(
 }
 
 /// Lets a request go on that is held, with its headers and its body as they are now. It goes when the callback has ended.
-pub(crate) fn resume_request() -> Result<()> {
+pub fn resume_request() -> Result<()> {
     const REQUEST: u32 = 0;
     // SAFETY: no pointers.
     ok(unsafe { abi::proxy_continue_stream(REQUEST) })
 }
 
 /// Bits that no other worker and no other Envoy has.
-pub(crate) fn random() -> Result<u64> {
+pub fn random() -> Result<u64> {
     getrandom::u64().map_err(|_| HostError::INTERNAL_FAILURE)
 }
 
 /// Closes the stream to the client and the one to the provider, whatever is on its way.
-pub(crate) fn close_response() {
+pub fn close_response() {
     const RESPONSE: u32 = 1;
     // SAFETY: no pointers. A stream that cannot be closed has ended.
     unsafe { abi::proxy_close_stream(RESPONSE) };
 }
 
 /// Closes the stream to the provider.
-pub(crate) fn close_request() {
+pub fn close_request() {
     const REQUEST: u32 = 0;
     // SAFETY: no pointers. A stream that cannot be closed has ended.
     unsafe { abi::proxy_close_stream(REQUEST) };

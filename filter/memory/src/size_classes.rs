@@ -22,7 +22,7 @@ const CLASSES: usize = LARGEST / STEP;
 
 /// An allocator for one thread, over another.
 #[derive(Debug)]
-pub(crate) struct SizeClasses<A> {
+pub struct SizeClasses<A> {
     below: A,
     lists: UnsafeCell<Lists>,
 }
@@ -46,7 +46,7 @@ unsafe impl<A> Sync for SizeClasses<A> {}
 
 impl<A> SizeClasses<A> {
     /// An allocator that takes what it cuts up, and all that is large, from `below`.
-    pub(crate) const fn over(below: A) -> Self {
+    pub const fn over(below: A) -> Self {
         let lists = Lists { free: [null_mut(); CLASSES], rest: null_mut(), left: 0 };
         Self { below, lists: UnsafeCell::new(lists) }
     }

@@ -1,0 +1,8 @@
+//! Decides how the VM's memory is handed out and compared, where wasi-libc is slow at it.
+//!
+//! Knows nothing of Envoy or of requests.
+
+mod compare;
+mod size_classes;
+
+pub use size_classes::SizeClasses;
