@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::branches::Taken;
 use crate::callout;
 use crate::host::{Host, Pairs, ROOT, Reply, Stream};
 use crate::tally::Tally;
@@ -97,6 +98,11 @@ impl Envoy {
     pub(crate) fn functions(&self, code: &Code) -> Vec<Function> {
         let behind = self.attempts.iter().flat_map(|vm| vm.functions(code));
         self.gateway.functions(code).into_iter().chain(behind).collect()
+    }
+
+    /// How often every branch was taken, for each VM, if that is counted.
+    pub(crate) fn branches(&self) -> Vec<Vec<Taken>> {
+        [Some(&self.gateway), self.attempts.as_ref()].into_iter().flatten().map(Vm::branches).collect()
     }
 
     /// Lets the filter's timer fire in every VM, and the ledger answer.

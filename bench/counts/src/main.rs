@@ -6,6 +6,7 @@
 //! farebox-counts profile NAME                which functions a scenario spends its instructions in
 //! farebox-counts check                       compares with budget.json and fails where it differs
 //! farebox-counts write                       writes budget.json anew
+//! farebox-counts hint INTO                   writes the filter with hints of which branches are likely
 //! ```
 //!
 //! The filter is the file that `make build` makes. It is not measured here how long anything takes: that is for a real
@@ -15,6 +16,7 @@
 
 mod abi;
 mod boundary;
+mod branches;
 mod budget;
 mod callout;
 mod envoy;
@@ -32,11 +34,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use branches::Taken;
 use budget::{Budget, Counted};
 use scenario::Scenario;
 use vm::Code;
 
-const USAGE: &str = "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write";
+const USAGE: &str = "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write | hint INTO";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         ["profile", name] => profile(name),
         ["check"] => check(),
         ["write"] => write(),
+        ["hint", into] => hint(into),
         _ => Err(USAGE.to_owned()),
     };
     // A reader that has gone is no failure: hence no `println!`.
@@ -110,14 +114,37 @@ fn write() -> Result<String, String> {
     Ok(table::scenarios(&counted, size, &Budget::default()))
 }
 
+/// Writes the filter with hints of its branches.
+fn hint(into: &str) -> Result<String, String> {
+    let plain = module()?;
+    let counting = branches::count(&plain).map_err(|fault| fault.to_string())?;
+    let instrumented = instrument::instrument(&counting, false).map_err(|fault| fault.to_string())?;
+    let code = Code::new(instrumented).map_err(|fault| fault.to_string())?;
+    let mut taken: Vec<Taken> = Vec::new();
+    for scenario in scenario::all().iter().filter(|scenario| !scenario.is_start()) {
+        let played = scenario.play(&code).map_err(|failure| format!("{}: {failure}", scenario.name))?;
+        for counted in played.branches {
+            taken.resize(counted.len(), Taken::default());
+            taken.iter_mut().zip(counted).for_each(|(sum, more)| sum.add(more));
+        }
+    }
+    let (hinted, hints) = branches::hint(&plain, &taken).map_err(|fault| fault.to_string())?;
+    std::fs::write(into, hinted).map_err(|error| format!("{into} cannot be written: {error}"))?;
+    Ok(format!("  {hints} of {} branches are likely or unlikely", taken.len()))
+}
+
 /// The filter with counters in it, and its size without them.
 fn filter(by_function: bool) -> Result<(Code, u64), String> {
-    let path = built().ok_or("where this program stands is not known, and so not where the filter is")?;
-    let module = std::fs::read(&path)
-        .map_err(|error| format!("{} cannot be read ({error}): run make build", path.display()))?;
+    let module = module()?;
     let instrumented = instrument::instrument(&module, by_function).map_err(|fault| fault.to_string())?;
     let code = Code::new(instrumented).map_err(|fault| fault.to_string())?;
     Ok((code, module.len() as u64))
+}
+
+/// The built filter.
+fn module() -> Result<Vec<u8>, String> {
+    let path = built().ok_or("where this program stands is not known, and so not where the filter is")?;
+    std::fs::read(&path).map_err(|error| format!("{} cannot be read ({error}): run make build", path.display()))
 }
 
 /// The built filter stands in the same target folder as this program.

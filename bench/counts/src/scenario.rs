@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::branches::Taken;
 use crate::envoy::{Callback, Envoy, Exchange, Failure};
 use crate::payload::{self, KEY};
 use crate::vm::{Code, Function};
@@ -47,6 +48,8 @@ pub(crate) struct Played {
     pub(crate) pages: u64,
     /// What each function executed in what is counted, if functions are counted.
     pub(crate) functions: Vec<Function>,
+    /// How often every branch was taken, from the start on, if branches are counted.
+    pub(crate) branches: Vec<Vec<Taken>>,
 }
 
 /// All scenarios, in the order of the table.
@@ -147,6 +150,11 @@ fn bodiless(method: &str, path: &str) -> Play {
 }
 
 impl Scenario {
+    /// Whether nothing is asked: the VMs only start.
+    pub(crate) fn is_start(&self) -> bool {
+        matches!(self.play, Play::Start)
+    }
+
     /// Plays the scenario and counts its last time.
     ///
     /// # Errors
@@ -186,7 +194,7 @@ impl Scenario {
             function.own -= before.own;
             function.total -= before.total;
         }
-        Ok(Played { callbacks, pages: envoy.pages(), functions })
+        Ok(Played { callbacks, pages: envoy.pages(), functions, branches: envoy.branches() })
     }
 
     fn configuration(&self) -> String {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wasmi::{Engine, ExternType, Global, Instance, Linker, Module, Store, Val};
 
 use crate::boundary::Inside;
+use crate::branches::{self, Taken};
 use crate::host::Host;
 use crate::instrument::{self, Instrumented};
 use crate::tally::Tally;
@@ -117,6 +118,16 @@ impl Vm {
                 own: read(&instrument::own(number))?,
                 total: read(&instrument::total(number))?,
             })
+        });
+        known.collect()
+    }
+
+    /// How often every branch was taken, if that is counted.
+    pub(crate) fn branches(&self) -> Vec<Taken> {
+        let read = |name: &String| self.instance.get_global(&self.store, name).map(|global| self.count(global));
+        let known = (0..).map_while(|branch| {
+            let [seen, taken] = &branches::counters(branch);
+            Some(Taken { seen: read(seen)?, taken: read(taken)? })
         });
         known.collect()
     }
