@@ -218,3 +218,6 @@ impl Reencode for Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

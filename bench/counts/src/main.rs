@@ -6,7 +6,7 @@
 //! farebox-counts profile NAME                which functions a scenario spends its instructions in
 //! farebox-counts check                       compares with budget.json and fails where it differs
 //! farebox-counts write                       writes budget.json anew
-//! farebox-counts hint INTO                   writes the filter with hints of which branches are likely
+//! farebox-counts hint FROM INTO              writes the filter with hints of which branches are likely
 //! ```
 //!
 //! The filter is the file that `make build` makes. It is not measured here how long anything takes: that is for a real
@@ -31,7 +31,7 @@ mod vm;
 mod wasi;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use branches::Taken;
@@ -39,7 +39,8 @@ use budget::{Budget, Counted};
 use scenario::Scenario;
 use vm::Code;
 
-const USAGE: &str = "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write | hint INTO";
+const USAGE: &str =
+    "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write | hint FROM INTO";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         ["profile", name] => profile(name),
         ["check"] => check(),
         ["write"] => write(),
-        ["hint", into] => hint(into),
+        ["hint", from, into] => hint(Path::new(from), into),
         _ => Err(USAGE.to_owned()),
     };
     // A reader that has gone is no failure: hence no `println!`.
@@ -115,8 +116,8 @@ fn write() -> Result<String, String> {
 }
 
 /// Writes the filter with hints of its branches.
-fn hint(into: &str) -> Result<String, String> {
-    let plain = module()?;
+fn hint(from: &Path, into: &str) -> Result<String, String> {
+    let plain = read(from)?;
     let counting = branches::count(&plain).map_err(|fault| fault.to_string())?;
     let instrumented = instrument::instrument(&counting, false).map_err(|fault| fault.to_string())?;
     let code = Code::new(instrumented).map_err(|fault| fault.to_string())?;
@@ -135,16 +136,16 @@ fn hint(into: &str) -> Result<String, String> {
 
 /// The filter with counters in it, and its size without them.
 fn filter(by_function: bool) -> Result<(Code, u64), String> {
-    let module = module()?;
+    let path = built().ok_or("where this program stands is not known, and so not where the filter is")?;
+    let module = read(&path)?;
     let instrumented = instrument::instrument(&module, by_function).map_err(|fault| fault.to_string())?;
     let code = Code::new(instrumented).map_err(|fault| fault.to_string())?;
     Ok((code, module.len() as u64))
 }
 
-/// The built filter.
-fn module() -> Result<Vec<u8>, String> {
-    let path = built().ok_or("where this program stands is not known, and so not where the filter is")?;
-    std::fs::read(&path).map_err(|error| format!("{} cannot be read ({error}): run make build", path.display()))
+fn read(module: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(module)
+        .map_err(|error| format!("{} cannot be read ({error}): run make build", module.display()))
 }
 
 /// The built filter stands in the same target folder as this program.

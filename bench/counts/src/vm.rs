@@ -124,7 +124,8 @@ impl Vm {
 
     /// How often every branch was taken, if that is counted.
     pub(crate) fn branches(&self) -> Vec<Taken> {
-        let read = |name: &String| self.instance.get_global(&self.store, name).map(|global| self.count(global));
+        let read =
+            |name: &String| self.instance.get_global(&self.store, name).map(|global| self.count(global));
         let known = (0..).map_while(|branch| {
             let [seen, taken] = &branches::counters(branch);
             Some(Taken { seen: read(seen)?, taken: read(taken)? })

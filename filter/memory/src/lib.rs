@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of Envoy or of requests.
 
+#[cfg(any(target_arch = "wasm32", test))]
 mod compare;
 mod size_classes;
 
