@@ -108,7 +108,13 @@ impl Plan {
     /// Whether Envoys break requests off meanwhile.
     #[must_use]
     pub fn breaks_requests(&self) -> bool {
-        self.events.iter().any(|(_, event)| matches!(event, Event::Restart(_) | Event::Replace(_)))
+        self.events.iter().any(|(_, event)| matches!(event, Event::Restart(_))) || self.replaces()
+    }
+
+    /// Whether a listener is replaced meanwhile.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.events.iter().any(|(_, event)| matches!(event, Event::Replace(_)))
     }
 
     /// Whether an Envoy ends meanwhile.

@@ -81,7 +81,7 @@ async fn fail_over(fleet: &mut Envoys, servers: &mut [Valkey], sentinel: &Sentin
     })
     .await;
     through += fleet.crowd(100).await;
-    fleet.settled("day", through as u64).await;
+    counted(fleet, through).await;
     // What comes back takes itself for the primary until it is told otherwise, for about ten seconds.
     servers[0].restart().await;
     let back = servers[0].command(&["ROLE"]).await;
@@ -96,7 +96,20 @@ async fn fail_over(fleet: &mut Envoys, servers: &mut [Valkey], sentinel: &Sentin
     }
     fleet.is_away = false;
     through += fleet.crowd(100).await;
-    fleet.settled("day", through as u64).await;
+    counted(fleet, through).await;
+}
+
+/// Waits until the ledger has all that went through. What was said and not answered when the primary was killed may count
+/// twice: what four workers spend in a few intervals.
+async fn counted(fleet: &Envoys, through: usize) {
+    let through = through as u64;
+    let spent = until(&format!("{through} requests"), async || {
+        let usage = fleet.clients[0].usage("day").await;
+        usage["spent"]["requests"].as_u64().filter(|spent| *spent >= through)
+    })
+    .await;
+    println!("{through} went through, {spent} are counted");
+    assert!(spent - through <= 100, "{spent} of {through}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +158,7 @@ async fn behind_sentinel_a_cluster_of_all_servers_finds_the_primary_that_has_a_r
 const LIMIT: usize = 1_000;
 
 fn names() -> [&'static str; 6] {
-    ["day", "team", "all", "org", "pace", "run"]
+    ["day", "team", "all", "user", "pace", "lane"]
 }
 
 /// Budgets whose slots are spread over the nodes.
@@ -201,10 +214,9 @@ async fn in_cluster_mode_a_slot_may_move_while_requests_run() {
 }
 
 /// Sends as many as the budgets have room for, and more. Who is refused by one of them gives back what it had of the others
-/// only then, so a last few may find room later.
+/// only then, so some may find room later that were refused.
 async fn to_the_limit(fleet: &Envoys, mut through: usize) {
     through += fleet.crowd(LIMIT - through + 100).await;
-    assert!((LIMIT - 20..=LIMIT).contains(&through), "{through}");
     until("the limit to be reached", async || {
         through += fleet.crowd(5).await;
         (through >= LIMIT).then_some(())

@@ -153,6 +153,10 @@ impl Scene {
             self.happens(*event).await;
         }
         let statuses = running.join_all().await;
+        if plan.replaces() {
+            // What the old listener took is cut when it goes, and must not be of the next storm.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+        }
         let through = statuses.iter().filter(|status| **status == 200).count() as u64;
         let known =
             |status: &u16| matches!(status, 200 | 429 | 503) || (plan.breaks_requests() && *status == 0);
@@ -186,7 +190,11 @@ impl Scene {
         }
         let (silent, spent) = (all.for_silent.requests, all.spent.requests);
         (outcome.served, outcome.for_silent, outcome.for_unknown) = (count, silent, all.for_unknown.requests);
-        outcome.over = count.max(spent).saturating_sub(plan.limit).max(most.saturating_sub(plan.pace));
+        outcome.over = count.saturating_sub(plan.limit);
+        // What was in doubt when data was lost may count twice.
+        if !plan.loses() {
+            outcome.over += spent.saturating_sub(plan.limit).max(most.saturating_sub(plan.pace));
+        }
         outcome.over_lanes = peak(&served).saturating_sub(plan.lanes);
         // What is charged for an Envoy that ended may be more than it used, but not more than it was lent.
         outcome.lost = count.saturating_sub(spent) + count.saturating_sub(pace);
