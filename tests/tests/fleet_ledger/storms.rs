@@ -258,15 +258,6 @@ async fn storms_neither_pass_a_limit_nor_lose_nor_double_a_charge() {
         println!("{:.1} s {plan:?}\n   {outcome:?}", began.elapsed().as_secs_f64());
         all.push((plan, outcome));
     }
-    // What comes late counts too.
-    for (plan, outcome) in &mut all {
-        let before = (outcome.over, outcome.over_lanes, outcome.lost, outcome.twice);
-        scene.look(plan, outcome).await;
-        let after = (outcome.over, outcome.over_lanes, outcome.lost, outcome.twice);
-        if before != after {
-            println!("{}: {before:?} became {after:?}", plan.seed);
-        }
-    }
     let sum = |of: fn(&Outcome) -> u64| all.iter().map(|(_, outcome)| of(outcome)).sum::<u64>();
     let sent: usize = all.iter().map(|(_, outcome)| outcome.sent).sum();
     println!(
