@@ -184,6 +184,25 @@ ledger-model: .venv/.installed ## The same in each style, in the model and on Va
 	$(call step,testing the fleet's ledger in each style)
 	@.venv/bin/python tests/ledger/model_test.py $(if $(SEEDS),--seeds $(SEEDS) --live)
 
+.PHONY: ledger-storms
+ledger-storms: build .venv/.installed ## Storms over four Envoys and their ledger, and 100,000 charges over a bad network; SEEDS=100, SEED=1 is the first
+	@$(need_rust)
+	@cargo build --quiet -p farebox-cli
+	$(call step,letting storms loose)
+	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
+	FAREBOX_STORMS=$(or $(SEEDS),100) FAREBOX_STORM=$(or $(SEED),1) FAREBOX_CHARGES=$(or $(CHARGES),100000) RUST_TEST_THREADS=1 \
+		cargo test --quiet -p farebox-tests -- fleet_ledger::storms fleet_ledger::herds --nocapture
+
+.PHONY: ledger-servers
+ledger-servers: build .venv/.installed ## What is tested of the ledger, on other servers: SERVERS=/usr/bin/redis-server:/opt/valkey-8/valkey-server
+	@$(need_rust)
+	@cargo build --quiet -p farebox-cli
+	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
+	for server in $(subst :, ,$(SERVERS)); do \
+		echo "· testing the ledger on $$($$server --version)"; \
+		FAREBOX_LEDGER_SERVER=$$server RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet -p farebox-tests ledger; \
+	done
+
 .PHONY: fuzz
 fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
 	@$(need_rust)

@@ -92,7 +92,7 @@ impl Vm {
     pub(crate) fn add(&self, config: &Rc<Config>) {
         self.budgets.add(config);
         if let Some(ledger) = config.ledger.as_ref().filter(|_| self.role.get() == Role::Gateway) {
-            self.fleet.obey(ledger);
+            self.fleet.obey(ledger, &config.budgets, host::now());
         }
     }
 

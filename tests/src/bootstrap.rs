@@ -32,6 +32,8 @@ pub struct Variations {
     pub clusters: Vec<(String, Vec<SocketAddr>)>,
     /// Where the ledger of the fleet is: reached as it is, not by HTTP.
     pub ledger: Option<SocketAddr>,
+    /// The clusters of the ledger as they are, in place of one for [`Variations::ledger`].
+    pub ledger_clusters: Vec<Value>,
     /// Leaves out the filter behind the router, and what the router retries.
     pub without_attempts: bool,
     /// Leaves out the filter behind the router alone.
@@ -112,11 +114,9 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
         }
     }
     add_clusters(&mut bootstrap, &variations.clusters);
-    if let Some(ledger) = variations.ledger {
-        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("there are clusters");
-        clusters.retain(|cluster| cluster["name"] != "ledger");
-        clusters.push(ledger_cluster(ledger));
-    }
+    let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("there are clusters");
+    clusters.extend(variations.ledger.map(ledger_cluster));
+    clusters.extend(variations.ledger_clusters.iter().cloned());
     if let Some(heap) = variations.heap {
         let monitor = &mut bootstrap["overload_manager"]["resource_monitors"][0]["typed_config"];
         monitor["max_heap_size_bytes"] = json!(heap);

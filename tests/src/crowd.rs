@@ -7,6 +7,8 @@ use crate::envoy::Envoy;
 use crate::patience::within;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -19,6 +21,7 @@ const QUESTION: &str = r#"{"model":"fast","max_tokens":5,"messages":[{"role":"us
 /// A provider that gives one tiny answer to everything. It ends with its value.
 pub struct TinyProvider {
     address: SocketAddr,
+    served: Arc<AtomicU64>,
     _ends_when_dropped: oneshot::Sender<()>,
 }
 
@@ -27,18 +30,20 @@ impl TinyProvider {
     pub async fn start() -> Self {
         let (ends, ended) = oneshot::channel::<()>();
         let (bound, address) = oneshot::channel();
+        let served = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&served);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
                 let _ = bound.send(listener.local_addr().expect("a bound socket has an address"));
                 tokio::select! {
-                    () = serve(listener) => {}
+                    () = serve(listener, counter) => {}
                     _ = ended => {}
                 }
             });
         });
-        Self { address: address.await.expect("the provider listens"), _ends_when_dropped: ends }
+        Self { address: address.await.expect("the provider listens"), served, _ends_when_dropped: ends }
     }
 
     /// Where it listens.
@@ -46,20 +51,27 @@ impl TinyProvider {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// How many requests came so far.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
 }
 
-async fn serve(listener: TcpListener) {
+async fn serve(listener: TcpListener, served: Arc<AtomicU64>) {
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{ANSWER}",
         ANSWER.len()
     );
     let mut connections = JoinSet::new();
     while let Ok((mut stream, _)) = listener.accept().await {
-        let answer = answer.clone();
+        let (answer, served) = (answer.clone(), Arc::clone(&served));
         connections.spawn(async move {
             let _ = stream.set_nodelay(true);
             let mut received = Vec::new();
             while next_message(&mut stream, &mut received).await.is_some() {
+                served.fetch_add(1, Ordering::Relaxed);
                 if stream.write_all(answer.as_bytes()).await.is_err() {
                     return;
                 }

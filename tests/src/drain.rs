@@ -1,4 +1,4 @@
-//! Has an Envoy end what it serves: asked to exit, or with another listener in the place of its first.
+//! Has an Envoy end what it serves: asked to exit, killed, or with another listener in the place of its first.
 
 use crate::bootstrap;
 use crate::envoy::Envoy;
@@ -49,6 +49,15 @@ impl Envoy {
     /// If it is not of the form that the README describes.
     pub fn manager_of(listener: &mut Value) -> &mut Value {
         bootstrap::manager_of(listener)
+    }
+
+    /// Ends Envoy as a crash does (SIGKILL).
+    ///
+    /// # Panics
+    /// If its process is not its own.
+    pub fn kill(self) {
+        let _ = self.id();
+        drop(self);
     }
 
     /// Asks Envoy to exit (SIGTERM), and waits until it has.

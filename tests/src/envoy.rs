@@ -138,6 +138,13 @@ impl Setup {
         self
     }
 
+    /// Has these clusters for the ledger of the fleet.
+    #[must_use]
+    pub fn ledger_clusters(mut self, clusters: Vec<Value>) -> Self {
+        self.variations.ledger_clusters = clusters;
+        self
+    }
+
     /// Adds a cluster of this name with several hosts.
     #[must_use]
     pub fn pool(mut self, name: &str, hosts: &[SocketAddr]) -> Self {

@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Calls that are remembered.
+const REMEMBERED: usize = 10_000;
+
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -48,7 +51,7 @@ pub struct Passed {
 type Plan = Box<dyn FnMut(usize) -> Fault + Send>;
 
 struct Shared {
-    upstream: SocketAddr,
+    upstream: Mutex<SocketAddr>,
     plan: Mutex<(usize, Plan)>,
     passed: Mutex<Vec<Passed>>,
 }
@@ -69,7 +72,11 @@ impl Faults {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let plan: Plan = Box::new(|_| Fault::None);
-        let shared = Arc::new(Shared { upstream, plan: Mutex::new((0, plan)), passed: Mutex::default() });
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(upstream),
+            plan: Mutex::new((0, plan)),
+            passed: Mutex::default(),
+        });
         let served = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -84,6 +91,11 @@ impl Faults {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Passes calls on to another server from now on.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        *lock(&self.shared.upstream) = upstream;
     }
 
     /// Has the calls from now on meet what `plan` says of their number, which begins with zero.
@@ -105,7 +117,7 @@ impl Faults {
         self.plan(|_| Fault::None);
     }
 
-    /// The calls whose end is known, in the order of their ends.
+    /// The calls whose end is known, in the order of their ends; the first ten thousand.
     #[must_use]
     pub fn passed(&self) -> Vec<Passed> {
         lock(&self.shared.passed).clone()
@@ -149,7 +161,11 @@ impl Shared {
             let _ = caller.write_all(sent).await;
         }
         drop(caller);
-        lock(&self.passed).push(Passed { fault, call, answer });
+        let mut passed = lock(&self.passed);
+        // Storms make very many.
+        if passed.len() < REMEMBERED {
+            passed.push(Passed { fault, call, answer });
+        }
     }
 
     async fn run(&self, fault: Fault, call: &[u8]) -> Vec<u8> {
@@ -160,9 +176,10 @@ impl Shared {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
         // A server that is gone answers nothing, and so it is passed on.
-        let answer = resp::exchange(self.upstream, call).await.unwrap_or_default();
+        let upstream = *lock(&self.upstream);
+        let answer = resp::exchange(upstream, call).await.unwrap_or_default();
         if fault == Fault::Repeated {
-            let _ = resp::exchange(self.upstream, call).await;
+            let _ = resp::exchange(upstream, call).await;
         }
         if let Fault::Late(ms) = fault {
             tokio::time::sleep(Duration::from_millis(ms)).await;

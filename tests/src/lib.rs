@@ -7,6 +7,7 @@
 //!
 //! Does not contain tests: see `tests/tests`.
 
+pub mod accounts;
 pub mod admin;
 pub mod answers;
 pub mod bootstrap;
@@ -17,11 +18,14 @@ pub mod drain;
 pub mod dynamic;
 pub mod envoy;
 pub mod envoy_gateway;
+pub mod envoys;
 pub mod faults;
 pub mod fleet;
 pub mod gateway;
 pub mod http2;
 pub mod istio;
+pub mod ledger_clusters;
+pub mod ledger_storm;
 pub mod mesh;
 pub mod model;
 pub mod odd;
@@ -34,8 +38,10 @@ pub mod raw;
 pub mod resp;
 pub mod script;
 pub mod sdk;
+pub mod sentinel;
 pub mod storm;
 pub mod tally;
 pub mod tls_front;
 pub mod valkey;
+pub mod valkey_cluster;
 pub mod workspace;

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How often a port is tried that somebody else may take first.
 const TRIES: usize = 5;
 
+/// Where it always listens.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// What to start.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -44,6 +47,15 @@ impl Setup {
         self.option("--cluster-enabled", "yes")
     }
 
+    /// Listens there besides.
+    #[must_use]
+    pub fn bind(mut self, host: &str) -> Self {
+        if host != LOOPBACK {
+            self.options.extend(["--bind", LOOPBACK, host].map(str::to_owned));
+        }
+        self
+    }
+
     /// Has another option.
     #[must_use]
     pub fn option(mut self, name: &str, value: &str) -> Self {
@@ -71,7 +83,9 @@ impl Setup {
         let log = File::options().create(true).append(true).open(folder.path().join("valkey.log"));
         let log = log.expect("the folder can be written");
         let mut command = Command::new(workspace::valkey());
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+        command.args(["--bind", LOOPBACK, "--port", &port.to_string(), "--save", ""]);
+        // A replica gets its copy at once, and not in five seconds.
+        command.args(["--repl-diskless-sync-delay", "0"]);
         command.arg("--dir").arg(folder.path()).args(&self.options);
         if self.cluster {
             command.args(["--cluster-port", &bus.to_string()]);
@@ -244,7 +258,7 @@ fn log(folder: &TempDir) -> String {
     String::from_utf8_lossy(&fs::read(folder.path().join("valkey.log")).unwrap_or_default()).into_owned()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

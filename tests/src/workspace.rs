@@ -21,12 +21,16 @@ pub fn tool(name: &str) -> PathBuf {
     tool
 }
 
-/// The Valkey in the virtual environment: a package has it for the platform that it was installed on.
+/// The Valkey in the virtual environment: a package has it for the platform that it was installed on. Or another one, or
+/// a Redis, if `FAREBOX_LEDGER_SERVER` says where it is.
 ///
 /// # Panics
 /// If it is not there, saying what would make it.
 #[must_use]
 pub fn valkey() -> PathBuf {
+    if let Some(server) = std::env::var_os("FAREBOX_LEDGER_SERVER") {
+        return server.into();
+    }
     let inside = |folder: PathBuf| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.path())

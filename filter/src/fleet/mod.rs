@@ -22,6 +22,7 @@ use farebox_core::base::window::Millis;
 use farebox_core::budget::fleet::told::{Line, Told};
 use farebox_core::budget::fleet::{Call, FleetLedger, Ready, Turn};
 use farebox_core::budget::hold::Asks;
+use farebox_core::budget::ledger::Budget;
 use farebox_core::config;
 
 use farebox_hostcalls::{self as host, ProcessMetrics};
@@ -73,8 +74,8 @@ struct UnderWay {
 }
 
 impl Fleet {
-    /// The ledger is there from now on.
-    pub(crate) fn obey(&self, ledger: &config::FleetLedger) {
+    /// The ledger is there from now on, and these budgets hold.
+    pub(crate) fn obey(&self, ledger: &config::FleetLedger, budgets: &[Rc<Budget>], now: Millis) {
         let unnamed = || log::error!("there is no random number to tell this worker from others by");
         self.ledger.identify(|| match host::random() {
             Ok(number) => format!("{number:016x}"),
@@ -84,6 +85,7 @@ impl Fleet {
             }
         });
         self.ledger.configure(&ledger.settings);
+        self.ledger.begin(budgets, now);
         self.place.replace(Some(Place {
             cluster: ledger.cluster.clone(),
             shards: ledger.shard_cluster().into(),

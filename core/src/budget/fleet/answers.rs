@@ -115,16 +115,18 @@ impl State {
         let again = match &failure {
             Failure::NoScript => !core::mem::replace(&mut link.loads, true),
             Failure::Moved(address) if networks.iter().any(|network| network.has(address)) => {
-                let known = link.shard.replace(address.as_str().into());
-                known.as_deref() != Some(address)
+                link.shard = Some(address.as_str().into());
+                // Nodes that name each other are not asked in a circle.
+                call.shard.is_none()
             }
-            Failure::Unknown(why) => {
-                // A node that does not answer may not be the one any more.
-                link.shard = None;
-                link.one_by_one |= !why.is_empty();
+            other => {
+                // A node that does not serve may not be the one any more: the next call asks any.
+                if link.shard == call.shard {
+                    link.shard = None;
+                }
+                link.one_by_one |= matches!(other, Failure::Unknown(why) if !why.is_empty());
                 false
             }
-            Failure::Moved(_) | Failure::Denied(_) | Failure::Unavailable(_) => false,
         };
         if !again {
             link.why = failure.to_string();

@@ -279,8 +279,9 @@ impl State {
                 format!("{}:{{{shard}}}:mark", settings.prefix)
             };
             let bytes = exchange::request(&settings.access, &header, &mark, &items, link.loads);
-            self.in_flight.push(InFlight { id, link: at, sent });
-            calls.push(Call { id, bytes, shard: link.shard.clone(), timeout_ms: settings.timeout_ms() });
+            let shard = link.shard.clone();
+            self.in_flight.push(InFlight { id, link: at, shard: shard.clone(), sent });
+            calls.push(Call { id, bytes, shard, timeout_ms: settings.timeout_ms() });
         }
         calls
     }

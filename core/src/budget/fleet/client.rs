@@ -19,7 +19,7 @@ use super::Settings;
 use super::share::Share;
 use super::state::{FleetLedger, State, Turn};
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Amounts, AtLimit, Room, Short};
+use crate::budget::ledger::{Account, Amounts, AtLimit, Budget, Room, Short};
 
 /// What is known of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,23 @@ impl FleetLedger {
         let mut state = self.0.borrow_mut();
         if state.settings.as_ref().is_none_or(|known| !Rc::ptr_eq(known, settings)) {
             state.settings = Some(Rc::clone(settings));
+        }
+    }
+
+    /// These budgets hold from now on. Of those that limit how many requests run, what runs already is said with the next
+    /// push: others must not find its room free until a request comes here.
+    pub fn begin(&self, budgets: &[Rc<Budget>], now: Millis) {
+        let mut state = self.0.borrow_mut();
+        let State { shares, number, .. } = &mut *state;
+        let limits = |budget: &Budget| {
+            let own = budget.limits.concurrent.is_some();
+            own || budget.overrides.all().any(|limits| limits.concurrent.is_some())
+        };
+        let limits: Vec<&str> =
+            budgets.iter().filter(|budget| limits(budget)).map(|budget| &*budget.name).collect();
+        let is_limited = |share: &Share| limits.contains(&&*share.account.budget.name);
+        for share in shares.values_mut().filter(|share| share.runs_uncounted() && is_limited(share)) {
+            share.lanes(number, now);
         }
     }
 
@@ -73,7 +90,10 @@ impl FleetLedger {
         if state.has_no_place(account) {
             return Room::NoSlot;
         }
-        state.with(account, now, |share, rest| rest.hold(share, amounts, turn, now))
+        state.with(account, now, |share, rest| {
+            share.is_of(account);
+            rest.hold(share, amounts, turn, now)
+        })
     }
 
     /// As [`crate::budget::ledger::Ledger::regrow`].
@@ -119,9 +139,7 @@ impl FleetLedger {
                 component.held = component.held.minus(amounts);
                 component.charge(charge, now);
             }
-            if let Some(running) = &mut share.running {
-                running.held.requests = running.held.requests.saturating_sub(amounts.requests);
-            }
+            share.end(amounts.requests);
         });
     }
 

@@ -232,7 +232,7 @@ impl Component {
 
     /// Whether it has to be said at a tick, whatever happens in it.
     pub(super) fn must_push(&self, epoch_ms: u64, now: Millis) -> bool {
-        let silent = || now.since(self.last_answer.unwrap_or(self.last_push)) > epoch_ms / 3;
+        let silent = || self.last_answer.is_none_or(|last| now.since(last) > epoch_ms / 3);
         self.has_unsaid()
             || self.seed
             || self.check

@@ -346,7 +346,7 @@ fn failure(error: &[u8], loaded: bool) -> Failure {
         "NOSCRIPT" if !loaded => Failure::NoScript,
         "NOSCRIPT" => Failure::Unavailable(text),
         "MOVED" => match words.nth(1) {
-            Some(address) => Failure::Moved(address.to_owned()),
+            Some(address) => Failure::Moved(bracketed(address)),
             None => Failure::Unknown(text),
         },
         // A slot on its way to another node: it is asked again later.
@@ -354,6 +354,14 @@ fn failure(error: &[u8], loaded: bool) -> Failure {
         _ if UNAVAILABLE.contains(&code) => Failure::Unavailable(text),
         _ if DENIED.contains(&code) => Failure::Denied(text),
         _ => Failure::Unknown(text),
+    }
+}
+
+/// An address as it is written everywhere else. A server names an IPv6 address without brackets: `::1:6379`.
+fn bracketed(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        _ => address.to_owned(),
     }
 }
 

@@ -10,6 +10,8 @@ use super::share_id::ShareId;
 pub(super) struct InFlight {
     pub(super) id: u64,
     pub(super) link: usize,
+    /// The node that was called, if another one had named it.
+    pub(super) shard: Option<Box<str>>,
     pub(super) sent: Vec<Sent>,
 }
 

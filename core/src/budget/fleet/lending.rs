@@ -130,8 +130,7 @@ impl Rest<'_> {
         let checks = share.account.budget.mode == Mode::Check;
         let mut parts = Vec::with_capacity(2);
         if lanes.any() {
-            let number = &mut *self.number;
-            share.running.get_or_insert_with(|| new_running(number, now));
+            share.lanes(self.number, now);
             parts.push((Part::Running, Amounts { requests: amounts.requests, ..Amounts::default() }));
         }
         // Who asks for nothing wants to know what there is.
@@ -143,11 +142,10 @@ impl Rest<'_> {
 
     /// Holds `amounts`, whether there is room or not.
     fn take(&mut self, share: &mut Share, amounts: Amounts, short: Option<Measure>, now: Millis) -> Room {
-        let number = &mut *self.number;
         if share.account.limits.concurrent.is_some() {
-            let running = share.running.get_or_insert_with(|| new_running(number, now));
-            running.held.requests = running.held.requests.saturating_add(amounts.requests);
+            share.lanes(self.number, now);
         }
+        share.begin(amounts.requests);
         let Some(window) = share.windows.last_mut() else { return Room::NoSlot };
         window.held = window.held.plus(amounts);
         Room::Held { epoch: window.from, percent: share.percent(), short }
@@ -161,9 +159,4 @@ impl Rest<'_> {
         let measure = limits.exceeded(own.plus(amounts), running.saturating_add(amounts.requests))?;
         Some(Short { measure, ..share.short_as_refused(amounts) })
     }
-}
-
-fn new_running(number: &mut u64, now: Millis) -> Component {
-    *number += 1;
-    Component::new(*number, (0, 0), now)
 }

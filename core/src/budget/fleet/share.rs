@@ -37,8 +37,10 @@ pub(super) struct Share {
     pub(super) link: usize,
     /// Oldest window first; the last one is current.
     pub(super) windows: Vec<Component>,
-    /// Requests that run at one time, if they are limited.
+    /// Requests that run at one time, if they are or were limited.
     pub(super) running: Option<Component>,
+    /// Requests that run, whether they are limited or not: a limit may come while they do.
+    runs: u64,
     /// The ledger has no room to spare for everyone.
     pub(super) tight: bool,
     /// Requests that wait for room in it.
@@ -79,6 +81,7 @@ impl Share {
             link,
             windows: Vec::with_capacity(1),
             running: None,
+            runs: 0,
             tight: false,
             waiting: 0,
             unreadable: false,
@@ -90,7 +93,8 @@ impl Share {
         }
     }
 
-    /// The budget is as `account` has it from now on.
+    /// The budget is as `account` has it from now on: a request of that configuration has come. One that ends may be of
+    /// an older one.
     pub(super) fn is_of(&mut self, account: &Account) {
         if !Rc::ptr_eq(&self.account.budget, &account.budget) {
             self.account = account.clone();
@@ -134,6 +138,39 @@ impl Share {
         }
     }
 
+    /// The component of the requests that run, those among them that began before they were limited. `number` gives a
+    /// new one its number.
+    pub(super) fn lanes(&mut self, number: &mut u64, now: Millis) -> &mut Component {
+        let runs = self.runs;
+        self.running.get_or_insert_with(|| {
+            *number += 1;
+            let mut lanes = Component::new(*number, (0, 0), now);
+            lanes.held.requests = runs;
+            lanes
+        })
+    }
+
+    /// So many requests more run.
+    pub(super) fn begin(&mut self, requests: u64) {
+        self.runs = self.runs.saturating_add(requests);
+        if let Some(running) = &mut self.running {
+            running.held.requests = running.held.requests.saturating_add(requests);
+        }
+    }
+
+    /// So many of them run no longer.
+    pub(super) fn end(&mut self, requests: u64) {
+        self.runs = self.runs.saturating_sub(requests);
+        if let Some(running) = &mut self.running {
+            running.held.requests = running.held.requests.saturating_sub(requests);
+        }
+    }
+
+    /// Whether requests run that are not counted as that.
+    pub(super) fn runs_uncounted(&self) -> bool {
+        self.runs > 0 && self.running.is_none()
+    }
+
     /// The limits of `part`, as the ledger has to keep them.
     pub(super) fn limits(&self, part: Part) -> Limits {
         match part {
@@ -168,7 +205,7 @@ impl Share {
     pub(super) fn wish(&self, part: Part, now: Millis) -> Wish {
         let is_current = match part {
             Part::Window(from) => self.windows.last().is_some_and(|last| last.from == from),
-            Part::Running => true,
+            Part::Running => self.account.limits.concurrent.is_some(),
         };
         let holds = self.account.budget.mode != Mode::Check || part == Part::Running;
         let has_come = self.unit != Amounts::default();

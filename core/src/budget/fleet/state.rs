@@ -103,7 +103,6 @@ impl State {
                 shares.entry(id).or_insert(share)
             }
         };
-        share.is_of(account);
         let unknown = Link::default();
         let link = links.get(share.link).map_or(&unknown, |(_, link)| link);
         rule(share, &mut Rest { settings, link, number, workers: *workers })

@@ -27,7 +27,10 @@ fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
     fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
     for call in fleet.wake(NOW) {
         let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
-        let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", NOW.0, answer.len());
+        // The account of the requests that run comes besides.
+        let count = if String::from_utf8_lossy(&call.bytes).contains(":running") { 2 } else { 1 };
+        let answers = format!("${}\r\n{answer}\r\n", answer.len()).repeat(count);
+        let reply = format!("*{}\r\n:{}\r\n:1\r\n:0\r\n{answers}", 3 + count, NOW.0);
         fleet.answered(call.id, Some(reply.as_bytes()), NOW);
     }
     assert_eq!(fleet.ready(NOW).len(), 1);
@@ -79,4 +82,59 @@ fn a_vm_without_a_name_of_its_own_says_nothing_to_the_ledger() {
     assert!(fleet.wake(NOW).is_empty() && fleet.tick(NOW.plus(300)).is_empty());
     let gave_up = fleet.ready(NOW.plus(60_000));
     assert_eq!(gave_up.first().map(|ready| ready.turn), Some(Turn::GaveUp));
+}
+
+fn with_limits(concurrent: Option<u64>) -> Account {
+    let limits = Limits { requests: Some(100), concurrent, ..Limits::default() };
+    let budget = Budget { limits, ..Rc::into_inner(budget(&[], Mode::Hold, 1)).unwrap() };
+    Account::new(&Rc::new(budget), "t", &[])
+}
+
+/// What this VM says of the requests that run.
+fn lanes(fleet: &FleetLedger) -> Option<u64> {
+    let parts = fleet.parts();
+    parts.iter().find(|part| part.key.ends_with(":running")).map(|part| part.held.requests)
+}
+
+#[test]
+fn requests_that_run_when_a_limit_of_these_is_pushed_count_and_end_once() {
+    let (fleet, unlimited, limited) = (vm("i1"), with_limits(None), with_limits(Some(3)));
+    ask(&fleet, &unlimited, 10, 0);
+    let begin = |account: &Account| match hold(&fleet, account) {
+        Room::Held { epoch, .. } => epoch,
+        other => panic!("{other:?}"),
+    };
+    let end = |account: &Account, epoch: u64| {
+        fleet.settle(account, Amounts::REQUEST, epoch, Amounts::REQUEST, NOW);
+    };
+    let epochs = [begin(&unlimited), begin(&unlimited)];
+    assert_eq!(lanes(&fleet), None);
+    fleet.begin(&[Rc::clone(&limited.budget)], NOW);
+    assert_eq!(lanes(&fleet), Some(2), "they are said before another request comes");
+    let said = fleet.tick(NOW.plus(300));
+    assert!(said.iter().any(|call| String::from_utf8_lossy(&call.bytes).contains(":running")));
+
+    assert_eq!(hold(&fleet, &limited), Room::Ask);
+    ask(&fleet, &limited, 3, 0);
+    let epoch = begin(&limited);
+    assert_eq!(lanes(&fleet), Some(3));
+    assert_eq!(hold(&fleet, &limited), Room::Ask, "there is no lane left");
+    for epoch in epochs {
+        end(&unlimited, epoch);
+    }
+    assert_eq!(lanes(&fleet), Some(1), "that of the newest still runs");
+    end(&limited, epoch);
+    assert_eq!(lanes(&fleet), Some(0));
+}
+
+#[test]
+fn a_request_that_ends_does_not_bring_the_limits_back_that_it_came_with() {
+    let (fleet, before, after) = (vm("i1"), with_limits(None), with_limits(Some(1)));
+    ask(&fleet, &before, 10, 0);
+    let Room::Held { epoch, .. } = hold(&fleet, &before) else { panic!("there is room") };
+    fleet.wait(2, &[(Rc::new(after), Amounts::REQUEST)], NOW, NOW);
+    fleet.settle(&before, Amounts::REQUEST, epoch, Amounts::REQUEST, NOW);
+    let calls = fleet.wake(NOW);
+    let text = String::from_utf8_lossy(&calls.first().expect("it is asked").bytes).into_owned();
+    assert!(text.contains(":running") && text.contains(" - - - - 1 "), "{text}");
 }

@@ -31,6 +31,7 @@ impl FleetLedger {
                 continue;
             }
             let (parts, id) = state.with(account, now, |share, rest| {
+                share.is_of(account);
                 share.waiting += 1;
                 (rest.parts_to_ask(share, *amounts, now), Rc::clone(&share.id))
             });

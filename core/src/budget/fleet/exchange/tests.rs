@@ -88,6 +88,9 @@ fn an_error_in_place_of_the_answers_says_whether_anything_was_applied() {
     let of = |error: &str| reply(format!("+OK\r\n-{error}\r\n").as_bytes()).unwrap_err();
     assert_eq!(of("NOSCRIPT No matching script."), Failure::NoScript);
     assert_eq!(of("MOVED 15495 10.0.0.7:6379"), Failure::Moved("10.0.0.7:6379".into()));
+    for address in ["fd00::7:6379", "[fd00::7]:6379"] {
+        assert_eq!(of(&format!("MOVED 7 {address}")), Failure::Moved("[fd00::7]:6379".into()));
+    }
     for code in UNAVAILABLE {
         assert!(matches!(of(&format!("{code} why")), Failure::Unavailable(_)), "{code}");
     }
