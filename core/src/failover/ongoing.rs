@@ -214,9 +214,10 @@ impl OngoingAttempt {
         let request =
             LlmRequest::read_sent(served, path, content_type, body).map_err(|_| Unaddressed::NoPlace)?;
         strip_credentials(headers, head)?;
-        headers.set(":authority", self.plan.authority.as_bytes())?;
         headers.set(":path", path)?;
         let target = &self.destination;
+        // The route has named the first attempt's.
+        headers.set(":authority", target.provider.authority.as_bytes())?;
         Upstream { target, key: self.state.attempt.key, served, request: &request }
             .address(headers, path, path)?;
         let mut edits = request.name_model(&target.model);
