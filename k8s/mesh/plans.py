@@ -25,8 +25,10 @@ ISTIO, GATEWAY = "farebox-istio", "farebox"
 class World:
     """All that there is besides the gateway that is looked at."""
 
-    def __init__(self, providers: dict, mesh, gateways):
-        self.providers, self.mesh, self.gateways = providers, mesh, gateways
+    def __init__(self, providers: dict):
+        self.providers = providers
+        # istiod and Envoy Gateway, where they run.
+        self.mesh = self.gateways = None
         self.layout = rollout.layout()
         self.registry = outside.Registry({"farebox": self.layout})
         self.issuer = outside.Issuer()

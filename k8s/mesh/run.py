@@ -71,17 +71,20 @@ def main() -> int:
     report.say(versions())
     api.start()
     report.say(f"an API server with {api.definitions()} kinds of Istio's, Envoy Gateway's and the Gateway API's")
-    istiod.configure()
-    mesh = istiod.start()
-    envoy_gateway.configure()
-    gateways = envoy_gateway.start()
-    for folder in manifests.ALL:
+    world = plans.World(outside.providers())
+    wanted = {folder.split("/")[0] for folder in options.folders}
+    if "istio" in wanted:
+        istiod.configure()
+        world.mesh = istiod.start()
+    if "envoy-gateway" in wanted:
+        envoy_gateway.configure()
+        world.gateways = envoy_gateway.start()
+    for folder in manifests.ALL if options.folders == manifests.ALL else options.folders:
         report.run(f"{folder} is taken", manifests.check, folder)
-    world = plans.World(outside.providers(), mesh, gateways)
     for folder in options.folders:
         if folder in plans.PLANS:
             report.say(f"{folder}:")
-            plans.PLANS[folder](world, report, folder)
+            report.run(folder, plans.PLANS[folder], world, report, folder)
             if options.stay:
                 os.environ["KUBECONFIG"] = str(api.KUBECONFIG)
                 os.environ["PATH"] = f"{node.BIN}:{os.environ['PATH']}"

@@ -28,7 +28,9 @@ pub fn sent(resources: &[Value]) -> Sent {
         match resource["kind"].as_str() {
             Some("EnvoyFilter") => patch(&mut sent, resource),
             // Istio makes the second of the first, under another name.
-            Some("WasmPlugin") => plug_in(&mut sent, resource, "~istio-translated-wasmplugin", &resource["spec"]),
+            Some("WasmPlugin") => {
+                plug_in(&mut sent, resource, "~istio-translated-wasmplugin", &resource["spec"])
+            }
             Some("TrafficExtension") => plug_in(&mut sent, resource, "", &resource["spec"]["wasm"]),
             Some("AuthorizationPolicy") if resource["spec"]["action"] == "DENY" => deny(&mut sent, resource),
             _ => {}

@@ -6,7 +6,7 @@ mod plain;
 mod rollout;
 
 use farebox_tests::answers::Answers;
-use farebox_tests::client::{Client, chat_body};
+use farebox_tests::client::chat_body;
 use farebox_tests::fleet::error;
 use farebox_tests::mesh::Mesh;
 use serde_json::{Value, json};

@@ -271,7 +271,7 @@ impl Resources<'_> {
         };
         let early = mesh::early(sheet, self.plan);
         let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
-        let access_log = mesh::access_log(sheet).replace('\n', "\n  ");
+        let access_log = format!("- {}", mesh::access_log(sheet).replace('\n', "\n  "));
         let stream_idle = mesh::stream_idle(self.plan, fails_over);
         self.put(
             sheet,

@@ -1,6 +1,6 @@
 //! The forms that cannot hold headers until a body is here: requests are sent by their headers alone.
 
-use farebox_tests::client::{Client, chat_body};
+use farebox_tests::client::chat_body;
 use farebox_tests::config;
 use farebox_tests::envoy::Setup;
 use farebox_tests::gateway::Gateway;
