@@ -66,7 +66,7 @@ def who_may_not_is_refused_and_nobody_is_asked(site: Site) -> None:
     found = [
         site.caller.anonymous().chat(site.inner).status,
         site.caller.chat("nonsense").status,
-        site.caller.chat("gpt-4o-mini", {"max_tokens": 600_000_000, "n": 100}).status,
+        site.caller.chat("gpt-4o-mini", {"max_tokens": 4_000, "n": 600_000}).status,
         site.caller.send("GET", "/v1/files").status,
     ]
     # By headers alone nothing is known of `max_tokens`.
@@ -128,6 +128,7 @@ WHOLE = [*BY_HEADERS, a_failure_goes_on_to_the_next_provider_with_that_ones_key]
 
 def streams_end_though_the_pod_is_asked_to(site: Site, ask_to_end, count: int = 200) -> None:
     """As long as `terminationGracePeriodSeconds` lasts, of which this waits 12 seconds."""
+    site.heal()
     site.providers["vllm"].pieces, site.providers["vllm"].pause = 12, 1.0
 
     def during() -> None:

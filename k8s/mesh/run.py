@@ -45,17 +45,16 @@ class Report:
             with (node.LOG / "wrong.log").open("a") as log:
                 log.write(f"{what}\n{traceback.format_exc()}\n")
             return None
-        said = f": {said}" if isinstance(said, str) and said else ""
-        self.say(f"  ok    {what.replace('_', ' ')}{said} ({time.monotonic() - begun:.1f} s)")
+        more = f": {said}" if isinstance(said, str) and said else ""
+        self.say(f"  ok    {what.replace('_', ' ')}{more} ({time.monotonic() - begun:.1f} s)")
         return said
 
 
 def versions() -> str:
     """What is run here."""
     pins = (node.PROJECT / "k8s/mesh/versions").read_text().splitlines()
-    envoy = subprocess.run([pod.ENVOY, "--version"], check=False, stdout=subprocess.PIPE, text=True).stdout.split("/")[
-        1
-    ]
+    said = subprocess.run([pod.ENVOY, "--version"], check=False, stdout=subprocess.PIPE, text=True).stdout
+    envoy = said.split("version: ")[-1].split("/")[1]
     return ", ".join([*(line for line in pins if "=" in line), f"ENVOY={envoy}"])
 
 

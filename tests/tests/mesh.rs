@@ -59,6 +59,7 @@ async fn a_failure_goes_on_to_the_next_provider_with_that_ones_key(mesh: &Mesh, 
         (Some("gpt-4o-mini"), vec!["api.openai.com".into()])
     );
     assert_eq!(asked.header("authorization"), ["Bearer sk-of-openai"]);
+    assert_eq!(asked.header("x-envoy-attempt-count"), [""; 0]);
     let record = mesh.envoy.record(count).await;
     let reasons: Vec<&str> =
         record["attempts"].as_array().unwrap().iter().map(|at| at["reason"].as_str().unwrap()).collect();
