@@ -10,7 +10,7 @@ from calls import KEY
 from node import PROJECT
 from outside import sha256
 
-NOBODYS_KEY = f'"sha256": "{"0" * 64}"'
+NOBODYS_KEY = f'"{"0" * 64}"'
 NOBODYS_IMAGE = f"registry.example.com/farebox@sha256:{'0' * 64}"
 FOLDERS = {
     "istio": ["gateway", "jwt", "ledger", "sidecar", "wasm-plugin", "traffic-extension", "sidecar-plugin"],
@@ -24,7 +24,7 @@ ALL = [f"{host}/{folder}" for host, folders in FOLDERS.items() for folder in fol
 def built(folder: str, image: str = NOBODYS_IMAGE) -> list[dict]:
     """Every resource of a folder."""
     text = api.kubectl("kustomize", PROJECT / "k8s" / folder)
-    text = text.replace(NOBODYS_KEY, f'"sha256": "{sha256(KEY)}"').replace(NOBODYS_IMAGE, image)
+    text = text.replace(NOBODYS_KEY, f'"{sha256(KEY)}"').replace(NOBODYS_IMAGE, image)
     return list(yaml.safe_load_all(text))
 
 

@@ -178,6 +178,7 @@ class Pod:
             command.insert(0, str(BIN / "pilot-agent"))
         if command[0] == "envoy":
             command[0] = str(ENVOY)
+        self.folder.mkdir(parents=True)
         mounts = self.mounts()
         (self.folder / "command.json").write_text(json.dumps({"command": command, "environment": environment}))
         script = self.folder / "start.sh"
