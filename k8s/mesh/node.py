@@ -27,7 +27,8 @@ NAMES = {
         "istiod.istio-system.svc",
         "istiod.istio-system.svc.cluster.local",
         "envoy-gateway",
-        "envoy-gateway.envoy-gateway-system.svc.cluster.local",
+        # With the dot, as Envoy Gateway names itself to its Envoys.
+        *(f"envoy-gateway.envoy-gateway-system.svc.cluster.local{dot}" for dot in ("", ".")),
     ],
     OPENAI: ["api.openai.com"],
     ANTHROPIC: ["api.anthropic.com"],

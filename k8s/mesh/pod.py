@@ -213,7 +213,8 @@ class Pod:
 
     def is_ready(self) -> bool:
         """What the kubelet would find out: whether the readiness probe is answered."""
-        probe = self.container["readinessProbe"]["httpGet"]
+        # A sidecar that comes before the application has only the other one.
+        probe = (self.container.get("readinessProbe") or self.container["startupProbe"])["httpGet"]
         ports = {port["name"]: port["containerPort"] for port in self.container.get("ports", []) if "name" in port}
         headers = {header["name"]: header["value"] for header in probe.get("httpHeaders", [])}
         connection = http.client.HTTPConnection(self.address, ports.get(probe["port"], probe["port"]), timeout=3)
