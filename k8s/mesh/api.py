@@ -107,10 +107,10 @@ def apply(*resources: dict) -> None:
     kubectl("apply", "-f", "-", data=list(resources))
 
 
-def namespace(name: str, **labels: str) -> None:
+def namespace(name: str) -> None:
     """Makes sure that a namespace is there, with its default service account."""
     apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}},
     )
 

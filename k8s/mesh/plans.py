@@ -167,8 +167,8 @@ def istio_plugin(world: World, report, folder: str) -> None:
 
 def istio_sidecar(world: World, report, folder: str) -> None:
     """In the sidecar of an application, which calls the Service that has no pods."""
-    api.namespace("default", **{"istio-injection": "enabled"})
     world.apply(folder)
+    api.kubectl("label", "namespace", "default", "istio-injection=enabled", "--overwrite")
     keys = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": "farebox-providers", "key": name}}}
         for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -184,6 +184,7 @@ def istio_sidecar(world: World, report, folder: str) -> None:
             "annotations": {"sidecar.istio.io/interceptionMode": "NONE"},
         },
         "spec": {
+            "serviceAccountName": "default",
             "terminationGracePeriodSeconds": 620,
             "containers": [
                 {"name": "application", "image": "application"},
