@@ -282,6 +282,17 @@ odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers t
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet $(NATIVE) --test e2e -- no_odd --nocapture
 
+##@ Control planes
+
+.PHONY: mesh
+mesh: build .venv/.installed ## What is below k8s/ on a real API server, istiod and Envoy Gateway (needs Go, and 20 minutes the first time); FOLDERS=istio/jwt
+	@$(call need,go,see https://go.dev)
+	@$(call need,unshare,it is in util-linux)
+	$(call step,building etcd and kube-apiserver and istiod and Envoy Gateway into .mesh)
+	@k8s/mesh/build.sh
+	$(call step,applying what is below k8s/)
+	@.venv/bin/python k8s/mesh/run.py $(FOLDERS)
+
 ##@ Agents
 
 .PHONY: agents

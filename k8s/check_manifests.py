@@ -91,7 +91,7 @@ def mistakes_together(resources: list[dict]) -> list[str]:
         if not known(rule["spec"]["host"]):
             found.append(f"no ServiceEntry has the host {rule['spec']['host']}")
     for route in of_kind(resources, "HTTPRoute"):
-        for backend in (backend for rule in route["spec"]["rules"] for backend in rule["backendRefs"]):
+        for backend in (backend for rule in route["spec"]["rules"] for backend in rule.get("backendRefs", [])):
             there = ("Backend", backend["name"]) in named if backend["kind"] == "Backend" else known(backend["name"])
             if not there:
                 found.append(f"the route's backend {backend['name']} is nowhere")

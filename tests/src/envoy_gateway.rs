@@ -15,17 +15,21 @@ const ROUTER: &str = "envoy.filters.http.router";
 /// If the manifests are of another form than `farebox render envoy-gateway` writes.
 #[must_use]
 pub fn sent(resources: &[Value]) -> Sent {
+    let host = mesh::hostname(resources);
+    let suffix = if host == "*" { host.to_owned() } else { host.replace('.', "_") };
     let mut clusters = BTreeMap::new();
     let mut routes = Vec::new();
     let rules = of_kind(resources, "HTTPRoute")["spec"]["rules"].as_array().expect("rules");
     for (number, rule) in rules.iter().enumerate() {
         let name = format!("httproute/farebox/farebox/rule/{number}");
         let provider = rule["backendRefs"][0]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
-        let header = &rule["matches"][0]["headers"][0]["value"];
+        let header = &rule["matches"][0]["headers"][0];
+        let (rewritten, removed) = mesh::rewritten(rule);
         routes.push(json!({
-            "name": format!("{name}/match/0"),
-            "match": {"prefix": "/", "headers": [{"name": "x-farebox-cluster", "string_match": {"exact": header}}]},
-            "route": {"cluster": name, "timeout": "0s"},
+            "name": format!("{name}/match/0/{suffix}"),
+            "match": {"prefix": "/", "headers": [{"name": header["name"], "string_match": {"exact": header["value"]}}]},
+            "request_headers_to_remove": removed,
+            "route": {"cluster": name, "timeout": "0s", "host_rewrite_literal": rewritten},
         }));
         let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
         let cluster = json!({
@@ -36,6 +40,7 @@ pub fn sent(resources: &[Value]) -> Sent {
         });
         clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
     }
+    routes.push(whatever_else(resources, &suffix));
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http-80",
@@ -64,13 +69,13 @@ pub fn sent(resources: &[Value]) -> Sent {
     let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
     let mut listener = json!({"default_filter_chain": {"filters": [filter]}});
     let mut route =
-        json!({"name": "http-80", "virtual_hosts": [{"name": "*", "domains": ["*"], "routes": routes}]});
+        json!({"name": "http-80", "virtual_hosts": [{"name": suffix, "domains": [host], "routes": routes}]});
     let mut extensions = BTreeMap::new();
     for resource in resources {
         match resource["kind"].as_str() {
             Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, resource),
             Some("EnvoyExtensionPolicy") => {
-                extend(&mut listener, &mut extensions, &resource["spec"]["wasm"][0]);
+                extend(&mut listener, &mut route, &mut extensions, &resource["spec"]["wasm"][0]);
             }
             _ => {}
         }
@@ -80,7 +85,26 @@ pub fn sent(resources: &[Value]) -> Sent {
     take_inline(&mut manager, &mut extensions);
     let bootstrap = &of_kind(resources, "EnvoyProxy")["spec"]["bootstrap"]["value"];
     let overlay = mesh::documents(bootstrap.as_str().expect("a text")).into_iter().next();
-    Sent { manager, extensions, clusters, overlay }
+    let host = if host == "*" { "anything.example.com" } else { host }.to_owned();
+    Sent { manager, extensions, clusters, overlay, host }
+}
+
+/// The route of the HTTPRoute without conditions: to a host that is not there, or an answer.
+fn whatever_else(resources: &[Value], suffix: &str) -> Value {
+    let is_it = |resource: &&Value| {
+        resource["kind"] == "HTTPRoute" && resource["spec"]["rules"][0].get("matches").is_none()
+    };
+    let route = resources.iter().find(is_it).expect("a route for whatever else comes");
+    let name = format!("httproute/farebox/{}/rule/0", route["metadata"]["name"].as_str().expect("a name"));
+    let mut made = json!({"name": format!("{name}/match/-1/{suffix}"), "match": {"prefix": "/"}});
+    match route["spec"]["rules"][0]["backendRefs"].as_array() {
+        Some(_) => made["route"] = json!({"cluster": name}),
+        None => {
+            let answer = &of_kind(resources, "HTTPRouteFilter")["spec"]["directResponse"];
+            made["direct_response"] = json!({"status": answer["statusCode"]});
+        }
+    }
+    made
 }
 
 fn patch(listener: &mut Value, route: &mut Value, resource: &Value) {
@@ -91,12 +115,17 @@ fn patch(listener: &mut Value, route: &mut Value, resource: &Value) {
             other => panic!("nothing is called {other:?}"),
         };
         let operation = &patch["operation"];
-        let path = operation["path"].as_str().expect("a path");
+        let path = operation["path"].as_str().unwrap_or_default();
         let whole = match operation["jsonPath"].as_str() {
+            Some(from) if path.is_empty() => pointer(target, from),
             Some(from) => format!("{}/{path}", pointer(target, from)),
             None => path.to_owned(),
         };
-        add(target, &whole, operation["value"].clone());
+        match operation["op"].as_str() {
+            Some("add") => add(target, &whole, operation["value"].clone()),
+            Some("replace") => *target.pointer_mut(&whole).expect("it is there") = operation["value"].clone(),
+            other => panic!("{other:?} is not known here"),
+        }
     }
 }
 
@@ -117,12 +146,19 @@ fn pointer(target: &Value, path: &str) -> String {
         path.trim_start_matches("$.").replace("@.name==", "@").split_inclusive(']').flat_map(split_step)
     {
         let at = target.pointer(&pointer).expect("the path leads somewhere");
-        let next = match step.strip_prefix("?(@'").and_then(|rest| rest.strip_suffix("')")) {
-            Some(name) => {
-                let items = at.as_array().expect("a list").iter();
-                items.clone().position(|item| item["name"] == name).expect("one has this name").to_string()
-            }
-            None => step,
+        let named = |is_it: &dyn Fn(&str) -> bool| {
+            let mut items = at.as_array().expect("a list").iter();
+            let found = items.position(|item| item["name"].as_str().is_some_and(is_it));
+            found.expect("one has this name").to_string()
+        };
+        let equal = step.strip_prefix("?(@'").and_then(|rest| rest.strip_suffix("')"));
+        let begins = step.strip_prefix("?(@.name =~ '^").and_then(|rest| rest.strip_suffix("')"));
+        let next = match (equal, begins) {
+            (Some(name), _) => named(&|found| found == name),
+            (_, Some(start)) => named(&|found| found.starts_with(start)),
+            // There is one of these.
+            _ if step == "*" => "0".to_owned(),
+            _ => step,
         };
         pointer = format!("{pointer}/{next}");
     }
@@ -135,7 +171,8 @@ fn split_step(part: &str) -> Vec<String> {
     names.chain(inside.map(|inside| inside.trim_end_matches(']').to_owned())).collect()
 }
 
-fn extend(listener: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: &Value) {
+/// A filter that is switched off but for the routes that the policy is for: here, all that there are.
+fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: &Value) {
     let name = "envoy.filters.http.wasm/envoyextensionpolicy/farebox/farebox/wasm/0";
     extensions.insert(
         name.to_owned(),
@@ -162,8 +199,15 @@ fn extend(listener: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: 
     let filters = manager["http_filters"].as_array_mut().expect("filters");
     filters.insert(
         0,
-        json!({"name": name, "config_discovery": {"config_source": {"ads": {}}, "type_urls": [WASM_FILTER]}}),
+        json!({
+            "name": name, "disabled": true,
+            "config_discovery": {"config_source": {"ads": {}}, "type_urls": [WASM_FILTER]},
+        }),
     );
+    for route in routes["virtual_hosts"][0]["routes"].as_array_mut().expect("routes") {
+        let on = "type.googleapis.com/envoy.config.route.v3.FilterConfig";
+        route["typed_per_filter_config"] = json!({name: {"@type": on, "config": {}}});
+    }
 }
 
 /// Has filters that stand in the listener found by name, so that their modules can be there or not.

@@ -16,8 +16,10 @@ const ROUTER: &str = "envoy.filters.http.router";
 /// If the manifests are of another form than `farebox render istio` writes.
 #[must_use]
 pub fn sent(resources: &[Value]) -> Sent {
+    let (host, virtual_hosts) = virtual_hosts(resources);
     let mut sent = Sent {
-        manager: manager(routes(resources)),
+        host,
+        manager: manager(virtual_hosts),
         extensions: BTreeMap::new(),
         clusters: clusters(resources),
         overlay: overlay(resources),
@@ -25,8 +27,11 @@ pub fn sent(resources: &[Value]) -> Sent {
     for resource in resources {
         match resource["kind"].as_str() {
             Some("EnvoyFilter") => patch(&mut sent, resource),
-            Some("WasmPlugin") => plug_in(&mut sent, resource, &resource["spec"]),
-            Some("TrafficExtension") => plug_in(&mut sent, resource, &resource["spec"]["wasm"]),
+            // Istio makes the second of the first, under another name.
+            Some("WasmPlugin") => {
+                plug_in(&mut sent, resource, "~istio-translated-wasmplugin", &resource["spec"])
+            }
+            Some("TrafficExtension") => plug_in(&mut sent, resource, "", &resource["spec"]["wasm"]),
             Some("AuthorizationPolicy") if resource["spec"]["action"] == "DENY" => deny(&mut sent, resource),
             _ => {}
         }
@@ -34,7 +39,30 @@ pub fn sent(resources: &[Value]) -> Sent {
     sent
 }
 
-fn manager(routes: Vec<Value>) -> Value {
+/// The host that callers name, and what there is for it: of a gateway, one virtual host for its listener's hostname; of a sidecar,
+/// one for the Service, and one for whatever else the application may call.
+fn virtual_hosts(resources: &[Value]) -> (String, Value) {
+    let routes = routes(resources);
+    if resources.iter().any(|resource| resource["kind"] == "Gateway") {
+        let host = mesh::hostname(resources);
+        let called = if host == "*" { "anything.example.com" } else { host };
+        let all = json!([{
+            "name": format!("{host}:80"), "domains": [host], "routes": routes, "include_request_attempt_count": true,
+        }]);
+        return (called.to_owned(), all);
+    }
+    let name = "farebox.default.svc.cluster.local";
+    let domains = [name, "farebox.default", "farebox"].map(|name| [name.to_owned(), format!("{name}:8788")]);
+    let anywhere =
+        json!({"match": {"prefix": "/"}, "route": {"cluster": "PassthroughCluster", "timeout": "0s"}});
+    let all = json!([
+        {"name": format!("{name}:8788"), "domains": domains.concat(), "routes": routes, "include_request_attempt_count": true},
+        {"name": "allow_any", "domains": ["*"], "routes": [anywhere]},
+    ]);
+    ("farebox.default:8788".to_owned(), all)
+}
+
+fn manager(virtual_hosts: Value) -> Value {
     let filter = |name: &str, kind: &str| {
         let kind = format!("type.googleapis.com/envoy.extensions.filters.http.{kind}");
         json!({"name": name, "typed_config": {"@type": kind}})
@@ -55,7 +83,7 @@ fn manager(routes: Vec<Value>) -> Value {
         ],
         "route_config": {
             "name": "http.80",
-            "virtual_hosts": [{"name": "*:80", "domains": ["*"], "routes": routes}],
+            "virtual_hosts": virtual_hosts,
             "validate_clusters": false,
         },
     })
@@ -70,14 +98,18 @@ fn routes(resources: &[Value]) -> Vec<Value> {
                 for rule in resource["spec"]["rules"].as_array().expect("rules") {
                     let (header, backend) = (&rule["matches"][0]["headers"][0], &rule["backendRefs"][0]);
                     assert_eq!(backend["kind"], "Hostname");
-                    routes.push(route(&header["value"], &cluster_name(&backend["name"], &backend["port"])));
+                    let cluster = cluster_name(&backend["name"], &backend["port"]);
+                    let (host, removed) = mesh::rewritten(rule);
+                    routes.push(route(&header["value"], &cluster, &host, &removed));
                 }
             }
             Some("VirtualService") => {
                 for rule in resource["spec"]["http"].as_array().expect("rules") {
                     let header = &rule["match"][0]["headers"]["x-farebox-cluster"]["exact"];
                     let to = &rule["route"][0]["destination"];
-                    routes.push(route(header, &cluster_name(&to["host"], &to["port"]["number"])));
+                    let cluster = cluster_name(&to["host"], &to["port"]["number"]);
+                    let removed = &rule["headers"]["request"]["remove"];
+                    routes.push(route(header, &cluster, &rule["rewrite"]["authority"], removed));
                 }
             }
             _ => {}
@@ -86,15 +118,16 @@ fn routes(resources: &[Value]) -> Vec<Value> {
     routes
 }
 
-fn route(header: &Value, cluster: &str) -> Value {
+fn route(header: &Value, cluster: &str, host: &Value, removed: &Value) -> Value {
     json!({
+        "request_headers_to_remove": removed,
         "match": {"prefix": "/", "headers": [{"name": "x-farebox-cluster", "string_match": {"exact": header}}]},
         "route": {
-            "cluster": cluster, "timeout": "0s",
+            "cluster": cluster, "timeout": "0s", "host_rewrite_literal": host,
             // Istio's own, of every route that says nothing of retries.
             "retry_policy": {
                 "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
-                "num_retries": 2, "retriable_status_codes": [503],
+                "num_retries": 2,
             },
         },
     })
@@ -123,6 +156,7 @@ fn clusters(resources: &[Value]) -> BTreeMap<String, Value> {
         let provider = rule["metadata"]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
         let cluster = json!({
             "name": cluster_name(host, &port),
+            "alt_stat_name": format!("{};", cluster_name(host, &port)),
             "connect_timeout": "10s", // a busy machine, in the place of the manifest's
             "circuit_breakers": {"thresholds": [{
                 "max_connections": tcp["maxConnections"],
@@ -206,9 +240,10 @@ fn deny(sent: &mut Sent, resource: &Value) {
 }
 
 /// What Istio makes of a WasmPlugin, and of a TrafficExtension, which has the same members.
-fn plug_in(sent: &mut Sent, resource: &Value, wasm: &Value) {
+fn plug_in(sent: &mut Sent, resource: &Value, suffix: &str, wasm: &Value) {
     let (namespace, name) = (&resource["metadata"]["namespace"], &resource["metadata"]["name"]);
-    let name = format!("{}.{}", namespace.as_str().expect("a namespace"), name.as_str().expect("a name"));
+    let name = name.as_str().expect("a name");
+    let name = format!("{}.{name}{suffix}", namespace.as_str().expect("a namespace"));
     let filter = format!("extensions.istio.io/trafficextension/{name}");
     let env = wasm["vmConfig"]["env"].as_array().expect("variables").iter();
     let keys: Vec<&Value> =

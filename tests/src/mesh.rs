@@ -38,6 +38,8 @@ pub struct Sent {
     pub clusters: BTreeMap<String, Value>,
     /// What is merged into the bootstrap.
     pub overlay: Option<Value>,
+    /// The host that callers name.
+    pub host: String,
 }
 
 /// Whether a pod could get the module.
@@ -122,8 +124,14 @@ impl Mesh {
         let overlay = sent.overlay.clone();
         let envoy =
             Launch { folder, bootstrap, overlay, workers: 1, environment, binary: None }.start().await?;
-        let client = Client::new(&envoy, KEY);
+        let client = Client::new(&envoy, KEY).with("host", &sent.host);
         Ok(Self { envoy, providers, client, sent })
+    }
+
+    /// A caller without a key.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(&self.envoy).with("host", &self.sent.host)
     }
 
     /// The simulator that stands for a provider.
@@ -175,6 +183,21 @@ pub fn manifests(folder: &str) -> Vec<Value> {
     documents(&text.replace(NOBODYS, &key))
 }
 
+/// The same, once somebody has given the Gateway's listener a hostname.
+#[must_use]
+pub fn named(mut resources: Vec<Value>, host: &str) -> Vec<Value> {
+    let gateways = resources.iter_mut().filter(|resource| resource["kind"] == "Gateway");
+    gateways.for_each(|gateway| gateway["spec"]["listeners"][0]["hostname"] = json!(host));
+    resources
+}
+
+/// The host that the virtual host of a Gateway is for.
+#[must_use]
+pub fn hostname(resources: &[Value]) -> &str {
+    let gateway = resources.iter().find(|resource| resource["kind"] == "Gateway");
+    gateway.and_then(|gateway| gateway["spec"]["listeners"][0]["hostname"].as_str()).unwrap_or("*")
+}
+
 /// The documents of a YAML text.
 ///
 /// # Panics
@@ -191,6 +214,21 @@ pub fn documents(text: &str) -> Vec<Value> {
 #[must_use]
 pub fn of_kind<'a>(resources: &'a [Value], kind: &str) -> &'a Value {
     resources.iter().find(|resource| resource["kind"] == kind).unwrap_or_else(|| panic!("there is no {kind}"))
+}
+
+/// The host that a rule of an HTTPRoute names instead of the caller's, and the headers that it takes out.
+#[must_use]
+pub fn rewritten(rule: &Value) -> (Value, Value) {
+    let filters = rule["filters"].as_array().into_iter().flatten();
+    let mut found = (Value::Null, json!([]));
+    for filter in filters {
+        match filter["type"].as_str() {
+            Some("URLRewrite") => found.0 = filter["urlRewrite"]["hostname"].clone(),
+            Some("RequestHeaderModifier") => found.1 = filter["requestHeaderModifier"]["remove"].clone(),
+            other => panic!("{other:?} is not known here"),
+        }
+    }
+    found
 }
 
 /// Every list of `base` with those of `patch` behind it, every other value replaced: how protocol buffers are merged.

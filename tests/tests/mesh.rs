@@ -6,7 +6,7 @@ mod plain;
 mod rollout;
 
 use farebox_tests::answers::Answers;
-use farebox_tests::client::{Client, chat_body};
+use farebox_tests::client::chat_body;
 use farebox_tests::fleet::error;
 use farebox_tests::mesh::Mesh;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ async fn a_chat_is_answered_metered_and_recorded(mesh: &Mesh, cluster: &str) {
 
 async fn a_refused_call_reaches_no_provider(mesh: &Mesh) {
     let before = mesh.counts();
-    assert_eq!(Client::anonymous(&mesh.envoy).chat("small").await.status, 401);
+    assert_eq!(mesh.anonymous().chat("small").await.status, 401);
     assert_eq!(mesh.client.chat("nonsense").await.status, 404);
     let mut dear = chat_body("gpt-4o-mini");
     (dear["max_tokens"], dear["n"]) = (json!(4_000), json!(600_000));
@@ -59,6 +59,7 @@ async fn a_failure_goes_on_to_the_next_provider_with_that_ones_key(mesh: &Mesh, 
         (Some("gpt-4o-mini"), vec!["api.openai.com".into()])
     );
     assert_eq!(asked.header("authorization"), ["Bearer sk-of-openai"]);
+    assert_eq!(asked.header("x-envoy-attempt-count"), [""; 0]);
     let record = mesh.envoy.record(count).await;
     let reasons: Vec<&str> =
         record["attempts"].as_array().unwrap().iter().map(|at| at["reason"].as_str().unwrap()).collect();
@@ -102,6 +103,40 @@ async fn a_gateway_of_envoy_gateway_does_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_is_picked_by_the_host_that_the_caller_named() {
+    for folder in
+        ["istio/gateway", "istio/wasm-plugin", "envoy-gateway/patch-policy", "envoy-gateway/extension-policy"]
+    {
+        let resources = farebox_tests::mesh::named(farebox_tests::mesh::manifests(folder), "ai.example.com");
+        let mesh = Mesh::start(match folder.split_once('/').unwrap().0 {
+            "istio" => farebox_tests::istio::sent(&resources),
+            _ => farebox_tests::envoy_gateway::sent(&resources),
+        })
+        .await;
+        let client = mesh.client.with("x-model", "gpt-4o-mini");
+        assert_eq!(client.chat("gpt-4o-mini").await.status, 200, "{folder}");
+        assert_eq!(mesh.provider("openai").last().header("host"), ["api.openai.com"], "{folder}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_reaches_a_provider_outside_by_its_sidecar() {
+    for folder in ["sidecar", "sidecar-plugin"] {
+        let mesh = Mesh::istio(folder).await;
+        assert_eq!(
+            mesh.client.with("x-model", "gpt-4o-mini").chat("gpt-4o-mini").await.status,
+            200,
+            "{folder}"
+        );
+        let asked = mesh.provider("openai").last();
+        assert_eq!(asked.header("host"), ["api.openai.com"], "{folder}");
+        for hidden in ["x-envoy-attempt-count", "x-forwarded-for", "x-farebox-cluster", "x-model"] {
+            assert_eq!(asked.header(hidden), [""; 0], "{folder}: {hidden}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_can_choose_a_route_with_the_filter_or_without_it() {
     for folder in
         ["istio/gateway", "istio/wasm-plugin", "envoy-gateway/patch-policy", "envoy-gateway/extension-policy"]
@@ -122,10 +157,9 @@ async fn nobody_can_choose_a_route_with_the_filter_or_without_it() {
             let expected = match (folder.starts_with("istio"), has_filter) {
                 (true, _) => 403,
                 (false, true) => 200,
-                (false, false) => 404,
+                // It goes nowhere.
+                (false, false) => 503,
             };
-            // Without the filter a patched route finds no cluster.
-            let expected = if folder.ends_with("patch-policy") && !has_filter { 503 } else { expected };
             assert_eq!(status, expected, "{folder}, {has_filter}");
             assert_eq!(mesh.counts()[2], 0, "{folder}, {has_filter}");
         }
@@ -135,7 +169,7 @@ async fn nobody_can_choose_a_route_with_the_filter_or_without_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_authenticates_callers_can_name_one() {
     let mesh = Mesh::istio("jwt").await;
-    let anonymous = Client::anonymous(&mesh.envoy);
+    let anonymous = mesh.anonymous();
     // A client says who it is: the header is taken out before anything else runs.
     assert_eq!(anonymous.with("x-caller", "ci").chat("small").await.status, 401);
     assert_eq!(mesh.counts(), [0, 0, 0]);
@@ -151,7 +185,7 @@ async fn only_what_authenticates_callers_can_name_one() {
     }});
     sent.manager["http_filters"].as_array_mut().unwrap().insert(0, authentication);
     let mesh = Mesh::start(sent).await;
-    let client = Client::anonymous(&mesh.envoy).with("x-caller", "search-agents");
+    let client = mesh.anonymous().with("x-caller", "search-agents");
     assert_eq!(client.chat("small").await.status, 200);
     let record = mesh.envoy.record(1).await;
     assert_eq!((&record["key"], &record["team"]), (&json!("ci"), &json!("platform")));

@@ -117,6 +117,7 @@ impl Bootstrap {
         }
         let action = object(route.get_mut("route"))?;
         action.remove("inline_cluster_specifier_plugin").ok_or_else(missing("the choice of a cluster"))?;
+        action.remove("host_rewrite");
         action.insert("cluster".into(), json!("local"));
         let text = self.text();
         if text.contains("wasm.v3") || text.contains("retry_policy") {

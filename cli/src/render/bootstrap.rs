@@ -9,7 +9,7 @@ use farebox_core::config::{Config, Provider, Signing};
 use super::cluster::Files;
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
-use super::{Options, Plan, cluster, ledger, lost};
+use super::{Options, Plan, cluster, ledger, lost, mesh};
 
 /// How much longer a stream may be silent than the attempts in it, in seconds.
 const SPARE: u64 = 60;
@@ -65,6 +65,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
         true => piece(true, include_str!("bootstrap/record.yaml"), &[]),
         false => piece(true, include_str!("bootstrap/record_1_36.yaml"), &[]),
     };
+    let [host_header, host_rewrite] = mesh::host(&mut overload, version);
     let lost = lost::comment(lost::with_own(version, plan).as_ref());
     let configuration = json.strip_suffix('\n').unwrap_or(json);
     sheet.put(
@@ -83,6 +84,8 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("stream_idle", &stream_idle.to_string()),
             ("attempts", &attempts),
             ("retries", &retries),
+            ("host_header", &host_header),
+            ("host_rewrite", &host_rewrite),
             ("body_limit", &body_limit),
             ("connection_limit", &connection_limit),
             ("window", window),

@@ -10,7 +10,7 @@ use farebox_core::config::{ConfigError, Endpoint};
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, ledger, lost, mesh, policy};
+use super::{Plan, image, ledger, lost, mesh, policy, scale};
 
 /// Writes Envoy Gateway's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,9 @@ pub(super) struct Options {
     /// The cluster's GatewayClass of Envoy Gateway
     #[arg(long, value_name = "NAME", default_value = "eg")]
     gateway_class: String,
+    /// Hostname of the gateway's listener, if callers have to name one
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
     /// Image with the module, without a scheme, by its digest
     #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
@@ -66,6 +69,9 @@ impl Options {
         lost::with_control_plane(self.version(), self.no_failover, plan)
     }
 }
+
+/// What selects the pods that Envoy Gateway makes of the Gateway.
+const PODS: &str = "{gateway.envoyproxy.io/owning-gateway-name: farebox}";
 
 /// Most rules of an HTTPRoute.
 const RULES: usize = 16;
@@ -115,6 +121,11 @@ impl Resources<'_> {
             }
         }
         documents.push(self.route(sheet));
+        let nowhere = match self.options.form {
+            Form::PatchPolicy => piece!("patched"),
+            Form::ExtensionPolicy => piece!("nowhere"),
+        };
+        documents.push(self.put(sheet, nowhere, &[]));
         documents.push(match self.options.form {
             Form::PatchPolicy => self.patch_policy(sheet),
             Form::ExtensionPolicy => self.extension_policy(sheet),
@@ -142,10 +153,25 @@ impl Resources<'_> {
             mounts =
                 format!("volumeMounts:\n- {{name: farebox, mountPath: {}, readOnly: true}}", mesh::MOUNT);
             pod = format!(
-                "pod:\n  volumes:\n  # Kubernetes 1.35 and later mount images.\n  \
+                "volumes:\n# Kubernetes 1.35 and later mount images.\n\
                  - {{name: farebox, image: {{reference: {image}, pullPolicy: IfNotPresent}}}}"
             );
         }
+        let telemetry = match self.options.form {
+            Form::PatchPolicy => {
+                "# The policy below has a line written for each request.\ntelemetry: {accessLog: {disable: true}}"
+            }
+            Form::ExtensionPolicy => "",
+        };
+        let scale = scale::of(self.plan, PODS);
+        let pod = [&*scale.spread, &*pod].iter().filter(|part| !part.is_empty()).fold(
+            String::new(),
+            |pod, part| {
+                let lines = part.replace('\n', "\n  ");
+                if pod.is_empty() { format!("pod:\n  {lines}") } else { format!("{pod}\n  {lines}") }
+            },
+        );
+        let hostname = self.options.hostname.as_deref().map(|host| format!(", hostname: {}", scalar(host)));
         let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
         let values = [
             ("class", &*class),
@@ -153,6 +179,11 @@ impl Resources<'_> {
             ("mounts", &mounts),
             ("pod", &pod),
             ("tags", &tags),
+            ("telemetry", telemetry),
+            ("scale_note", scale.note),
+            ("least", scale.least),
+            ("most", scale.most),
+            ("hostname", &hostname.unwrap_or_default()),
             ("envoy_note", image::note(&self.options.envoy)),
             ("envoy", &scalar(&self.options.envoy)),
         ];
@@ -163,7 +194,7 @@ impl Resources<'_> {
     fn policy(&self, sheet: &mut Sheet) -> String {
         let pods = policy::Pods {
             namespace: &self.options.namespace,
-            labels: "{gateway.envoyproxy.io/owning-gateway-name: farebox}",
+            labels: PODS,
             port: 10_080,
             metrics: 19_001,
             control: Some(("envoy-gateway-system", &[18_000, 18_002])),
@@ -187,17 +218,33 @@ impl Resources<'_> {
 
     fn route(&self, sheet: &mut Sheet) -> String {
         let rule = |place: &Place<'_>| {
-            let values = [("name", &*scalar(place.name)), ("resource", &place.resource)];
+            let rewrite = match self.options.form {
+                // The policy's own route does.
+                Form::PatchPolicy => String::new(),
+                Form::ExtensionPolicy => mesh::rewrite(sheet, place.site.provider),
+            };
+            let name = scalar(place.name);
+            let header = self.header();
+            let values =
+                [("name", &*name), ("resource", &place.resource), ("rewrite", &rewrite), ("header", header)];
             sheet.put(piece!("rule"), &values)
         };
         let rules: Vec<String> = self.places.iter().map(rule).collect();
         let note = match self.options.form {
             Form::PatchPolicy => {
-                "# The policy's route comes before these; without them there would be no clusters."
+                "# Nobody sends this header. Without these rules there would be no clusters."
             }
-            Form::ExtensionPolicy => "",
+            Form::ExtensionPolicy => "# Routes by the header that the filter sets.",
         };
         self.put(sheet, piece!("route"), &[("note", note), ("rules", &rules.join("\n"))])
+    }
+
+    /// The header that rules go by.
+    fn header(&self) -> &'static str {
+        match self.options.form {
+            Form::PatchPolicy => "x-farebox-backend",
+            Form::ExtensionPolicy => "x-farebox-cluster",
+        }
     }
 
     fn patch_policy(&self, sheet: &mut Sheet) -> String {
@@ -215,10 +262,17 @@ impl Resources<'_> {
         for (rule, place) in self.places.iter().enumerate() {
             clusters.push((place.name, format!("httproute/{}/farebox/rule/{rule}", self.options.namespace)));
         }
-        let route = mesh::route(sheet, self.plan, &clusters, fails_over);
+        let version = self.options.version();
+        let action = mesh::action(sheet, self.plan, &clusters, version, fails_over);
+        let [host_header, _] = mesh::host(sheet, version);
+        let host_header = match host_header.is_empty() {
+            true => host_header,
+            false => self.put(sheet, piece!("host_header"), &[]),
+        };
         let early = mesh::early(sheet, self.plan);
         let early = early.map(|early| sheet.put(piece!("early"), &[("early", &early)])).unwrap_or_default();
-        let (access_log, stream_idle) = (mesh::access_log(sheet), mesh::stream_idle(self.plan, fails_over));
+        let access_log = format!("- {}", mesh::access_log(sheet).replace('\n', "\n  "));
+        let stream_idle = mesh::stream_idle(self.plan, fails_over);
         self.put(
             sheet,
             piece!("patch_policy"),
@@ -228,7 +282,8 @@ impl Resources<'_> {
                 ("stream_idle", &stream_idle),
                 ("access_log", &access_log),
                 ("early", &early),
-                ("route", &route),
+                ("action", &action),
+                ("host_header", &host_header),
             ],
         )
     }

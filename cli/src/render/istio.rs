@@ -11,7 +11,7 @@ use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, ledger, lost, mesh, policy};
+use super::{Plan, image, ledger, lost, mesh, policy, scale};
 
 /// Writes Istio's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,9 @@ pub(super) struct Options {
     /// Namespace of the gateway, or of the applications
     #[arg(long, default_value = "farebox")]
     namespace: String,
+    /// Hostname of the gateway's listener, if callers have to name one (gateway)
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
     /// Image with the module, without a scheme, by its digest
     #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
@@ -180,8 +183,23 @@ impl Resources<'_> {
         let tags = mesh::tags(sheet);
         let overload = self.options.memory.manager(sheet, false);
         let memory = self.options.memory.container_mib().to_string();
+        let scale = scale::of(self.plan, GATEWAY);
+        let (hostname, probe_host) = match &self.options.hostname {
+            None => Default::default(),
+            Some(host) => {
+                let host = scalar(host);
+                let header = format!(", httpHeaders: [{{name: Host, value: {host}}}]");
+                (format!(", hostname: {host}"), header)
+            }
+        };
         let values = [
-            ("env", &*env),
+            ("spread", &*scale.spread),
+            ("scale_note", scale.note),
+            ("least", scale.least),
+            ("most", scale.most),
+            ("hostname", &hostname),
+            ("probe_host", &probe_host),
+            ("env", &env),
             ("mounts", &mounts),
             ("volumes", &volumes),
             ("tags", &tags),
@@ -197,9 +215,14 @@ impl Resources<'_> {
         };
         for (number, places) in (1..).zip(self.places.chunks(RULES)) {
             let rule = |place: &Place<'_>| {
-                let values = [("name", &*scalar(place.name)), ("host", &scalar(&place.host))];
-                let port = place.port.to_string();
-                sheet.put(piece!("rule"), &[&values[..], &[("port", &port)]].concat())
+                let rewrite = match self.options.form {
+                    // The EnvoyFilter's own route does.
+                    Form::EnvoyFilter => String::new(),
+                    _ => mesh::rewrite(sheet, place.site.provider),
+                };
+                let (name, host, port) = (scalar(place.name), scalar(&place.host), place.port.to_string());
+                let values = [("name", &*name), ("host", &host), ("port", &port), ("rewrite", &rewrite)];
+                sheet.put(piece!("rule"), &values)
             };
             let rules: Vec<String> = places.iter().map(rule).collect();
             let name = if number == 1 { "farebox".to_owned() } else { format!("farebox-{number}") };
@@ -283,9 +306,10 @@ impl Resources<'_> {
 
     fn virtual_service(&self, sheet: &mut Sheet) -> String {
         let rule = |place: &Place<'_>| {
-            let values = [("name", &*scalar(place.name)), ("host", &scalar(&place.host))];
-            let port = place.port.to_string();
-            sheet.put(piece!("service_rule"), &[&values[..], &[("port", &port)]].concat())
+            let authority = scalar(&place.site.provider.authority);
+            let (name, host, port) = (scalar(place.name), scalar(&place.host), place.port.to_string());
+            let values = [("name", &*name), ("host", &host), ("port", &port), ("authority", &authority)];
+            sheet.put(piece!("service_rule"), &values)
         };
         let rules: Vec<String> = self.places.iter().map(rule).collect();
         self.put(sheet, piece!("virtual_service"), &[("rules", &rules.join("\n"))])
@@ -362,7 +386,9 @@ impl Resources<'_> {
             clusters.push((*name, format!("outbound|{port}||{host}")));
         }
         let manager = mesh::manager(sheet, self.plan, fails_over);
-        let route = mesh::route(sheet, self.plan, &clusters, fails_over);
+        let version = self.options.version;
+        let action = mesh::action(sheet, self.plan, &clusters, version, fails_over);
+        let route = mesh::route(sheet, version, &action);
         let values = [
             ("labels", labels),
             ("at_manager", &at("")),

@@ -3,9 +3,12 @@
 //!
 //! Does not know who patches: see `istio` and `envoy_gateway`.
 
+use farebox_core::config::Provider;
+
 use super::Plan;
 use super::bootstrap::{idle_seconds, variables};
 use super::sheet::{Sheet, scalar};
+use super::version::Version;
 
 /// Where a pod has the module if it is mounted into it.
 pub(super) const MOUNT: &str = "/opt/farebox";
@@ -91,11 +94,28 @@ pub(super) fn stream_idle(plan: &Plan<'_>, fails_over: bool) -> String {
     idle_seconds(plan.config, fails_over).1.to_string()
 }
 
-/// The route to all clusters, each with what the filter calls it and what the mesh does; `retried`: with what the router sends again.
-pub(super) fn route(
+/// How the route of an Envoy of this version names the provider's host: members of the route, and of its action.
+pub(super) fn host(sheet: &mut Sheet, version: Version) -> [String; 2] {
+    let pieces = match version.rewrites_hosts() {
+        true => ["", include_str!("host/named.yaml")],
+        false => [include_str!("host/carried_1_36.yaml"), include_str!("host/named_1_36.yaml")],
+    };
+    pieces.map(|piece| sheet.put(piece, &[]))
+}
+
+/// A route of our own with this action.
+pub(super) fn route(sheet: &mut Sheet, version: Version, action: &str) -> String {
+    let [host_header, _] = host(sheet, version);
+    sheet.put(piece!("route"), &[("host_header", &host_header), ("action", action)])
+}
+
+/// What a route does that leads to all clusters, each with what the filter calls it and what the mesh does; `retried`: with what
+/// the router sends again.
+pub(super) fn action(
     sheet: &mut Sheet,
     plan: &Plan<'_>,
     clusters: &[(&str, String)],
+    version: Version,
     retried: bool,
 ) -> String {
     let (attempt_idle, _) = idle_seconds(plan.config, retried);
@@ -108,7 +128,21 @@ pub(super) fn route(
     } else {
         String::new()
     };
-    sheet.put(piece!("route"), &[("routes", &targets.join("\n")), ("retries", &retries)])
+    let [_, host] = host(sheet, version);
+    sheet.put(piece!("action"), &[("routes", &targets.join("\n")), ("retries", &retries), ("host", &host)])
+}
+
+/// What a rule of an HTTPRoute does besides sending requests to `provider`. Such a rule names hosts without ports.
+pub(super) fn rewrite(sheet: &mut Sheet, provider: &Provider) -> String {
+    let host = match provider.authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => &*provider.authority,
+    };
+    let is_name = host.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
+    match is_name {
+        true => sheet.put(piece!("rewrite"), &[("host", &scalar(host))]),
+        false => sheet.put(piece!("unnamed"), &[]),
+    }
 }
 
 /// What Envoy's bootstrap has besides.

@@ -21,6 +21,7 @@ mod overload;
 mod places;
 mod plain;
 mod policy;
+mod scale;
 mod sheet;
 mod site;
 mod sites;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::overload::Memory;
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{CA, Plan, bootstrap, image, mesh, policy};
+use super::{CA, Plan, bootstrap, image, mesh, policy, scale};
 
 /// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -97,6 +97,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             sheet.put(piece!("init"), &values)
         }
     };
+    let scale = scale::of(plan, "{app: farebox}");
     let env = mesh::environment(plan, &options.secret);
     let env = if env.is_empty() { env } else { format!("env:\n{env}") };
     sheet.put(
@@ -113,6 +114,10 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("memory", &options.memory.container_mib().to_string()),
             ("volumes", &volumes),
             ("policy", &policy),
+            ("scale_note", scale.note),
+            ("least", scale.least),
+            ("most", scale.most),
+            ("spread", &scale.spread),
             ("port", &PORT.to_string()),
             ("metrics", &METRICS.to_string()),
         ],

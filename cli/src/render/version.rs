@@ -42,6 +42,11 @@ impl Version {
         self >= Self::V1_37
     }
 
+    /// Whether a route takes a host from filter state (`host_rewrite`).
+    pub(super) fn rewrites_hosts(self) -> bool {
+        self >= Self::V1_37
+    }
+
     /// Whether an access log has `%COALESCE%`.
     pub(super) fn has_coalesce(self) -> bool {
         self >= Self::V1_37

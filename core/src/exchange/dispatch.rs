@@ -106,7 +106,7 @@ impl Dispatch<'_> {
 
     /// Where else the request may go, and how often.
     fn failover_plan(&self, key: usize, path: &[u8], leave: impl FnOnce() -> Leave) -> Option<FailoverPlan> {
-        let Self { config, head, admission, .. } = *self;
+        let Self { config, admission, .. } = *self;
         if admission.plan.targets.len() + admission.plan.long.len() < 2
             && ways_to(&admission.target.provider) < 2
         {
@@ -121,15 +121,8 @@ impl Dispatch<'_> {
         if leave == Leave::Once {
             return None;
         }
-        let authority = core::str::from_utf8(head.first(":authority").unwrap_or_default()).ok()?;
         let path = core::str::from_utf8(path).ok()?;
-        let mut plan = FailoverPlan::new(
-            config,
-            &admission.plan,
-            &admission.target,
-            (authority, path),
-            (key, self.draw),
-        );
+        let mut plan = FailoverPlan::new(config, &admission.plan, &admission.target, path, (key, self.draw));
         if leave == Leave::Again(Reach::Cluster) {
             plan.confine(config);
         }

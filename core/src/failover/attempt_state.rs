@@ -23,7 +23,7 @@ use crate::failover::failed_usage::FailedUsage;
 use crate::failover::plan::{Attempt, FailoverPlan, PlannedTarget};
 
 /// First byte of a plan, and of what attempts say. Another version has another one.
-const PLAN: u8 = 0x11;
+const PLAN: u8 = 0x12;
 const ATTEMPT: u8 = 0x21;
 
 /// What the last attempt that began leaves for the next one and for the gateway.
@@ -108,7 +108,6 @@ impl FailoverPlan {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new(PLAN);
-        out.text(&self.authority);
         out.text(&self.path);
         out.number(self.draw);
         out.number(self.key as u64);
@@ -128,7 +127,6 @@ impl FailoverPlan {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut from = Reader::new(PLAN, bytes)?;
         let plan = Self {
-            authority: from.text()?,
             path: from.text()?,
             draw: from.number()?,
             key: from.index()?,

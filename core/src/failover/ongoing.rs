@@ -27,6 +27,9 @@ use crate::request::upstream::{Unaddressed, Upstream, edited_body, strip_credent
 use crate::request::usage_option::{may_ask, take_back};
 use crate::response::meter::Meter;
 
+/// What some routers tell providers of how often a request was sent.
+const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
+
 /// What an attempt finds when it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
@@ -214,9 +217,14 @@ impl OngoingAttempt {
         let request =
             LlmRequest::read_sent(served, path, content_type, body).map_err(|_| Unaddressed::NoPlace)?;
         strip_credentials(headers, head)?;
-        headers.set(":authority", self.plan.authority.as_bytes())?;
+        // Routes take it out once, and the router of a mesh writes it anew for every attempt.
+        if head.first(ATTEMPT_COUNT).is_some() {
+            headers.remove(ATTEMPT_COUNT.as_bytes())?;
+        }
         headers.set(":path", path)?;
         let target = &self.destination;
+        // The route has named the first attempt's.
+        headers.set(":authority", target.provider.authority.as_bytes())?;
         Upstream { target, key: self.state.attempt.key, served, request: &request }
             .address(headers, path, path)?;
         let mut edits = request.name_model(&target.model);

@@ -33,8 +33,6 @@ use crate::request::route::{Destination, Plan};
 /// Where the attempts of a request may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailoverPlan {
-    /// `:authority` as the client sent it.
-    pub authority: String,
     /// `:path` as the client sent it, query included.
     pub path: String,
     /// A number drawn for this request, to choose keys by.
@@ -162,7 +160,7 @@ impl FailoverPlan {
         config: &Config,
         plan: &Plan,
         first: &Destination,
-        (authority, path): (&str, &str),
+        path: &str,
         (key, draw): (usize, u64),
     ) -> Self {
         let target = |long| {
@@ -176,16 +174,7 @@ impl FailoverPlan {
         let targets = core::iter::once(first).chain(others).map(target(false));
         let targets: Vec<PlannedTarget> = targets.chain(plan.long.iter().map(target(true))).collect();
         let attempts = useful_attempts(&targets, config).min(config.failover.attempts);
-        Self {
-            authority: authority.to_owned(),
-            path: path.to_owned(),
-            draw,
-            key,
-            attempts,
-            asks_for_usage: false,
-            targets,
-            confined: false,
-        }
+        Self { path: path.to_owned(), draw, key, attempts, asks_for_usage: false, targets, confined: false }
     }
 
     /// Leaves out what is not at the cluster of the first target.

@@ -1,7 +1,8 @@
 //! Decides how a request is told to a provider: under which host, path and credential, with which of its headers.
 //!
 //! What goes on of a head is what the table of its API lists, and what the operator adds; everything else is taken out
-//! first, and so is whatever has the caller's key in it. The host is the provider's, always.
+//! first, and so is whatever has the caller's key in it. The host is the provider's, always: it is named behind the
+//! router alone, since a route is picked by the host that the caller named.
 //!
 //! Does not choose the provider: see `request/route.rs`, and `failover/plan.rs` for the next one.
 
@@ -45,7 +46,7 @@ impl<E> From<E> for Unaddressed<E> {
 }
 
 impl Upstream<'_> {
-    /// Names the host, the path and the credential. `present` is the path that the request has, `path` the one that its
+    /// Names the path and the credential. `present` is the path that the request has, `path` the one that its
     /// caller means.
     ///
     /// # Errors
@@ -58,7 +59,6 @@ impl Upstream<'_> {
     ) -> Result<(), Unaddressed<H::Error>> {
         let Self { target, served, .. } = self;
         let provider = &target.provider;
-        headers.set(":authority", provider.authority.as_bytes())?;
         let mut path = match self.request.path_naming(path, &target.model) {
             Some(named) => Cow::Owned(named),
             None => Cow::Borrowed(path),

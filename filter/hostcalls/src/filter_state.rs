@@ -5,6 +5,9 @@ use crate::HostError;
 
 /// The cluster that the request goes to. Clients cannot set it, so it is what routes go by.
 pub const CLUSTER: &str = "farebox.cluster";
+/// The host that the provider knows itself by. The route writes it into `:authority`: if the filter did, a virtual host would be
+/// picked by it.
+pub const HOST: &str = "farebox.host";
 /// Where the request may go. Written by the gateway. What is in it is decided in `failover/attempt_state.rs` of the core, as
 /// is the next one.
 pub const FAILOVER_PLAN: &str = "farebox.plan";

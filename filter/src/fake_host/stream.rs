@@ -19,6 +19,8 @@ pub(crate) struct Sent {
     pub(crate) ended: bool,
     /// What the filter state names as the cluster to route to.
     pub(crate) cluster: Option<String>,
+    /// The host by which its virtual host was picked.
+    pub(crate) picked_by: Vec<u8>,
 }
 
 /// What the client got.
@@ -326,12 +328,16 @@ impl Stream {
     fn send(&mut self, body: Vec<u8>, end: bool) {
         self.held = false;
         let cluster = self.property("wasm.farebox.cluster").map(|name| String::from_utf8(name).unwrap());
-        let headers = with(|host| {
-            let request = &mut host.streams.entry(self.id).or_default().request;
+        let host = self.property("wasm.farebox.host").filter(|_| self.sent.is_none());
+        let (picked_by, headers) = with(|all| {
+            let request = &mut all.streams.entry(self.id).or_default().request;
             request.access = Access::None;
-            request.pairs.clone()
+            // `host_rewrite` of the route, which was picked before.
+            let authority = request.pairs.iter_mut().find(|(name, _)| name == b":authority");
+            let rewritten = authority.zip(host).map(|((_, value), host)| core::mem::replace(value, host));
+            (rewritten.unwrap_or_default(), request.pairs.clone())
         });
-        let sent = self.sent.get_or_insert_with(|| Sent { headers, cluster, ..Sent::default() });
+        let sent = self.sent.get_or_insert_with(|| Sent { headers, cluster, picked_by, ..Sent::default() });
         sent.body.extend(body);
         sent.ended |= end;
     }

@@ -15,8 +15,10 @@ const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 /// Sends the request to its first target.
 pub(crate) fn send(dispatch: &Dispatch<'_>, vm: &Vm, now: Millis) -> Result<Sent, HostError> {
     let Dispatch { config, request, admission, .. } = dispatch;
-    let cluster = &admission.target.provider.cluster;
+    let provider = &admission.target.provider;
+    let cluster = &provider.cluster;
     host::set_property(filter_state::CLUSTER, cluster.as_bytes())?;
+    host::set_property(filter_state::HOST, provider.authority.as_bytes())?;
     let leave = || vm.leave(config, cluster, now);
     let mut sent = dispatch.write(&mut Map::Request, &KeyPool::new(&SharedStore), now, leave)?;
     if let Some(body) = sent.body.take() {

@@ -29,10 +29,10 @@ fn a_request_without_budgets_makes_these_calls_and_no_more() {
     let expected = [
         (Call::Clock, 4),
         (Call::GetHeaders, 2),
-        (Call::ReplaceHeader, 3),
+        (Call::ReplaceHeader, 2),
         (Call::RemoveHeader, 1),
         (Call::GetBuffer, 2),
-        (Call::SetProperty, 2),
+        (Call::SetProperty, 3),
         (Call::Count, 7),
     ];
     assert_eq!(of_one_request(0), BTreeMap::from(expected));

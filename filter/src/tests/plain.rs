@@ -23,6 +23,7 @@ fn a_request_goes_on_as_it_is_but_for_what_a_provider_must_not_see() {
     assert_eq!(stream.body(PLAIN.as_bytes(), true), Action::Continue);
     let sent = stream.sent().unwrap();
     assert_eq!((sent.cluster.as_deref(), sent.ended), (Some("local-cluster"), true));
+    assert_eq!(sent.picked_by, b"gateway.example", "the filter leaves it alone");
     assert_eq!(String::from_utf8_lossy(&sent.body), PLAIN);
     assert_eq!(
         sent.headers,

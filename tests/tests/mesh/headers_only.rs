@@ -1,6 +1,6 @@
 //! The forms that cannot hold headers until a body is here: requests are sent by their headers alone.
 
-use farebox_tests::client::{Client, chat_body};
+use farebox_tests::client::chat_body;
 use farebox_tests::config;
 use farebox_tests::envoy::Setup;
 use farebox_tests::gateway::Gateway;
@@ -22,10 +22,7 @@ async fn calls_are_routed_by_a_header_and_counted(mesh: &Mesh) {
     stream.all().await;
     assert_eq!((stream.status, stream.broken), (200, false));
 
-    assert_eq!(
-        Client::anonymous(&mesh.envoy).with("x-model", "gpt-4o-mini").chat("gpt-4o-mini").await.status,
-        401
-    );
+    assert_eq!(mesh.anonymous().with("x-model", "gpt-4o-mini").chat("gpt-4o-mini").await.status, 401);
     assert_eq!(mesh.client.with("x-model", "nonsense").chat("gpt-4o-mini").await.status, 404);
     let without_header = mesh.client.chat("gpt-4o-mini").await;
     assert_eq!(without_header.status, 200, "the default model is at vllm");

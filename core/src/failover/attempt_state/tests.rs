@@ -9,10 +9,10 @@ fn plan() -> impl Strategy<Value = FailoverPlan> {
     let target = (any::<String>(), "(?s).{0,12}", any::<bool>())
         .prop_map(|(provider, model, long)| PlannedTarget { provider, model, long });
     let targets = prop::collection::vec(target, 0..6);
-    (any::<(String, String, u64, u32, u32, bool)>(), targets).prop_map(|(parts, targets)| {
-        let (authority, path, draw, key, attempts, asks_for_usage) = parts;
+    (any::<(String, u64, u32, u32, bool)>(), targets).prop_map(|(parts, targets)| {
+        let (path, draw, key, attempts, asks_for_usage) = parts;
         let key = key as usize;
-        FailoverPlan { authority, path, draw, key, attempts, asks_for_usage, targets, confined: false }
+        FailoverPlan { path, draw, key, attempts, asks_for_usage, targets, confined: false }
     })
 }
 

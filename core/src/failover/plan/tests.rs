@@ -44,7 +44,7 @@ fn plan_of(config: &Config, targets: &[&str], draw: u64) -> FailoverPlan {
         targets: targets.clone(),
         long: long.iter().map(destination).collect(),
     };
-    FailoverPlan::new(config, &plan, &targets[0], ("gateway.example", "/v1/chat/completions?x=1"), (0, draw))
+    FailoverPlan::new(config, &plan, &targets[0], "/v1/chat/completions?x=1", (0, draw))
 }
 
 /// The providers that are asked one after the other while every attempt goes wrong like this.
