@@ -26,11 +26,16 @@ fn hold(fleet: &FleetLedger, account: &Account) -> Room {
 fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
     fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
     for call in fleet.wake(NOW) {
-        let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
-        let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", NOW.0, answer.len());
-        fleet.answered(call.id, Some(reply.as_bytes()), NOW);
+        answer(fleet, call.id, granted, spent, NOW);
     }
     assert_eq!(fleet.ready(NOW).len(), 1);
+}
+
+/// Has a call about one account answered.
+fn answer(fleet: &FleetLedger, call: u64, granted: u64, spent: u64, now: Millis) {
+    let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
+    let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", now.0, answer.len());
+    fleet.answered(call, Some(reply.as_bytes()), now);
 }
 
 #[test]
@@ -79,4 +84,25 @@ fn a_vm_without_a_name_of_its_own_says_nothing_to_the_ledger() {
     assert!(fleet.wake(NOW).is_empty() && fleet.tick(NOW.plus(300)).is_empty());
     let gave_up = fleet.ready(NOW.plus(60_000));
     assert_eq!(gave_up.first().map(|ready| ready.turn), Some(Turn::GaveUp));
+}
+
+#[test]
+fn a_busy_worker_calls_once_when_it_is_its_turn() {
+    for (workers, calls_of_four_seconds) in [(1, 16), (2, 8), (4, 4), (8, 4)] {
+        let (fleet, account) = (vm("i1"), Account::new(&budget(&[], Mode::Hold, 1_000), "t", &[]));
+        fleet.set_workers(workers);
+        ask(&fleet, &account, 100, 0);
+        let mut calls = 0;
+        for tick in 1..=16 {
+            let now = NOW.plus(250 * tick);
+            let room = fleet.hold(&account, Amounts::REQUEST, Turn::First, now);
+            let Room::Held { epoch, .. } = room else { panic!("{room:?}") };
+            fleet.settle(&account, Amounts::REQUEST, epoch, Amounts::REQUEST, now);
+            for call in fleet.tick(now) {
+                calls += 1;
+                answer(&fleet, call.id, 100, tick, now);
+            }
+        }
+        assert_eq!(calls, calls_of_four_seconds, "{workers} workers");
+    }
 }
