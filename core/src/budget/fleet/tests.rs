@@ -36,6 +36,13 @@ fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
     assert_eq!(fleet.ready(NOW).len(), 1);
 }
 
+/// Has a call about one account answered.
+fn answer(fleet: &FleetLedger, call: u64, granted: u64, spent: u64, now: Millis) {
+    let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
+    let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", now.0, answer.len());
+    fleet.answered(call, Some(reply.as_bytes()), now);
+}
+
 #[test]
 fn a_fleet_budget_that_only_checks_lets_nobody_in_once_its_limit_is_reached() {
     for (spent, held) in [(9, true), (10, false), (11, false)] {
@@ -137,4 +144,58 @@ fn a_request_that_ends_does_not_bring_the_limits_back_that_it_came_with() {
     let calls = fleet.wake(NOW);
     let text = String::from_utf8_lossy(&calls.first().expect("it is asked").bytes).into_owned();
     assert!(text.contains(":running") && text.contains(" - - - - 1 "), "{text}");
+}
+
+#[test]
+fn a_busy_worker_calls_once_when_it_is_its_turn() {
+    for (workers, calls_of_four_seconds) in [(1, 16), (2, 8), (4, 4), (8, 4)] {
+        let (fleet, account) = (vm("i1"), Account::new(&budget(&[], Mode::Hold, 1_000), "t", &[]));
+        fleet.set_workers(workers);
+        ask(&fleet, &account, 100, 0);
+        let mut calls = 0;
+        for tick in 1..=16 {
+            let now = NOW.plus(250 * tick);
+            let room = fleet.hold(&account, Amounts::REQUEST, Turn::First, now);
+            let Room::Held { epoch, .. } = room else { panic!("{room:?}") };
+            fleet.settle(&account, Amounts::REQUEST, epoch, Amounts::REQUEST, now);
+            for call in fleet.tick(now) {
+                calls += 1;
+                answer(&fleet, call.id, 100, tick, now);
+            }
+        }
+        assert_eq!(calls, calls_of_four_seconds, "{workers} workers");
+    }
+}
+
+#[test]
+fn what_is_wished_for_lasts_until_the_worker_has_its_turn_again() {
+    for (interval_ms, workers) in [(250, 1), (250, 4), (5_000, 1), (5_000, 4)] {
+        let fleet = FleetLedger::new("i1".to_owned());
+        fleet.configure(&Rc::new(Settings { interval_ms, ..Settings::default() }));
+        fleet.set_workers(workers);
+        let account = Account::new(&budget(&[], Mode::Hold, 1_000_000), "t", &[]);
+        ask(&fleet, &account, 1_000, 0);
+        let wished = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let item = text.split("\r\n").find(|line| line.starts_with("i1.")).map(str::to_owned);
+            item.and_then(|item| item.split(' ').nth(24)?.parse::<u64>().ok())
+        };
+        // A hundred requests in each second.
+        let mut wish = 0;
+        for tick in 1..=2 * interval_ms * workers / 10 {
+            let now = NOW.plus(10 * tick);
+            let _ = fleet.hold(&account, Amounts::REQUEST, Turn::First, now);
+            if tick % 25 == 0 {
+                wish = fleet
+                    .tick(now)
+                    .iter()
+                    .filter_map(|call| wished(&call.bytes))
+                    .chain([wish])
+                    .max()
+                    .unwrap();
+            }
+        }
+        let until_then = 100 * interval_ms * workers / 1_000;
+        assert!(wish >= until_then, "{interval_ms} ms, {workers} workers: {wish} for {until_then}");
+    }
 }
