@@ -25,10 +25,10 @@ use farebox_core::budget::hold::Asks;
 use farebox_core::budget::ledger::Budget;
 use farebox_core::config;
 
-use farebox_hostcalls::{self as host, ProcessMetrics};
 use farebox_hostcalls::callout::{self, Answer, Token};
 use farebox_hostcalls::queue::{self, Queue};
 use farebox_hostcalls::shared_store::SharedStore;
+use farebox_hostcalls::{self as host, ProcessMetrics};
 
 /// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
 /// end so: it went with the last stream of its configuration.
