@@ -94,7 +94,7 @@ def chosen_ports() -> dict[str, int]:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                reason = error.strerror.lower()
+                reason = (error.strerror or str(error)).lower()
                 raise Failure(f"port {port} cannot be used, {reason}: choose another with {variable}") from error
     if len(set(ports.values())) < len(ports):
         raise Failure(f"the ports have to differ: {', '.join(f'{name}={port}' for name, port in ports.items())}")
@@ -142,10 +142,12 @@ def wait_for(child: Child, url: str, seconds: float) -> None:
 
 def show_access_log(envoy: Child) -> None:
     """Copies Envoy's access log to the screen and to .run/access.log."""
+    output = envoy.process.stdout
+    assert output is not None, "a child is started with a pipe"
 
     def copy() -> None:
         with (RUN / "access.log").open("wb") as file:
-            for line in envoy.process.stdout:
+            for line in output:
                 file.write(line)
                 file.flush()
                 if b'"path":"/farebox/health"' in line:  # our own question whether Envoy answers

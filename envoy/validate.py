@@ -29,7 +29,7 @@ PLACES = ("keys[0].teem", "models.smollm2[0].provider")
 
 def render(farebox: str, sample: pathlib.Path) -> str:
     """The Envoy configuration that follows from `sample`."""
-    command = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
+    command: list[str | pathlib.Path] = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
     return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
 
@@ -38,7 +38,7 @@ def assembled(farebox: str, sample: pathlib.Path) -> str:
     into such files when it validates."""
     folder = RUN / "dynamic"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
+    command: list[str | pathlib.Path] = [farebox, "render", "envoy", sample.relative_to(PROJECT), "--gcp-token", TOKEN.relative_to(PROJECT)]
     subprocess.run([*command, "--dynamic", folder], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL, timeout=60)
     # Each has to be a document by itself.
     bootstrap, listeners, clusters = (

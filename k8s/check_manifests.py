@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import jsonschema
 import yaml
@@ -29,7 +30,8 @@ COMMON = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadat
 
 def schemas() -> dict[str, dict]:
     """The schema of each kind, by apiVersion and kind."""
-    kinds, definitions = {}, {}
+    kinds: dict[str, dict] = {}
+    definitions: dict[str, dict] = {}
     for path in sorted((FOLDER / "schemas").glob("*.yaml")):
         content = yaml.safe_load(path.read_text())
         definitions |= content.pop("$defs", {})
@@ -72,8 +74,8 @@ def anchors(text: str) -> list[str]:
     for event in yaml.parse(text):
         if isinstance(event, yaml.AliasEvent):
             used.add(event.anchor)
-        elif getattr(event, "anchor", None):
-            named.add(event.anchor)
+        elif anchor := getattr(event, "anchor", None):
+            named.add(anchor)
     inner = (resource for resource in yaml.safe_load_all(text) if resource and resource.get("kind") == "ConfigMap")
     inner = (anchors(value) for resource in inner for value in (resource.get("data") or {}).values())
     return sorted(named - used) + [anchor for found in inner for anchor in found]
@@ -200,7 +202,7 @@ def written(folder: pathlib.Path) -> list[dict]:
 
 def built(folder: pathlib.Path) -> list[dict]:
     """The resources of a folder as kustomize builds them."""
-    command = ["kubectl", "kustomize", folder]
+    command = ["kubectl", "kustomize", str(folder)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
     return list(yaml.safe_load_all(output))
 
@@ -228,7 +230,7 @@ def mistakes_of_build(resources: list[dict], before: list[dict]) -> list[str]:
     return found
 
 
-def damaged(resource: object) -> list[tuple[str, object]]:
+def damaged(resource: dict) -> list[tuple[str, dict]]:
     """Copies of a resource with one mistake each, of the kinds that people make."""
     copies = []
 
@@ -241,9 +243,9 @@ def damaged(resource: object) -> list[tuple[str, object]]:
             for index, item in enumerate(value):
                 walk(item, [*path, index])
 
-    def edited(root: object, path: list, key: str, value: object) -> object:
+    def edited(root: dict, path: list, key: str, value: object) -> dict:
         root = copy.deepcopy(root)
-        at = root
+        at: Any = root
         for step in path:
             at = at[step]
         at[key] = value

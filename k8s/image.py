@@ -154,7 +154,7 @@ def bill_of_materials(wasm: bytes, version: str) -> bytes:
 
     def component(identity: str) -> dict:
         package = packages[identity]
-        found = {"type": "library", "bom-ref": reference(identity), "purl": reference(identity)}
+        found: dict = {"type": "library", "bom-ref": reference(identity), "purl": reference(identity)}
         found |= {"name": package["name"], "version": package["version"]}
         if package.get("license"):
             found["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
@@ -163,7 +163,7 @@ def bill_of_materials(wasm: bytes, version: str) -> bytes:
             found["hashes"] = [{"alg": "SHA-256", "content": checksum}]
         return found
 
-    main = {"type": "application", "bom-ref": reference(root), "name": "farebox.wasm", "version": version}
+    main: dict = {"type": "application", "bom-ref": reference(root), "name": "farebox.wasm", "version": version}
     main["hashes"] = [{"alg": "SHA-256", "content": hashlib.sha256(wasm).hexdigest()}]
     content = {
         "bomFormat": "CycloneDX",
@@ -223,7 +223,7 @@ def fetched(files: dict[str, bytes], tag: str) -> bytes:
         assert json.loads(config)["rootfs"]["diff_ids"] == [digest(plain)]
         with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
             assert tar.getnames() == [MODULE], tar.getnames()
-            return tar.extractfile(MODULE).read()
+            return content(tar, tar.getmember(MODULE))
     # An artifact of one layer is refused, and so is one of three.
     assert [layer["mediaType"] for layer in layers] == [WASM_CONFIG, WASM_LAYER], layers
     return last
@@ -231,7 +231,13 @@ def fetched(files: dict[str, bytes], tag: str) -> bytes:
 
 def read_archive(data: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+        return {entry.name: content(tar, entry) for entry in tar if entry.isfile()}
+
+
+def content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(entry)
+    assert file is not None, f"{entry.name} is not a file"
+    return file.read()
 
 
 def check(wasm: bytes, version: str, platform: str) -> None:

@@ -160,7 +160,7 @@ def farebox(program, lines):
 
 def main() -> int:
     lines, wanted, models, sellers = [], [], set(), set()
-    for provider in map(by_id.get, PROVIDERS):
+    for provider in (by_id[id] for id in PROVIDERS):
         elsewhere = [m for other in provider.fallback_model_providers or () for m in by_id[other].models]
         for listed in [*provider.models, *elsewhere]:
             known = [name for name in dict.fromkeys([listed.id, *names(listed.match)]) if find(provider, name)]
@@ -188,8 +188,8 @@ def main() -> int:
     one = {"at": AS_OF.isoformat(), "input": 10**6, "request": 0}
     asked = [{"provider": id, "model": name, **one} for id, name in strangers]
     more = unknown = 0
-    for (provider, name), got in zip(strangers, farebox(sys.argv[1], asked)):
-        model = find(by_id[provider], name)
+    for (id, name), got in zip(strangers, farebox(sys.argv[1], asked)):
+        model = find(by_id[id], name)
         if model is None:
             more += got is not None
             unknown += got is None
@@ -199,7 +199,7 @@ def main() -> int:
         counted = is_counted(price) or is_free(model, price)
         want = price.calc_price(Usage(input_tokens=10**6))["total_price"] if counted else None
         if got != want:
-            differences.append(f"{provider}/{name}: Farebox says {got}, the package {want}")
+            differences.append(f"{id}/{name}: Farebox says {got}, the package {want}")
 
     priced = sum(want is not None for want in wanted)
     print(

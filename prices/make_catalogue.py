@@ -173,11 +173,11 @@ def offer(model) -> list[tuple[str, str]]:
     if daily and not dates:
         clock = lambda time: AS_OF.replace(hour=time.hour, minute=time.minute)
         times = sorted({clock(time) for c in daily for time in (c.start_time, c.end_time)})
-        rows = [row(model, time) for time in times]
-        usual = max(sorted(set(rows)), key=rows.count)
+        hours = [row(model, time) for time in times]
+        usual = max(sorted(set(hours)), key=hours.count)
         ends = times[1:] + times[:1]
         return [("", usual)] + [
-            (f"{start:%H:%M}-{end:%H:%M}", text) for start, end, text in zip(times, ends, rows) if text != usual
+            (f"{start:%H:%M}-{end:%H:%M}", text) for start, end, text in zip(times, ends, hours) if text != usual
         ]
     assert not daily, model.id
     rows = [("", row(model, AS_OF))]

@@ -19,7 +19,7 @@ NODE = INSTALLED / "node_modules"
 class Start:
     """A command, and what its environment has besides the usual."""
 
-    command: list
+    command: list[str | pathlib.Path]
     environment: dict
     # Calls of the task: for tools, or for edits and their tests. Agents make others beside them.
     turns: int = 3
@@ -50,8 +50,8 @@ env_key = "FAREBOX_KEY"
 wire_api = "responses"
 """,
     )
-    command = [NODE / ".bin/codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", task]
-    return Start(command, {"FAREBOX_KEY": key})
+    command = ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", task]
+    return Start([NODE / ".bin/codex", *command], {"FAREBOX_KEY": key})
 
 
 def gemini_cli(home: pathlib.Path, task: str, base: str, key: str) -> Start:
@@ -80,11 +80,11 @@ def opencode(home: pathlib.Path, task: str, base: str, key: str) -> Start:
 
 def aider(home: pathlib.Path, task: str, base: str, key: str) -> Start:
     test = f"grep {WORD} note.txt"
-    command = [INSTALLED / "aider/bin/aider", "--model", "openai/gpt-5.5", "--edit-format", "diff", "--yes-always"]
+    command = ["--model", "openai/gpt-5.5", "--edit-format", "diff", "--yes-always"]
     command += ["--auto-test", "--test-cmd", test, "--no-check-update", "--no-show-release-notes", "--analytics-disable"]
     command += ["--no-auto-commits", "--no-git", "--no-show-model-warnings", "--no-browser", "--message", task, "note.txt"]
     environment = {"OPENAI_API_BASE": f"{base}/v1", "OPENAI_API_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    return Start(command, environment)
+    return Start([INSTALLED / "aider/bin/aider", *command], environment)
 
 
 AGENTS = {"claude-code": claude_code, "codex": codex, "gemini-cli": gemini_cli, "opencode": opencode, "aider": aider}

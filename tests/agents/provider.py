@@ -60,7 +60,8 @@ def results_of(body: dict) -> list[str]:
         elif isinstance(message.get("content"), list):
             parts = [part for part in message["content"] if isinstance(part, dict)]
             found += [json.dumps(part) for part in parts if part.get("type") == "tool_result"]
-    items = body.get("input") if isinstance(body.get("input"), list) else []
+    given = body.get("input")
+    items = given if isinstance(given, list) else []
     found += [json.dumps(item) for item in items if str(item.get("type", "")).endswith("_call_output")]
     for content in body.get("contents", []):
         found += [json.dumps(part) for part in content.get("parts", []) if "functionResponse" in part]
@@ -116,7 +117,7 @@ def answer(body: dict, whole: str) -> Answer:
 
 
 def messages(it: Answer, body: dict) -> tuple[list, dict]:
-    block = {"type": "text", "text": it.text}
+    block: dict = {"type": "text", "text": it.text}
     delta = {"type": "text_delta", "text": it.text}
     if it.tool:
         block = {"type": "tool_use", "id": f"toolu_{it.number:020}", "name": it.tool, "input": it.arguments}
@@ -134,7 +135,7 @@ def messages(it: Answer, body: dict) -> tuple[list, dict]:
     start = {**document, "content": [], "stop_reason": None, "usage": {"input_tokens": it.usage[0], "output_tokens": 1}}
     empty = {**block, "input": {}} if it.tool else {**block, "text": ""}
     ending = {"stop_reason": document["stop_reason"], "stop_sequence": None}
-    events = [
+    events: list[dict] = [
         {"type": "message_start", "message": start},
         {"type": "content_block_start", "index": 0, "content_block": empty},
         {"type": "content_block_delta", "index": 0, "delta": delta},
@@ -152,11 +153,11 @@ def responses(it: Answer, body: dict) -> tuple[list, dict]:
         item = {"type": "function_call", "id": f"fc_{it.number}", "call_id": f"call_{it.number}", "name": it.tool}
         item |= {"status": "completed", "arguments": json.dumps(it.arguments)}
     usage = {"input_tokens": it.usage[0], "output_tokens": it.usage[1], "total_tokens": sum(it.usage)}
-    usage |= {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
-    document = {"id": f"resp_{it.number}", "object": "response", "status": "completed", "model": body.get("model")}
-    document |= {"output": [item], "usage": usage}
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    document: dict = {"id": f"resp_{it.number}", "object": "response", "status": "completed", "model": body.get("model")}
+    document |= {"output": [item], "usage": {**usage, **details}}
     created = {**document, "status": "in_progress", "output": [], "usage": None}
-    events = [
+    events: list[dict] = [
         {"type": "response.created", "response": created},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
@@ -166,7 +167,7 @@ def responses(it: Answer, body: dict) -> tuple[list, dict]:
 
 
 def chat(it: Answer, body: dict) -> tuple[list, dict]:
-    message = {"role": "assistant", "content": it.text or None}
+    message: dict = {"role": "assistant", "content": it.text or None}
     if it.tool:
         call = {"name": it.tool, "arguments": json.dumps(it.arguments)}
         message["tool_calls"] = [{"index": 0, "id": f"call_{it.number}", "type": "function", "function": call}]
@@ -200,7 +201,7 @@ class Provider:
     """The server, and what came to it."""
 
     def __init__(self) -> None:
-        self.calls = []  # of each: path, headers, body and the usage that was said
+        self.calls: list[dict] = []  # of each: path, headers, body and the usage that was said
         self.hanging = 0
         self.release = threading.Event()
         self.lock = threading.Lock()

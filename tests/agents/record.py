@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+from typing import Any
 
 from agents import AGENTS
 from provider import Provider
@@ -30,7 +31,7 @@ class Plain:
 
     def __init__(self, work: pathlib.Path) -> None:
         self.folder = str(work.parent)
-        self.known = {}
+        self.known: dict[str, int] = {}
 
     def text(self, text: str) -> str:
         text = text.replace(self.folder, "/home/user").replace(self.folder.replace("/", "-"), "-home-user")
@@ -43,7 +44,7 @@ class Plain:
             return f"ses_{number:026}"
         return f"{number:064x}" if len(text) == 64 else f"00000000-0000-4000-8000-{number:012}"
 
-    def value(self, value: object, name: str = "") -> object:
+    def value(self, value: Any, name: str = "") -> Any:
         if isinstance(value, str):
             text = self.text(value)
             # Some say who asks in a text of JSON, and that is read whole.

@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 import yaml
 from agents import AGENTS, surroundings
@@ -31,7 +32,8 @@ KEY = "fb_demo_tryit-0000000000"
 SENTENCE = "Budget 'team' has no room for this request."
 SECRETS = {"OPENAI_API_KEY": "stub-openai", "ANTHROPIC_API_KEY": "stub-anthropic", "GEMINI_API_KEY": "stub-gemini"}
 # Models of the script by what they cost, to fill a budget down to nearly nothing.
-DEAR, CHEAP = ("openai/o1-pro", "openai/gpt-4o", "smollm2"), {"model": "smollm2", "max_tokens": 1}
+DEAR = ("openai/o1-pro", "openai/gpt-4o", "smollm2")
+CHEAP: dict = {"model": "smollm2", "max_tokens": 1}
 PATIENCE = 120
 
 
@@ -44,7 +46,7 @@ def expect(is_so: object, otherwise: str) -> None:
         raise Failure(otherwise)
 
 
-def until(what: str, condition: object, seconds: float = 10) -> None:
+def until(what: str, condition: Callable[[], object], seconds: float = 10) -> None:
     """Waits for `condition`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -64,7 +66,7 @@ class Gateway:
         self.base = f"http://127.0.0.1:{ports[0]}"
         config = folder / "envoy.json"
         config.write_text(json.dumps(bootstrap(folder, ports, provider.port)))
-        command = [PROJECT / ".venv/bin/envoy", "-c", config, "--disable-hot-restart", "--concurrency", "1"]
+        command = [str(PROJECT / ".venv/bin/envoy"), "-c", str(config), "--disable-hot-restart", "--concurrency", "1"]
         command += ["--log-level", "warning", "--file-flush-interval-msec", "50"]
         with self.log.open("wb") as log, (folder / "envoy.log").open("wb") as words:
             environment = {**os.environ, **SECRETS}
@@ -108,7 +110,7 @@ def bootstrap(folder: pathlib.Path, ports: tuple, provider: int) -> dict:
     config = json.loads((PROJECT / "envoy/farebox.json").read_text())
     sample = folder / "farebox.json"
     sample.write_text(json.dumps(config))
-    command = [PROJECT / "target/debug/farebox", "render", "envoy", sample]
+    command: list[str | pathlib.Path] = [PROJECT / "target/debug/farebox", "render", "envoy", sample]
     document = yaml.safe_load(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     document["admin"]["address"]["socket_address"]["port_value"] = ports[1]
     document["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] = ports[0]
@@ -216,8 +218,9 @@ def spend_everything(gateway: Gateway, provider: Provider) -> None:
 def fill(gateway: Gateway, provider: Provider) -> None:
     """Spends most of the team's money, and has calls that go on hold the rest of it."""
     expect(gateway.ask(SPEND, model=DEAR[0]) == 200, "nothing could be spent")
-    for size in [*({"model": model, "n": n} for model in DEAR for n in (8, 1)), CHEAP]:
-        statuses = []
+    sizes: list[dict] = [*({"model": model, "n": n} for model in DEAR for n in (8, 1)), CHEAP]
+    for size in sizes:
+        statuses: list[int] = []
         while not statuses:
             before = provider.hanging
             ask = lambda: statuses.append(gateway.ask(HANG, **size))
@@ -226,14 +229,17 @@ def fill(gateway: Gateway, provider: Provider) -> None:
         expect(statuses == [429], f"refused with {statuses}")
 
 
-CASES = (
+# What happens to the gateway before an agent starts, and what is looked at then: both say so if it is not as it should be.
+Prepare = Callable[[Gateway, Provider], None]
+Check = Callable[[Run, Gateway, Provider], str]
+CASES: tuple[tuple[str, Prepare, Check], ...] = (
     ("a task of three turns", lambda *_: None, does_a_task),
     ("nothing left", spend_everything, stops_where_nothing_is_left),
     ("others hold the room", fill, comes_again_where_others_hold_the_room),
 )
 
 
-def one(agent: str, prepare: object, check: object, folder: pathlib.Path) -> str:
+def one(agent: str, prepare: Prepare, check: Check, folder: pathlib.Path) -> str:
     """One agent in one case; returns what it did."""
     provider = Provider()
     gateway = Gateway(folder, provider)

@@ -59,7 +59,9 @@ def figures(binary, libs):
                 s.sendall(p)
                 read()
             stats = parse(server.do(encode("INFO", "commandstats")))[0]
-            usec = float(re.search(r"cmdstat_evalsha:.*?usec_per_call=([\d.]+)", stats)[1])
+            found = re.search(r"cmdstat_evalsha:.*?usec_per_call=([\d.]+)", stats)
+            assert found, stats
+            usec = float(found[1])
             reply = server.do(server.payload(f"{rounds + 5} 30000 1 750", its, False))
             print(
                 f"  {name:20} {usec:7.1f} us in the server, {(usec / items) if items else usec:6.1f} per account; sent {len(payloads[-1]):6} bytes, came back {len(reply):5}"
@@ -90,12 +92,28 @@ def figures(binary, libs):
     traffic()
 
 
+class Waits(World):
+    """How long each request waits until it is admitted, from `begin` on."""
+
+    began = None
+
+    def begin(self):
+        self.began = self.now
+        self.waits: list[int] = []
+        return self.waits
+
+    def admitted(self, r):
+        if self.began is not None:
+            self.waits.append(self.now - self.began)
+        super().admitted(r)
+
+
 def traffic():
     """What four Envoys send, by the model: far from every limit, and when everything comes at once."""
     for accounts in (1, 2, 4, 8):
         style = Style(envoys=4, workers=2, seconds=20, rate=400, scales=(100_000,), accounts=accounts)
         world = World(1, style, Ledger())
-        marks = {}
+        marks: dict[int, dict] = {}
         for at in (8000, 20000):
             world.after(at, lambda at=at: marks.setdefault(at, dict(world.seen)))
         world.case()
@@ -105,7 +123,8 @@ def traffic():
             f"{1 - seen['paths'] / seen['admitted']:.2%} of {seen['admitted']} requests waited for the ledger"
         )
     style = Style(envoys=4, workers=2, seconds=80, rate=8, scales=(100_000,), accounts=10, keep=60_000)
-    world, marks = World(1, style, Ledger()), {}
+    world = World(1, style, Ledger())
+    marks = {}
     for at in (20_000, 80_000):
         world.after(at, lambda at=at: marks.setdefault(at, dict(world.seen)))
     world.case()
@@ -116,18 +135,11 @@ def traffic():
     )
     for limit in (2000, 10**9):
         style = Style(envoys=4, workers=4, seconds=1, rate=1, scales=(1,), accounts=1)
-        world = World(2, style, Ledger())
+        world = Waits(2, style, Ledger())
         world.accounts[0].history = [(0, [None, None, None, None, limit])]
         world.accounts[0].limited = [False] * 4 + [True]
-        waits = []
         world.run(world.start + GRACE + 100)
-        began, admitted = world.now, world.admitted
-
-        def note(r):
-            waits.append(world.now - began)
-            admitted(r)
-
-        world.admitted = note
+        waits = world.begin()
         for _ in range(5000):
             world.after(0, world.one)
         calls = world.seen["calls"]

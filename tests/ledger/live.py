@@ -15,7 +15,8 @@ from world import Style, World
 
 class LiveWorld(World):
     def __init__(self, seed, style, server, what):
-        self.pool, self.inbox, self.what = concurrent.futures.ThreadPoolExecutor(24), queue.Queue(), what
+        self.pool, self.what = concurrent.futures.ThreadPoolExecutor(24), what
+        self.inbox: queue.Queue = queue.Queue()
         super().__init__(seed, style, server)
         self.events = []
         self.now = self.start = int(time.time() * 1000)

@@ -40,7 +40,7 @@ class Lockstep(Ledger):
         self.server.do(encode("FLUSHALL") + encode("SCRIPT", "FLUSH"))
 
     def begin(self, mutations):
-        self.__init__(self.server, mutations)
+        Lockstep.__init__(self, self.server, mutations)
 
     def compare(self):
         for key, acc in self.accounts.items():

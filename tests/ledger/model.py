@@ -145,7 +145,7 @@ class Ledger:
         return self.answer(0, more, h, g)
 
     def begin(self, mutations):
-        self.__init__(mutations)
+        Ledger.__init__(self, mutations)
 
     def compare(self):
         """A real server beside it would have to have the same."""

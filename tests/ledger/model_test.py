@@ -41,7 +41,8 @@ def case(seed, name, server, mutations):
 
 def cases(name, seeds, server, mutations=()):
     """What was seen in all of them, and those that failed."""
-    total, failed = {}, []
+    total: dict[str, int] = {}
+    failed: list[str] = []
     for seed in [0] if name == "directed" else seeds:
         try:
             seen = case(seed, name, server, mutations)
@@ -79,7 +80,8 @@ class Report:
 def mutate(report, real, seeds):
     """Each mutation has to fail in one of its styles."""
     for mutation, styles in MUTATIONS.items():
-        began, caught = time.time(), []
+        began = time.time()
+        caught: list[str] = []
         for name in styles:
             caught = caught or cases(name, range(seeds), Ledger([mutation]), [mutation])[1]
         report.add(f"mutation {mutation}", {}, [] if caught else ["was not noticed"], began)
@@ -114,7 +116,8 @@ def main():
                 # The model runs in lockstep too.
                 if not options.quick or at % 2 == (kind == "model"):
                     began = time.time()
-                    report.add(f"{kind} {name}", *cases(name, seeds, server), began)
+                    seen, failed = cases(name, seeds, server)
+                    report.add(f"{kind} {name}", seen, failed, began)
         if not options.style:
             began = time.time()
             real_server(options.server, options.libs)

