@@ -33,14 +33,13 @@ use crate::upstream::Plan;
 pub(crate) const FAR: &str = "far from the limits";
 /// Calls a second where every request asks.
 const RATES: [u32; 2] = [200, 1000];
-/// Envoys and workers of each for what the server has to do.
-const FLEETS: [(usize, usize); 6] = [(1, 1), (1, 2), (1, 4), (4, 1), (4, 2), (4, 4)];
+/// Envoys, workers and budgets of each for what the server has to do. Each uses an account for each budget.
+const FLEETS: [(usize, usize, usize); 7] =
+    [(1, 1, 1), (1, 1, 3), (1, 2, 3), (1, 4, 3), (4, 1, 3), (4, 2, 3), (4, 4, 3)];
 /// Calls a second of each of these Envoys, its connections, and for how long.
 const BUSY: f64 = 200.0;
 const CONNECTIONS: usize = 32;
 const TIME: Duration = Duration::from_secs(8);
-/// Accounts that an Envoy uses: one for each budget of the configuration.
-const ACCOUNTS: f64 = 3.0;
 /// Bytes of an exchange both ways, and of each account in it, as `docs/fleet-ledger.md` has it.
 const BYTES: (f64, f64) = (135.0, 275.0);
 
@@ -137,7 +136,7 @@ async fn near(bench: &mut Bench, server: &Server) -> Result<(), BenchError> {
 async fn load(bench: &mut Bench, server: &Server) -> Result<(), BenchError> {
     let time = bench.options.seconds.map_or(TIME, Duration::from_secs_f64);
     let header = [
-        "busy Envoys × workers",
+        "busy Envoys × workers, accounts",
         "commands/s each",
         "bytes/s each",
         "bytes a command",
@@ -147,26 +146,36 @@ async fn load(bench: &mut Bench, server: &Server) -> Result<(), BenchError> {
         "p50 ms",
         "p99 ms",
     ];
-    let mut table =
-        Table::new("The ledger's server, far from the limits, three accounts, every 250 ms", &header);
-    for (envoys, workers) in FLEETS {
+    let mut table = Table::new("The ledger's server, far from the limits, every 250 ms", &header);
+    let (idle, ()) = server.during(tokio::time::sleep(time)).await?;
+    table.notes.push(format!(
+        "Idle, the server takes {} cores; that is taken off.",
+        number(Some(idle.cpu.as_secs_f64() / time.as_secs_f64()))
+    ));
+    for (envoys, workers, budgets) in FLEETS {
         progress(&format!("ledger · {envoys} Envoys of {workers} workers"));
-        let kinds = vec![Kind::farebox_of_a_fleet(3); envoys];
+        let kinds = vec![Kind::farebox_of_a_fleet(budgets); envoys];
         let systems = bench.start(&kinds, workers).await?;
         // Workers find out how many they are, and are lent something.
         busy(&systems, Duration::from_secs(4)).await?;
-        let (done, tally) = server.during(busy(&systems, time)).await?;
+        let (mut done, tally) = server.during(busy(&systems, time)).await?;
+        done.cpu = done.cpu.saturating_sub(idle.cpu);
         let tally = tally?;
         if let Some(complaint) = tally.complaint() {
-            table.notes.push(format!("{envoys} × {workers}: {complaint}"));
+            table.notes.push(format!("{envoys} × {workers}, {budgets}: {complaint}"));
         }
-        table.rows.push(row(envoys, workers, &done, &tally, time));
+        table.rows.push(row((envoys, workers, budgets), &done, &tally, time));
     }
     bench.tables.push(table);
     Ok(())
 }
 
-fn row(envoys: usize, workers: usize, done: &Done, tally: &Tally, time: Duration) -> Vec<String> {
+fn row(
+    (envoys, workers, accounts): (usize, usize, usize),
+    done: &Done,
+    tally: &Tally,
+    time: Duration,
+) -> Vec<String> {
     let each = |count: u64| count as f64 / time.as_secs_f64() / envoys as f64;
     let commands = done.commands.max(1) as f64;
     let whole = tally.whole.spread();
@@ -174,13 +183,13 @@ fn row(envoys: usize, workers: usize, done: &Done, tally: &Tally, time: Duration
         each(done.commands),
         each(done.bytes),
         done.bytes as f64 / commands,
-        BYTES.0 + ACCOUNTS * BYTES.1,
+        BYTES.0 + accounts as f64 * BYTES.1,
         done.cpu.as_secs_f64() * 1e6 / commands,
         done.cpu.as_secs_f64() / time.as_secs_f64(),
         whole.p50_us / 1e3,
         whole.p99_us / 1e3,
     ];
-    let name = [format!("{envoys} × {workers}")];
+    let name = [format!("{envoys} × {workers}, {accounts}")];
     name.into_iter().chain(figures.map(|figure| number(Some(figure)))).collect()
 }
 

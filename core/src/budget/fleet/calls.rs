@@ -75,12 +75,13 @@ impl FleetLedger {
         let mut state = self.0.borrow_mut();
         let mut calls = state.wake(now);
         state.look_after_links(now);
-        calls.extend(state.heartbeats(now));
         if now.since(state.last_round) + EARLY_MS >= state.round_ms() {
             state.last_round = now;
             state.retire(now);
             calls.extend(state.round(now));
         }
+        // Who has just been called need not be asked how it is.
+        calls.extend(state.heartbeats(now));
         calls
     }
 

@@ -26,14 +26,18 @@ fn hold(fleet: &FleetLedger, account: &Account) -> Room {
 fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
     fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
     for call in fleet.wake(NOW) {
-        let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
-        // The account of the requests that run comes besides.
-        let count = if String::from_utf8_lossy(&call.bytes).contains(":running") { 2 } else { 1 };
-        let answers = format!("${}\r\n{answer}\r\n", answer.len()).repeat(count);
-        let reply = format!("*{}\r\n:{}\r\n:1\r\n:0\r\n{answers}", 3 + count, NOW.0);
-        fleet.answered(call.id, Some(reply.as_bytes()), NOW);
+        answer(fleet, &call, granted, spent, NOW);
     }
     assert_eq!(fleet.ready(NOW).len(), 1);
+}
+
+/// Has a call about one account answered. That of the requests that run may come besides.
+fn answer(fleet: &FleetLedger, call: &Call, granted: u64, spent: u64, now: Millis) {
+    let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
+    let count = if String::from_utf8_lossy(&call.bytes).contains(":running") { 2 } else { 1 };
+    let answers = format!("${}\r\n{answer}\r\n", answer.len()).repeat(count);
+    let reply = format!("*{}\r\n:{}\r\n:1\r\n:0\r\n{answers}", 3 + count, now.0);
+    fleet.answered(call.id, Some(reply.as_bytes()), now);
 }
 
 #[test]
@@ -137,4 +141,25 @@ fn a_request_that_ends_does_not_bring_the_limits_back_that_it_came_with() {
     let calls = fleet.wake(NOW);
     let text = String::from_utf8_lossy(&calls.first().expect("it is asked").bytes).into_owned();
     assert!(text.contains(":running") && text.contains(" - - - - 1 "), "{text}");
+}
+
+#[test]
+fn a_busy_worker_calls_once_when_it_is_its_turn() {
+    for (workers, calls_of_four_seconds) in [(1, 16), (2, 8), (4, 4), (8, 4)] {
+        let (fleet, account) = (vm("i1"), Account::new(&budget(&[], Mode::Hold, 1_000), "t", &[]));
+        fleet.set_workers(workers);
+        ask(&fleet, &account, 100, 0);
+        let mut calls = 0;
+        for tick in 1..=16 {
+            let now = NOW.plus(250 * tick);
+            let room = fleet.hold(&account, Amounts::REQUEST, Turn::First, now);
+            let Room::Held { epoch, .. } = room else { panic!("{room:?}") };
+            fleet.settle(&account, Amounts::REQUEST, epoch, Amounts::REQUEST, now);
+            for call in fleet.tick(now) {
+                calls += 1;
+                answer(&fleet, &call, 100, tick, now);
+            }
+        }
+        assert_eq!(calls, calls_of_four_seconds, "{workers} workers");
+    }
 }
