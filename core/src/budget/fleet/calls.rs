@@ -152,11 +152,12 @@ impl State {
             return Vec::new();
         };
         let mut due: Vec<(u64, Rc<ShareId>, Part, usize)> = Vec::new();
+        let round_ms = self.round_ms();
         let is_due = |share: &Share, part: Part, component: &Component| {
             if component.asking {
                 return false;
             }
-            let wish = share.wish(part, now);
+            let wish = share.wish(part, round_ms, now);
             let wants = wish.units > 0 || !component.has_nothing_to_spare();
             let pause_ms = if share.is_busy(now) { 0 } else { IDLE_MS.saturating_sub(EARLY_MS) };
             component.must_push(settings.epoch_ms, now) || (wants && component.since_push(now) >= pause_ms)
@@ -228,11 +229,12 @@ impl State {
         now: Millis,
     ) -> Option<(Item, Sent)> {
         let settings = self.settings.clone()?;
+        let round_ms = self.round_ms();
         let share = self.shares.get_mut(&**id)?;
         let time = self.links.get(share.link).map_or(now, |(_, link)| link.time(now));
         let watches = share.account.budget.at_limit == AtLimit::Shadow;
         let limits = if watches { Limits::default() } else { share.limits(part) };
-        let wish = share.wish(part, now);
+        let wish = share.wish(part, round_ms, now);
         let checks = share.account.budget.mode == Mode::Check && part != Part::Running;
         let (key, bound) = (share.key(&settings, part), share.bound(time));
         let (till, tail) = share.ends(&settings, part);

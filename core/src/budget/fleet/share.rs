@@ -1,8 +1,8 @@
 //! Decides what one VM does for one account: a component for each window that still counts, what is spared for the
 //! next requests, and which refusals are remembered.
 //!
-//! Far from a limit there is some to spare, as much as the requests of the last second would hold, and no request waits
-//! for the ledger. Near it there is none, and requests ask. The ledger decides which it is (`tight`).
+//! Far from a limit there is some to spare, as much as the requests of the last second and those until the next push would
+//! hold, and no request waits for the ledger. Near it there is none, and requests ask. The ledger decides which it is (`tight`).
 //!
 //! A charge counts in the window of its hold, where its room was taken. So a new window begins with nothing in it,
 //! however much runs, and an old one is kept until all of it was said.
@@ -201,8 +201,9 @@ impl Share {
         }
     }
 
-    /// What is wished for at `now` in `part`.
-    pub(super) fn wish(&self, part: Part, now: Millis) -> Wish {
+    /// What is wished for at `now` in `part`, of which the ledger hears again in `round_ms`: what comes until then, and as
+    /// much as came in the last second besides, because it may be more.
+    pub(super) fn wish(&self, part: Part, round_ms: u64, now: Millis) -> Wish {
         let is_current = match part {
             Part::Window(from) => self.windows.last().is_some_and(|last| last.from == from),
             Part::Running => self.account.limits.concurrent.is_some(),
@@ -210,7 +211,8 @@ impl Share {
         let holds = self.account.budget.mode != Mode::Check || part == Part::Running;
         let has_come = self.unit != Amounts::default();
         let units = if is_current && holds && has_come && now.since(self.last_request) < KEEP_MS {
-            self.recent(now) + SPARE
+            let recent = self.recent(now);
+            recent.saturating_add(recent.saturating_mul(round_ms) / SPAN_MS).saturating_add(SPARE)
         } else {
             0
         };

@@ -163,3 +163,36 @@ fn a_busy_worker_calls_once_when_it_is_its_turn() {
         assert_eq!(calls, calls_of_four_seconds, "{workers} workers");
     }
 }
+
+#[test]
+fn what_is_wished_for_lasts_until_the_worker_has_its_turn_again() {
+    for (interval_ms, workers) in [(250, 1), (250, 4), (5_000, 1), (5_000, 4)] {
+        let fleet = FleetLedger::new("i1".to_owned());
+        fleet.configure(&Rc::new(Settings { interval_ms, ..Settings::default() }));
+        fleet.set_workers(workers);
+        let account = Account::new(&budget(&[], Mode::Hold, 1_000_000), "t", &[]);
+        ask(&fleet, &account, 1_000, 0);
+        let wished = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let item = text.split("\r\n").find(|line| line.starts_with("i1.")).map(str::to_owned);
+            item.and_then(|item| item.split(' ').nth(24)?.parse::<u64>().ok())
+        };
+        // A hundred requests in each second.
+        let mut wish = 0;
+        for tick in 1..=2 * interval_ms * workers / 10 {
+            let now = NOW.plus(10 * tick);
+            let _ = fleet.hold(&account, Amounts::REQUEST, Turn::First, now);
+            if tick % 25 == 0 {
+                wish = fleet
+                    .tick(now)
+                    .iter()
+                    .filter_map(|call| wished(&call.bytes))
+                    .chain([wish])
+                    .max()
+                    .unwrap();
+            }
+        }
+        let until_then = 100 * interval_ms * workers / 1_000;
+        assert!(wish >= until_then, "{interval_ms} ms, {workers} workers: {wish} for {until_then}");
+    }
+}
