@@ -335,6 +335,11 @@ bench-peers: ## Install the gateways that Farebox is compared with, and see that
 	$(call step,asking each of them for a chat and a stream)
 	@bench/peers/try
 
+.PHONY: bench-race
+bench-race: build .venv/.installed ## 200 calls at once with money for ten: Farebox, one and four Envoys, beside the gateways with budgets that are installed
+	@cargo build --quiet -p farebox-cli
+	@bench/peers/race
+
 # ---- what the above is made with ----
 
 .venv/.installed: requirements.txt

@@ -3,7 +3,13 @@
 import sys
 
 from mlflow.entities import GatewayEndpointModelConfig, GatewayModelLinkageType
-from mlflow.entities.gateway_budget_policy import BudgetAction, BudgetDuration, BudgetDurationUnit, BudgetTargetScope, BudgetUnit
+from mlflow.entities.gateway_budget_policy import (
+    BudgetAction,
+    BudgetDuration,
+    BudgetDurationUnit,
+    BudgetTargetScope,
+    BudgetUnit,
+)
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 database, upstream, budget = sys.argv[1:]

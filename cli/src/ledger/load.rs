@@ -1,13 +1,13 @@
 //! Decides what a fleet asks of its ledger: commands and bytes in a second, and how much of a core that takes.
 //!
-//! The figures are those of one exchange: 135 bytes and 275 more for each account, 170 microseconds of the server's CPU and
+//! The figures are those of one exchange: 135 bytes and 310 more for each account, 170 microseconds of the server's CPU and
 //! 80 more for each account, a connection for each exchange included. Far from limits; what waits near one comes on top.
 //!
 //! The workers of an Envoy take turns, up to four: each calls once in as many intervals as there are workers. So it calls
 //! once in an interval, whether one of them is busy or four, and more often with more.
 
 /// Bytes of an exchange both ways, and of each account in it.
-const BYTES: (u64, u64) = (135, 275);
+const BYTES: (u64, u64) = (135, 310);
 /// Microseconds of the server's CPU for the same.
 const MICROS: (u64, u64) = (170, 80);
 
@@ -60,10 +60,10 @@ mod tests {
     #[test]
     fn a_fleet_of_five_thousand_is_too_much_at_a_quarter_second_and_not_at_five() {
         let load = of(5_000, 1, 4, 250);
-        assert_eq!(load.text(), "20000 commands/s, 24.7 MB/s, 9.80 cores of the server");
+        assert_eq!(load.text(), "20000 commands/s, 27.5 MB/s, 9.80 cores of the server");
         assert_eq!(load.interval_ms, 4_900);
         assert!((of(5_000, 1, 4, 4_900).cores - 0.5).abs() < 1e-9);
-        assert_eq!(of(1, 1, 1, 250).text(), "4 commands/s, 1640 B/s, 0.00 cores of the server");
+        assert_eq!(of(1, 1, 1, 250).text(), "4 commands/s, 1780 B/s, 0.00 cores of the server");
     }
 
     #[test]

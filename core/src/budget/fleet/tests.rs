@@ -26,21 +26,18 @@ fn hold(fleet: &FleetLedger, account: &Account) -> Room {
 fn ask(fleet: &FleetLedger, account: &Account, granted: u64, spent: u64) {
     fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
     for call in fleet.wake(NOW) {
-        let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
-        // The account of the requests that run comes besides.
-        let count = if String::from_utf8_lossy(&call.bytes).contains(":running") { 2 } else { 1 };
-        let answers = format!("${}\r\n{answer}\r\n", answer.len()).repeat(count);
-        let reply = format!("*{}\r\n:{}\r\n:1\r\n:0\r\n{answers}", 3 + count, NOW.0);
-        fleet.answered(call.id, Some(reply.as_bytes()), NOW);
+        answer(fleet, &call, granted, spent, NOW);
     }
     assert_eq!(fleet.ready(NOW).len(), 1);
 }
 
-/// Has a call about one account answered.
-fn answer(fleet: &FleetLedger, call: u64, granted: u64, spent: u64, now: Millis) {
+/// Has a call about one account answered. That of the requests that run may come besides.
+fn answer(fleet: &FleetLedger, call: &Call, granted: u64, spent: u64, now: Millis) {
     let answer = format!("0 0 0 0 0 0 {granted} 0 0 0 {spent} 0 0 0 {granted}");
-    let reply = format!("*4\r\n:{}\r\n:1\r\n:0\r\n${}\r\n{answer}\r\n", now.0, answer.len());
-    fleet.answered(call, Some(reply.as_bytes()), now);
+    let count = if String::from_utf8_lossy(&call.bytes).contains(":running") { 2 } else { 1 };
+    let answers = format!("${}\r\n{answer}\r\n", answer.len()).repeat(count);
+    let reply = format!("*{}\r\n:{}\r\n:1\r\n:0\r\n{answers}", 3 + count, now.0);
+    fleet.answered(call.id, Some(reply.as_bytes()), now);
 }
 
 #[test]
@@ -160,7 +157,7 @@ fn a_busy_worker_calls_once_when_it_is_its_turn() {
             fleet.settle(&account, Amounts::REQUEST, epoch, Amounts::REQUEST, now);
             for call in fleet.tick(now) {
                 calls += 1;
-                answer(&fleet, call.id, 100, tick, now);
+                answer(&fleet, &call, 100, tick, now);
             }
         }
         assert_eq!(calls, calls_of_four_seconds, "{workers} workers");
