@@ -69,8 +69,6 @@ pub(crate) struct Vm {
     /// The counts of tokens that keys have asked for.
     pub(crate) counting: RefCell<Counting>,
     unsettled: RefCell<Vec<Unsettled>>,
-    /// Requests that were let through and have not ended.
-    running: Cell<u64>,
     pub(crate) closing: Closing,
     /// What there is to do with the ledger of the fleet.
     pub(crate) fleet: Fleet,
@@ -110,19 +108,6 @@ impl Vm {
                 log::info!("{freed} counters of budgets were freed that no configuration has any more")
             }
             Err(error) => log::error!("budgets could not be registered: {error}"),
-        }
-    }
-
-    /// A request was let through.
-    pub(crate) fn begun(&self) {
-        self.running.set(self.running.get() + 1);
-    }
-
-    /// A request that was let through has ended, and was counted.
-    pub(crate) fn ended(&self) {
-        self.running.set(self.running.get().saturating_sub(1));
-        if self.running.get() == 0 {
-            self.metrics.tell();
         }
     }
 

@@ -12,9 +12,10 @@ use std::rc::Rc;
 
 use crate::branches::Taken;
 use crate::callout;
+use crate::failure::Failure;
 use crate::host::{Host, Pairs, ROOT, Reply, Stream};
 use crate::tally::Tally;
-use crate::vm::{Code, Fault, Function, Vm};
+use crate::vm::{Code, Function, Vm};
 
 /// 2026-11-21T12:00:00Z in nanoseconds: when everything begins.
 const NOON: u64 = 1_795_262_400_000_000_000;
@@ -369,41 +370,4 @@ fn begin(
 fn title(name: &str, behind: bool) -> String {
     let name = name.trim_start_matches("proxy_");
     if behind { format!("attempt {name}") } else { name.to_owned() }
-}
-
-/// Why a scenario could not be played.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Vm(Fault),
-    /// The filter does not take the configuration.
-    Refused(String),
-    /// The filter warned of something, or of an error.
-    Warned(String),
-    /// The filter held a request of which everything had come.
-    Held,
-    /// Something else came of a request than must.
-    Otherwise {
-        status: String,
-        record: String,
-    },
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Vm(fault) => write!(f, "{fault}"),
-            Self::Refused(why) => write!(f, "the filter refused the configuration: {why}"),
-            Self::Warned(what) => write!(f, "the filter warned: {what}"),
-            Self::Held => write!(f, "the filter holds a request of which everything has come"),
-            Self::Otherwise { status, record } => {
-                write!(f, "the client got status {status}, which should not be; the record: {record}")
-            }
-        }
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Vm(fault)
-    }
 }

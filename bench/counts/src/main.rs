@@ -20,6 +20,7 @@ mod branches;
 mod budget;
 mod callout;
 mod envoy;
+mod failure;
 mod host;
 mod instrument;
 mod outline;

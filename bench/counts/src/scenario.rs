@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use crate::branches::Taken;
-use crate::envoy::{Callback, Envoy, Exchange, Failure};
+use crate::envoy::{Callback, Envoy, Exchange};
+use crate::failure::Failure;
 use crate::payload::{self, KEY};
 use crate::vm::{Code, Function};
 

@@ -10,7 +10,7 @@
 //!
 //! Does not know what a request was: it is told in a [`Measured`].
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use hashbrown::Equivalent;
 
@@ -65,6 +65,8 @@ pub struct Metrics<S> {
     series: RefCell<HashMap<SeriesKey, Series>>,
     /// What the host was not told yet, by the ids of counters.
     gathered: RefCell<HashMap<u32, u64>>,
+    /// Requests that were let through and have not ended.
+    running: Cell<u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -127,6 +129,19 @@ impl<S: Statistics> Metrics<S> {
         series.duration.into_iter().for_each(|id| self.host.record(id, duration_ms));
         if let (Some(id), Some(ttft_ms)) = (series.ttft, ttft_ms) {
             self.host.record(id, ttft_ms);
+        }
+    }
+
+    /// A request was let through.
+    pub fn begun(&self) {
+        self.running.set(self.running.get() + 1);
+    }
+
+    /// A request that was let through has ended, and was counted.
+    pub fn ended(&self) {
+        self.running.set(self.running.get().saturating_sub(1));
+        if self.running.get() == 0 {
+            self.tell();
         }
     }
 

@@ -6,7 +6,7 @@
 use farebox_core::base::window::Millis;
 use farebox_core::budget::ledger::StoreError;
 use farebox_core::config::Config;
-use farebox_core::failover::reach::{Leave, Reach, Said};
+use farebox_core::failover::reach::{Leave, Limitation, Reach, Said};
 
 use crate::vm::{Role, Vm};
 use farebox_hostcalls as host;
@@ -25,24 +25,12 @@ impl Vm {
         let done = match self.role.get() {
             Role::Gateway => self.attempts.borrow_mut().listen(&SharedStore, config.hash, now),
             Role::Attempt => {
-                let version = VERSION.map(version);
-                let reach = match version {
+                let reach = match VERSION.map(version) {
                     [Some(major), Some(minor)] => Reach::of_envoy(major, minor),
                     _ => Reach::Everywhere,
                 };
-                self.say(config, reach, now, || match reach {
-                    Reach::Everywhere => {}
-                    Reach::Cluster => self.limited(
-                        "version",
-                        "this Envoy is older than 1.39 and picks no other cluster for another attempt: requests are \
-                         only sent again with another key of the same provider (`farebox render envoy --envoy 1.38`)",
-                    ),
-                    Reach::Nowhere => self.limited(
-                        "version",
-                        "this Envoy is older than 1.37 and would end if an answer were held that is retried: no request is \
-                         sent again (`farebox render envoy --envoy 1.36`)",
-                    ),
-                })
+                let limitation = (reach != Reach::Everywhere).then_some(Limitation::Version(reach));
+                self.say(config, reach, limitation, now)
             }
         };
         if let Err(error) = done {
@@ -63,42 +51,34 @@ impl Vm {
     /// An answer came from this cluster, by the filter behind the router or without it.
     pub(crate) fn saw(&self, config: &Config, cluster: &str, there: bool) {
         if self.attempts.borrow_mut().saw(config.hash, cluster, there) {
-            self.limited(
-                "no_filter",
-                &format!(
-                    "an answer of {cluster} came without the filter behind the router (upstream_http_filters): requests \
-                     to it are sent once"
-                ),
-            );
+            self.limited(Limitation::NoFilter(cluster));
         }
     }
 
     /// Another attempt was brought to the cluster of the one before.
     pub(crate) fn astray(&self, config: &Config, now: Millis) {
-        let said = self.say(config, Reach::Cluster, now, || {
-            self.limited(
-                "same_cluster",
-                "another attempt was brought to the cluster of the one before: this Envoy does not pick it anew \
-                 (refresh_cluster_on_retry is not set, or was dropped on the way). Requests are only sent again with \
-                 another key of the same provider",
-            );
-        });
+        let said = self.say(config, Reach::Cluster, Some(Limitation::SameCluster), now);
         if let Err(error) = said {
             log::warn!("what there is behind the router cannot be shared: {error}");
         }
     }
 
-    fn say(&self, config: &Config, reach: Reach, now: Millis, new: impl FnOnce()) -> Result<(), StoreError> {
+    fn say(
+        &self,
+        config: &Config,
+        reach: Reach,
+        limitation: Option<Limitation<'_>>,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         let Said { is_new, .. } = self.attempts.borrow_mut().say(&SharedStore, config.hash, reach, now)?;
-        if is_new {
-            new();
-        }
+        limitation.filter(|_| is_new).into_iter().for_each(|limitation| self.limited(limitation));
         Ok(())
     }
 
-    fn limited(&self, reason: &str, why: &str) {
-        self.metrics.count(&["farebox_failover_limited_total{reason:", reason, "}"].concat(), 1);
-        log::warn!("{why}");
+    fn limited(&self, limitation: Limitation<'_>) {
+        let labels = ["{reason:", limitation.reason(), "}"].concat();
+        self.metrics.count(&["farebox_failover_limited_total", &labels].concat(), 1);
+        log::warn!("{limitation}");
     }
 }
 

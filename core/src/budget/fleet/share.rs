@@ -7,15 +7,18 @@
 //! A charge counts in the window of its hold, where its room was taken. So a new window begins with nothing in it,
 //! however much runs, and an old one is kept until all of it was said.
 
+mod refusal;
+
 use std::rc::Rc;
 
+use self::refusal::Refused;
 use super::Settings;
 use super::component::{Component, Wish};
 use super::exchange::Bound;
 use super::share_id::ShareId;
 use crate::base::money::PicoUsd;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Amounts, Counter, Limits, Measure, Mode, Short, WhenFull};
+use crate::budget::ledger::{Account, Amounts, Limits, Mode, WhenFull};
 
 /// Requests beyond those of the last second that there is to spare for.
 const SPARE: u64 = 2;
@@ -25,8 +28,6 @@ const SPAN_MS: u64 = 1_000;
 const KEEP_MS: u64 = 60_000;
 /// How long what is idle and may be asked for again is remembered, in milliseconds.
 const FORGET_MS: u64 = 3_600_000;
-/// How long a refusal is remembered, in milliseconds.
-const REFUSED_MS: u64 = 500;
 
 /// What one VM has of one account.
 #[derive(Debug)]
@@ -55,13 +56,6 @@ pub(super) struct Share {
     /// Requests in this span and in the one before.
     spans: (u64, u64, u64),
     last_request: Millis,
-}
-
-/// A refusal, for requests that are as large.
-#[derive(Clone, Copy, Debug)]
-struct Refused {
-    until: Millis,
-    amounts: Amounts,
 }
 
 /// Which of an account's components.
@@ -228,74 +222,6 @@ impl Share {
     /// Milliseconds since the last request.
     pub(super) fn idle_ms(&self, now: Millis) -> u64 {
         now.since(self.last_request)
-    }
-
-    /// Remembers that there was no room for `amounts`.
-    pub(super) fn refuse(&mut self, amounts: Amounts, now: Millis) {
-        self.refused = Some(Refused { until: now.plus(REFUSED_MS), amounts });
-    }
-
-    /// Remembers that the ledger has no place for the subject.
-    pub(super) fn crowd(&mut self, now: Millis) {
-        self.crowded_until = Some(now.plus(REFUSED_MS));
-    }
-
-    /// Whether there was no place for the subject just now.
-    pub(super) fn is_crowded(&self, now: Millis) -> bool {
-        self.crowded_until.is_some_and(|until| now < until)
-    }
-
-    /// Whether there was no room for less just now.
-    pub(super) fn was_refused(&self, amounts: Amounts, now: Millis) -> bool {
-        self.refused.is_some_and(|refused| now < refused.until && refused.amounts.within(amounts))
-    }
-
-    /// Whether what was lent here has no room for `amounts`.
-    pub(super) fn lacks(&self, amounts: Amounts) -> bool {
-        let runs = Amounts { requests: amounts.requests, ..Amounts::default() };
-        let lacks = |part: &Component, of: Part, amounts| part.short(&self.limits(of), amounts).is_some();
-        self.windows.last().is_some_and(|window| lacks(window, Part::Window(window.from), amounts))
-            || self.running.as_ref().is_some_and(|running| lacks(running, Part::Running, runs))
-    }
-
-    /// What the account lacks for `amounts`, by what is known here.
-    pub(super) fn short(&self, amounts: Amounts) -> Option<Short> {
-        let Account { limits, budget, .. } = &self.account;
-        let (spent, held) =
-            self.windows.last().map_or_else(Default::default, |last| (last.spent(), last.allotted()));
-        let running = self.running.as_ref().map_or(0, |running| running.allotted().requests);
-        let windowed = Limits { concurrent: None, ..*limits };
-        let measure = Counter::known(spent, held).short(amounts, &windowed, budget.mode).or_else(|| {
-            let lanes = Limits { concurrent: limits.concurrent, ..Limits::default() };
-            lanes.exceeded(Amounts::default(), running.saturating_add(amounts.requests))
-        })?;
-        let alone = limits.exceeded(amounts, amounts.requests).is_some();
-        Some(Short { measure, alone, spent, held, wanted: amounts })
-    }
-
-    /// The same where the ledger refused: something is lacking, if only because others have it to spare.
-    pub(super) fn short_as_refused(&self, amounts: Amounts) -> Short {
-        self.short(amounts).unwrap_or_else(|| {
-            let limits = &self.account.limits;
-            let last = self.windows.last();
-            let lent = last.and_then(|last| last.short(limits, amounts));
-            let running = limits.concurrent.and(Some(Measure::Concurrent));
-            let (spent, held) = last.map_or_else(Default::default, |last| (last.spent(), last.allotted()));
-            let measure = lent.or(running).unwrap_or(Measure::Usd);
-            Short { measure, alone: false, spent, held, wanted: amounts }
-        })
-    }
-
-    /// How much of the nearest limit the whole fleet has spent and holds, in percent.
-    pub(super) fn percent(&self) -> u64 {
-        let used =
-            self.windows.last().map_or_else(Amounts::default, |last| last.spent().plus(last.allotted()));
-        self.account.limits.percent(used)
-    }
-
-    /// Until when a refusal is remembered.
-    pub(super) fn refused_until(&self) -> Millis {
-        self.refused.map_or(Millis(0), |refused| refused.until)
     }
 
     /// The ledger lost something: all is to be said again.
