@@ -97,6 +97,13 @@ def get(kind: str, name: str, namespace: str) -> dict | None:
     return json.loads(text) if text.strip() else None
 
 
+def there(kind: str, name: str, namespace: str) -> dict:
+    """A resource that has to be there."""
+    found = get(kind, name, namespace)
+    assert found is not None, f"there is no {kind} {name}"
+    return found
+
+
 def items(kind: str, namespace: str) -> list[dict]:
     """Every resource of a kind."""
     return json.loads(kubectl("get", kind, "-n", namespace, "-o", "json"))["items"]

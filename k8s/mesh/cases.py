@@ -4,6 +4,7 @@ AssertionError if that does not.
 
 import json
 import time
+from collections.abc import Callable
 
 import calls
 from calls import Caller
@@ -18,6 +19,8 @@ class Site:
 
     def __init__(self, caller: Caller, providers: dict[str, Provider]):
         self.caller, self.providers = caller, providers
+        self.rejections: Callable[[], list[str]] = list
+        """What the proxy says of configurations that it refused."""
         self.inner = "Qwen/Qwen3-8B" if caller.by_headers else "small"
         """A model in the mesh; with failover to one outside where there is any."""
 
@@ -79,9 +82,9 @@ def who_may_not_is_refused_and_nobody_is_asked(site: Site) -> None:
 
 def nobody_chooses_a_route(site: Site) -> None:
     for header in ("x_farebox_cluster", "x_farebox_backend"):
-        status = site.caller.anonymous().chat(site.inner, **{header: "vllm"}).status
+        status = site.caller.anonymous().chat(site.inner, None, **{header: "vllm"}).status
         assert status in (401, 403), status
-        site.caller.chat("gpt-4o-mini", **{header: "vllm"})
+        site.caller.chat("gpt-4o-mini", None, **{header: "vllm"})
     assert "vllm" not in site.asked(), site.asked()
 
 

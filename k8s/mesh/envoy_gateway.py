@@ -60,7 +60,7 @@ def start() -> subprocess.Popen:
     certificates, account = folder / "certs", folder / "account"
     for path in (certificates, account):
         path.mkdir(parents=True, exist_ok=True)
-    for name, text in api.get("secret", "envoy-gateway", NAMESPACE)["data"].items():
+    for name, text in api.there("secret", "envoy-gateway", NAMESPACE)["data"].items():
         (certificates / name).write_bytes(base64.b64decode(text))
     (account / "token").write_text(api.TOKEN)
     (account / "ca.crt").write_bytes((PKI / "cluster.crt").read_bytes())

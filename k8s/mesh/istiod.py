@@ -84,7 +84,7 @@ def webhooks() -> list[dict]:
     base = "https://istiod.istio-system.svc:15017"
     common = {"sideEffects": "None", "admissionReviewVersions": ["v1"]}
     validate = common | {"name": "rev.validation.istio.io", "rules": [any_of], "failurePolicy": "Ignore"}
-    inject = common | {"name": "namespace.sidecar-injector.istio.io", "rules": [pods], "failurePolicy": "Fail"}
+    inject: dict = common | {"name": "namespace.sidecar-injector.istio.io", "rules": [pods], "failurePolicy": "Fail"}
     inject["namespaceSelector"] = {"matchLabels": {"istio-injection": "enabled"}}
 
     def webhook(kind: str, name: str, app: str, hook: dict, path: str) -> dict:

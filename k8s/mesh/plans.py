@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import subprocess
 import urllib.request
 
 import api
@@ -28,12 +29,14 @@ class World:
     def __init__(self, providers: dict):
         self.providers = providers
         # istiod and Envoy Gateway, where they run.
-        self.mesh = self.gateways = None
+        self.mesh: subprocess.Popen | None = None
+        self.gateways: subprocess.Popen | None = None
         self.layout = rollout.layout()
         self.registry = outside.Registry({"farebox": self.layout})
         self.issuer = outside.Issuer()
         self.image = f"registry.example.com/farebox@{self.layout.digest(TAG)}"
-        self.pods, self.applied = [], []
+        self.pods: list[Pod] = []
+        self.applied: list = []
         api.namespace("models")
         service = {
             "apiVersion": "v1",
@@ -69,7 +72,8 @@ class World:
             api.kubectl("delete", "pod", pod.name, "-n", pod.namespace, "--force", "--grace-period=0", check=False)
         if self.applied:
             manifests.remove(self.applied)
-        self.pods, self.applied = [], []
+        self.pods = []
+        self.applied = []
         for provider in self.providers.values():
             provider.heal()
         for name in (ISTIO, GATEWAY):

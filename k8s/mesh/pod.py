@@ -39,7 +39,7 @@ class Pod:
             "delete", "pod", self.name, "-n", self.namespace, "--grace-period=0", "--force", "--ignore-not-found"
         )
         api.kubectl("create", "-f", "-", data=resource)
-        self.resource = api.get("pod", self.name, self.namespace)
+        self.resource: dict = api.there("pod", self.name, self.namespace)
         self.module = module
         spec = self.resource["spec"]
         containers = [*spec.get("initContainers", []), *spec["containers"]]

@@ -141,7 +141,7 @@ def policies() -> list[tuple[str, str, dict, dict]]:
         "defaultAction": "Deny",
         "rules": [{"action": "Allow", "principal": {"clientCIDRs": ["192.0.2.0/24"]}}],
     }
-    issuer = {"name": "login", "issuer": "https://login.example.com", "audiences": ["farebox"]}
+    issuer: dict = {"name": "login", "issuer": "https://login.example.com", "audiences": ["farebox"]}
     issuer |= {"remoteJWKS": {"uri": "https://login.example.com/.well-known/jwks.json"}}
     issuer |= {"extractFrom": {"headers": [{"name": "x-token"}]}}
     local = {"type": "Local", "local": {"rules": [{"limit": {"requests": 1, "unit": "Hour"}}]}}

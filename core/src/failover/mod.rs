@@ -8,5 +8,6 @@ pub mod key_pool;
 pub mod ongoing;
 pub mod verdict;
 pub mod reach;
+pub mod limitation;
 pub mod plan;
 pub mod failed_usage;

@@ -6,13 +6,13 @@
 use farebox_core::base::window::Millis;
 use farebox_core::budget::ledger::StoreError;
 use farebox_core::config::Config;
-use farebox_core::failover::reach::{Leave, Limitation, Reach, Said};
+use farebox_core::failover::limitation::Limitation;
+use farebox_core::failover::reach::{Leave, Reach, Said};
 
 use crate::vm::{Role, Vm};
 use farebox_hostcalls as host;
 use farebox_hostcalls::shared_store::SharedStore;
 
-/// What Envoy says of its own version.
 const VERSION: [&str; 2] = ["major_number", "minor_number"];
 
 impl Vm {

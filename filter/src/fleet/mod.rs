@@ -76,13 +76,10 @@ struct UnderWay {
 impl Fleet {
     /// The ledger is there from now on, and these budgets hold.
     pub(crate) fn obey(&self, ledger: &config::FleetLedger, budgets: &[Rc<Budget>], now: Millis) {
-        let unnamed = || log::error!("there is no random number to tell this worker from others by");
-        self.ledger.identify(|| match host::random() {
-            Ok(number) => format!("{number:016x}"),
-            Err(_) => {
-                unnamed();
-                String::new()
-            }
+        self.ledger.identify(|| {
+            let name = host::random().map(|number| format!("{number:016x}"));
+            name.inspect_err(|_| log::error!("there is no random number to tell this worker from others by"))
+                .unwrap_or_default()
         });
         self.ledger.configure(&ledger.settings);
         self.ledger.begin(budgets, now);
