@@ -11,7 +11,6 @@ mod refusal;
 
 use std::rc::Rc;
 
-use self::refusal::Refused;
 use super::Settings;
 use super::component::{Component, Wish};
 use super::exchange::Bound;
@@ -56,6 +55,13 @@ pub(super) struct Share {
     /// Requests in this span and in the one before.
     spans: (u64, u64, u64),
     last_request: Millis,
+}
+
+/// A refusal, for requests that are as large.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    until: Millis,
+    amounts: Amounts,
 }
 
 /// Which of an account's components.

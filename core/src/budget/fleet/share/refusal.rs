@@ -1,19 +1,12 @@
 //! Decides what a request lacks by what is known here, and how long a refusal of the ledger is remembered.
 
-use super::{Part, Share};
+use super::{Part, Refused, Share};
 use crate::base::window::Millis;
 use crate::budget::fleet::component::Component;
 use crate::budget::ledger::{Account, Amounts, Counter, Limits, Measure, Short};
 
 /// How long a refusal is remembered, in milliseconds.
 const REFUSED_MS: u64 = 500;
-
-/// A refusal, for requests that are as large.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
-    until: Millis,
-    amounts: Amounts,
-}
 
 impl Share {
     /// Remembers that there was no room for `amounts`.
