@@ -21,6 +21,8 @@ RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 PLAIN := target/plain/wasm32-wasip1/release/farebox.wasm
 WASM := target/wasm32-wasip1/release/farebox.wasm
 COUNTS := target/debug/farebox-counts
+# What needs the filter. Where it was just built nothing is to be waited for, so that the longest tier starts first.
+FILTER := $(if $(BUILT),,build)
 FUZZ_SECONDS ?= 20
 # What is compiled for this machine is always selected alike: cargo chooses the features of what is shared for a selection
 # as a whole, so with another it would compile all of that again. `--examples` has it count what only tests need.
@@ -64,7 +66,7 @@ build: $(COUNTS) ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
 	@CARGO_TARGET_DIR=target/plain CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(WASM_FLAGS)" \
 		cargo build --quiet --release --locked -p farebox-filter --target wasm32-wasip1
 	@# Which branches are likely is found by playing the scenarios of bench/counts: the same on every machine.
-	@test $(WASM) -nt $(PLAIN) -a $(WASM) -nt $(COUNTS) || { mkdir -p $(dir $(WASM)) && $(COUNTS) hint $(PLAIN) $(WASM); }
+	@test $(WASM) -nt $(PLAIN) -a -z "$$(find bench/counts -name '*.rs' -newer $(WASM))" || { mkdir -p $(dir $(WASM)) && $(COUNTS) hint $(PLAIN) $(WASM); }
 
 $(COUNTS): $(wildcard bench/counts/src/*.rs bench/counts/src/*/*.rs bench/counts/*.json) Cargo.lock
 	@$(need_rust)
@@ -103,7 +105,8 @@ release: reproducible image ## The same, of a module that was built twice
 test: ## Run every test there is, two tiers at a time; what one says is shown when it ends
 	@# One tier waits for downloads, for its Envoys or for its one thread while another compiles.
 	@$(MAKE) --jobs=2 --output-sync=target prepared compiled
-	@$(MAKE) --jobs=2 --output-sync=target tiers
+	@$(MAKE) build
+	@$(MAKE) --jobs=2 --output-sync=target BUILT=1 tiers
 
 .PHONY: prepared
 prepared: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
@@ -228,7 +231,7 @@ node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bi
 	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
 
 .PHONY: counts
-counts: build ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
+counts: $(FILTER) ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
 	@$(need_rust)
 	$(call step,counting instructions and hostcalls)
 	@cargo build --quiet $(BINARIES)
@@ -246,7 +249,7 @@ manifests: .venv/.installed ## What is below k8s/ against strict schemas, and wh
 	@.venv/bin/python k8s/check_manifests.py
 
 .PHONY: packaging
-packaging: build ## The image, its parts and its checksums, as those read them who fetch it
+packaging: $(FILTER) ## The image, its parts and its checksums, as those read them who fetch it
 	$(call step,making the image and reading it)
 	@python3 k8s/image.py --check
 
@@ -257,14 +260,14 @@ reproducible: build ## Build the module again, from nothing and in another folde
 	@python3 k8s/reproducible.py
 
 .PHONY: validate
-validate: build .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
+validate: $(FILTER) .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
 	@$(need_rust)
 	$(call step,letting Envoy check the configurations)
 	@cargo build --quiet $(BINARIES)
 	@.venv/bin/python envoy/validate.py target/debug/farebox
 
 .PHONY: e2e
-e2e: build .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The real Envoy with the filter, between the official clients and a scripted provider; ONLY=storms for some
+e2e: $(FILTER) .venv/.installed .venv/.installed-llm .tools/envoys/.installed ## The real Envoy with the filter, between the official clients and a scripted provider; ONLY=storms for some
 	@$(need_rust)
 	$(call step,testing end to end)
 	@# Some tests have it write the files that Envoy watches.
@@ -316,7 +319,7 @@ bench: bench-build ## Measure what Farebox costs, in about 20 minutes; QUICK=1 f
 	@target/release/farebox-bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY),--docs docs)
 
 .PHONY: bench-smoke
-bench-smoke: build .venv/.installed ## See that the benchmark works; measures nothing worth reading
+bench-smoke: $(FILTER) .venv/.installed ## See that the benchmark works; measures nothing worth reading
 	$(call step,running the benchmark for a moment)
 	@# Quicker to build than what measures.
 	@cargo build --quiet $(BINARIES)
