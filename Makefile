@@ -209,7 +209,7 @@ ledger-servers: build .venv/.installed ## What is tested of the ledger, on other
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
 	for server in $(subst :, ,$(SERVERS)); do \
 		echo "· testing the ledger on $$($$server --version)"; \
-		FAREBOX_LEDGER_SERVER=$$server RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet -p farebox-tests ledger; \
+		FAREBOX_LEDGER_SERVER=$$server RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet -p farebox-tests ledger -- --include-ignored; \
 	done
 
 .PHONY: fuzz

@@ -156,11 +156,22 @@ impl Valkey {
     /// # Panics
     /// If it does not answer.
     pub async fn command(&self, words: &[&str]) -> Resp {
+        self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// The same, where it may close the connection: it does so to all when it becomes a replica.
+    ///
+    /// # Errors
+    /// The connection was closed.
+    ///
+    /// # Panics
+    /// If it does nothing, or answers with half an answer.
+    pub async fn try_command(&self, words: &[&str]) -> std::io::Result<Resp> {
         let sent = self.setup.with_password(words);
-        let answer = within(&format!("{words:?}"), resp::exchange(self.address(), &sent)).await;
-        let answer = answer.unwrap_or_else(|error| panic!("{words:?}: {error}"));
-        let (mut answers, 0) = resp::answers(&answer) else { panic!("cut short: {answer:?}") };
-        answers.pop().unwrap_or_else(|| panic!("no answer to {words:?}"))
+        let answer = within(&format!("{words:?}"), resp::exchange(self.address(), &sent)).await?;
+        let (mut answers, rest) = resp::answers(&answer);
+        assert_eq!(rest, 0, "cut short: {answer:?}");
+        answers.pop().ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Has it serve all slots of a cluster of which it is the only node.

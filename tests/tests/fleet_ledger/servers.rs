@@ -55,7 +55,9 @@ async fn watched(replicas: usize) -> (Vec<Valkey>, Sentinel) {
 
 async fn follows(server: &Valkey) {
     until("a replica to follow", async || {
-        let Resp::Bulk(Some(info)) = server.command(&["INFO", "replication"]).await else { return None };
+        let Ok(Resp::Bulk(Some(info))) = server.try_command(&["INFO", "replication"]).await else {
+            return None;
+        };
         info.contains("master_link_status:up").then_some(())
     })
     .await;
@@ -95,8 +97,13 @@ async fn fail_over(fleet: &mut Envoys, servers: &mut [Valkey], sentinel: &Sentin
             admitted = fleet.crowd(5) => through += admitted,
         }
     }
-    fleet.is_away = false;
-    through += fleet.crowd(100).await;
+    // Until Envoy looks again it may be sent to one that follows, which is away.
+    until("all workers to be answered again", async || {
+        let admitted = fleet.crowd(20).await;
+        through += admitted;
+        (admitted == 20).then_some(())
+    })
+    .await;
     counted(fleet, through).await;
 }
 
@@ -114,6 +121,7 @@ async fn counted(fleet: &Envoys, through: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a failover takes Sentinel half a minute: make ledger-servers"]
 async fn behind_sentinel_a_name_that_follows_the_primary_leads_there() {
     let (mut servers, sentinel) = watched(1).await;
     // As a Service does that follows the primary.
@@ -135,6 +143,7 @@ async fn behind_sentinel_a_name_that_follows_the_primary_leads_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a failover takes Sentinel half a minute: make ledger-servers"]
 async fn behind_sentinel_a_cluster_of_all_servers_finds_the_primary_that_has_a_replica() {
     let (mut servers, sentinel) = watched(2).await;
     let endpoints: Vec<String> =
