@@ -42,12 +42,13 @@ impl Rest<'_> {
             return Room::NoSlot;
         }
         let gave_up = turn == Turn::GaveUp;
-        // Who waited in vain for others to give back what they do not need finds no room. Who waited for a ledger that says
-        // nothing, or that grants nothing for now, does not know.
+        // Who waited in vain for others to give back what they do not need finds no room: what they hold is known. Who waited
+        // for a ledger that says nothing, or that grants nothing for now, does not know, and neither does anybody else where
+        // the limit is far.
         let is_heard =
             self.link.grants(now) && share.windows.iter().any(|part| part.was_heard(HEARD_MS, now));
         if gave_up && is_heard && !self.has_room(share, window, &limits, amounts, now) {
-            return Room::Short(share.short_as_refused(amounts));
+            return share.short(amounts).map_or(Room::OutOfReach, Room::Short);
         }
         let is_out = self.link.is_out_of_reach(now) || share.unreadable || gave_up;
         if is_out && self.settings.on_outage == OnOutage::Deny {

@@ -88,6 +88,18 @@ fn a_vm_without_a_name_of_its_own_says_nothing_to_the_ledger() {
     assert_eq!(gave_up.first().map(|ready| ready.turn), Some(Turn::GaveUp));
 }
 
+#[test]
+fn a_request_that_waited_in_vain_is_told_of_a_limit_only_where_one_is_reached() {
+    for (spent, is_short) in [(0, false), (9, false), (10, true)] {
+        let (fleet, account) = (vm("i1"), Account::new(&budget(&[], Mode::Hold, 10), "t", &[]));
+        fleet.wait(1, &[(Rc::new(account.clone()), Amounts::REQUEST)], NOW, NOW);
+        fleet.wake(NOW).iter().for_each(|call| answer(&fleet, call, 0, spent, NOW));
+        let room = fleet.hold(&account, Amounts::REQUEST, Turn::GaveUp, NOW);
+        let as_it_should = if is_short { matches!(room, Room::Short(_)) } else { room == Room::OutOfReach };
+        assert!(as_it_should, "{spent}: {room:?}");
+    }
+}
+
 fn with_limits(concurrent: Option<u64>) -> Account {
     let limits = Limits { requests: Some(100), concurrent, ..Limits::default() };
     let budget = Budget { limits, ..Rc::into_inner(budget(&[], Mode::Hold, 1)).unwrap() };
