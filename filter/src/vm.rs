@@ -96,7 +96,7 @@ impl Vm {
 
     /// Registers the budgets of `config` before it is first used here.
     pub(crate) fn register(&self, config: &Config, now: Millis) {
-        if self.budgets.is_new(config) {
+        if self.budgets.switch_to(config) {
             self.register_all(config, now);
         }
     }

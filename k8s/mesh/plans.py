@@ -155,14 +155,20 @@ def istio_jwt(world: World, report, folder: str) -> None:
     report.run("no update was refused", no_update_was_refused)
 
 
-def istio_plugin(world: World, report, folder: str) -> None:
-    """By headers alone, at a gateway."""
+def by_headers(world: World, report, folder: str, deployment: str, port: int) -> tuple[Pod, Site]:
+    """What every gateway does that does not see bodies."""
     resources = world.apply(folder)
-    pod = report.run("a gateway starts", world.ready, ISTIO)
-    site = Site(Caller(pod.address, 80, by_headers=True), world.providers)
+    pod = report.run("a gateway starts", world.ready, deployment)
+    site = Site(Caller(pod.address, port, by_headers=True), world.providers)
     node.wait("the module", lambda: site.caller.get("/farebox/health").status == 200, 60)
     run_cases(report, site, cases.BY_HEADERS)
     report.run("the gateway has a hostname", named, site, resources)
+    return pod, site
+
+
+def istio_plugin(world: World, report, folder: str) -> None:
+    """By headers alone, at a gateway."""
+    pod, site = by_headers(world, report, folder, ISTIO, 80)
     report.run("no update was refused", no_update_was_refused)
     report.run(
         "200 streams end though the pod is asked to", cases.streams_end_though_the_pod_is_asked_to, site, pod.terminate
@@ -251,12 +257,7 @@ def programmed() -> None:
 
 def envoy_gateway_by_headers(world: World, report, folder: str) -> None:
     """An EnvoyExtensionPolicy."""
-    resources = world.apply(folder)
-    pod = report.run("a gateway starts", world.ready, GATEWAY)
-    site = Site(Caller(pod.address, 10080, by_headers=True), world.providers)
-    node.wait("the module", lambda: site.caller.get("/farebox/health").status == 200, 60)
-    run_cases(report, site, cases.BY_HEADERS)
-    report.run("the gateway has a hostname", named, site, resources)
+    by_headers(world, report, folder, GATEWAY, 10080)
 
 
 def fleet(world: World, report, folder: str) -> None:

@@ -133,12 +133,12 @@ impl<S: Statistics> Metrics<S> {
     }
 
     /// A request was let through.
-    pub fn begun(&self) {
+    pub fn request_begun(&self) {
         self.running.set(self.running.get() + 1);
     }
 
     /// A request that was let through has ended, and was counted.
-    pub fn ended(&self) {
+    pub fn request_ended(&self) {
         self.running.set(self.running.get().saturating_sub(1));
         if self.running.get() == 0 {
             self.tell();

@@ -30,8 +30,9 @@ impl LiveBudgets {
         accounts.for_each(|account| registry.used(account));
     }
 
-    /// Whether this configuration's budgets are to be registered before it is used: another's were last.
-    pub fn is_new(&self, config: &Config) -> bool {
+    /// A request of this configuration has come. Says whether that of another one was the last, so that budgets are to be
+    /// registered.
+    pub fn switch_to(&self, config: &Config) -> bool {
         self.registered.replace(Some(config.hash)) != Some(config.hash)
     }
 

@@ -130,7 +130,9 @@ fn ok(status: u32) -> Result<()> {
     if status == 0 { Ok(()) } else { Err(HostError(status)) }
 }
 
-/// Runs a hostcall that hands over bytes.
+/// Runs a hostcall that hands over bytes. Inlined, as what asks for a buffer is: each piece of a stream does, and the
+/// compiler leaves it be across crates.
+#[inline]
 fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> {
     let (mut data, mut size) = (null_mut(), 0);
     ok(call(&raw mut data, &raw mut size))?;
@@ -191,6 +193,7 @@ pub fn remove_header(map: Map, name: &[u8]) -> Result<()> {
 }
 
 /// Up to `max` bytes of a buffer from `start`; empty if there is nothing.
+#[inline]
 pub fn buffer(buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>> {
     // SAFETY: `bytes` passes pointers to live locals.
     match bytes(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, max, data, size) }) {

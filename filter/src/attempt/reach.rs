@@ -13,7 +13,7 @@ use crate::vm::{Role, Vm};
 use farebox_hostcalls as host;
 use farebox_hostcalls::shared_store::SharedStore;
 
-const VERSION: [&str; 2] = ["major_number", "minor_number"];
+const ENVOY_VERSION: [&str; 2] = ["major_number", "minor_number"];
 
 impl Vm {
     /// Says, behind the router, that the filter is there with this configuration, and reads, before it, what was said.
@@ -25,7 +25,7 @@ impl Vm {
         let done = match self.role.get() {
             Role::Gateway => self.attempts.borrow_mut().listen(&SharedStore, config.hash, now),
             Role::Attempt => {
-                let reach = match VERSION.map(version) {
+                let reach = match ENVOY_VERSION.map(version) {
                     [Some(major), Some(minor)] => Reach::of_envoy(major, minor),
                     _ => Reach::Everywhere,
                 };

@@ -71,7 +71,7 @@ impl Gateway {
             log::error!("a charge could not be written and is kept");
             self.vm.keep(unsettled);
         }
-        self.vm.metrics.ended();
+        self.vm.metrics.request_ended();
     }
 
     /// Counts what it came to, and remembers how long the answer was.

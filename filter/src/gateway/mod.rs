@@ -110,7 +110,7 @@ impl Gateway {
         let dispatch = Dispatch { config, head, served, request, admission: &admission, body, draw };
         match forward::send(&dispatch, &self.vm, now) {
             Ok(sent) => {
-                self.vm.metrics.begun();
+                self.vm.metrics.request_begun();
                 Ok(Exchange::new(Rc::clone(config), key, admission, (served.api, request), sent))
             }
             Err(error) => {

@@ -18,7 +18,7 @@ const UNSENT: &str = "farebox_ledger_unsent_nano_usd";
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Something does not work, and not only: something is worth knowing.
+    /// Whether something does not work; else it is only worth knowing.
     pub is_error: bool,
     /// What it says.
     pub text: String,
