@@ -161,18 +161,29 @@ impl Meter {
         }
         let hid = self.hides;
         self.hides &= self.framing == Framing::Events;
-        let passed = self.feed_framed(whole, last);
-        if before == 0 {
+        // Marks of UTF-8 in front of all go out and are no part of what is read.
+        let text = without_marks(whole);
+        let (marks, _) = whole.split_at_checked(whole.len() - text.len()).unwrap_or_default();
+        self.size = self.size.saturating_add(marks.len() as u64);
+        let passed = self.feed_framed(text, last);
+        if before == 0 && marks.is_empty() {
             return passed;
         }
+        let boundary = self.boundary.map(|boundary| boundary + marks.len());
         match passed {
             // What was kept back goes out with the piece that tells.
-            Passed::Unchanged if hid => Passed::Replaced(whole.to_vec()),
+            Passed::Unchanged if hid => {
+                self.boundary = boundary;
+                Passed::Replaced(whole.to_vec())
+            }
             Passed::Unchanged => {
-                self.boundary = self.boundary.and_then(|boundary| boundary.checked_sub(before));
+                self.boundary = boundary.and_then(|boundary| boundary.checked_sub(before));
                 Passed::Unchanged
             }
-            replaced @ Passed::Replaced(_) => replaced,
+            Passed::Replaced(bytes) => {
+                self.boundary = boundary;
+                Passed::Replaced([marks, &bytes].concat())
+            }
         }
     }
 

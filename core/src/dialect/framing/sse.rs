@@ -4,9 +4,8 @@
 //! a CRLF or a UTF-8 character too, and one `data:` line may be a megabyte long. LF, CRLF and CR end a
 //! line, as the WHATWG specification of server-sent events says.
 //!
-//! Does not look into the data and does not copy it.
-
-use crate::base::text::without_marks;
+//! Does not look into the data and does not copy it. A mark of UTF-8 in front of all is no part of a stream: who feeds
+//! it leaves that out.
 
 /// What was found, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +36,11 @@ pub struct Splitter {
     after_cr: bool,
     /// The event has a `data:` line already.
     has_data: bool,
-    /// Something has come: a mark of UTF-8 counts as nothing only in front of all.
-    begun: bool,
 }
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self { state: State::LineStart, after_cr: false, has_data: false, begun: false }
+        Self { state: State::LineStart, after_cr: false, has_data: false }
     }
 }
 
@@ -64,9 +61,6 @@ impl Splitter {
         found: &mut impl FnMut(Part<'p>, usize),
     ) -> usize {
         let mut rest = piece.get(from..).unwrap_or_default();
-        if !core::mem::replace(&mut self.begun, true) {
-            rest = without_marks(rest);
-        }
         while let Some((&byte, tail)) = rest.split_first() {
             let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');
             if after_cr && byte == b'\n' {

@@ -64,6 +64,54 @@ fn each_dialect_is_read_in_its_own_way() {
 }
 
 #[test]
+fn marks_of_utf_8_in_front_of_a_stream_reach_the_client_and_change_nothing_in_the_reading() {
+    for (hide, mark) in [false, true].into_iter().flat_map(|hide| {
+        ["\u{feff}", "\u{feff}\u{feff}", "\r\n\u{feff}", "\u{feff}\n\u{feff}"].map(|mark| (hide, mark))
+    }) {
+        let (expected, bytes) = read(Endpoint::ChatCompletions, hide, &[CHAT.as_bytes()]);
+        let stream = [mark, CHAT].concat();
+        for at in 0..=stream.len() {
+            let (head, tail) = stream.as_bytes().split_at(at);
+            let (reading, seen) = read(Endpoint::ChatCompletions, hide, &[head, tail]);
+            assert_eq!(reading, expected, "{mark:?} cut at {at}");
+            let shown = seen.strip_prefix(mark.as_bytes()).unwrap();
+            assert_eq!(shown.trim_ascii(), bytes.trim_ascii(), "{mark:?} cut at {at}, hide={hide}");
+        }
+        let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, hide);
+        let passed = meter.feed(stream.as_bytes(), false);
+        assert_eq!(meter.cut(stream.as_bytes(), &passed, b""), None, "the answer has ended");
+        let (begin, _) = stream.split_at(mark.len() + CHAT.find(": keep").unwrap());
+        let mut meter = Meter::new(Endpoint::ChatCompletions, Framing::Events, hide);
+        let (head, tail) = begin.as_bytes().split_at(1);
+        let first = meter.feed(head, false);
+        let passed = meter.feed(tail, false);
+        let cut = meter.cut(tail, &passed, b"!").unwrap();
+        let before: &[u8] = if first == Passed::Unchanged { head } else { b"" };
+        assert_eq!([before, &cut].concat(), [begin, "!"].concat().as_bytes(), "{mark:?}, hide={hide}");
+    }
+}
+
+#[test]
+fn a_mark_of_utf_8_in_front_of_lines_changes_nothing_in_the_reading() {
+    let lines = "{\"model\":\"llama\",\"message\":{\"content\":\"Hi\"},\"done\":false}\n\
+                 {\"model\":\"llama\",\"done\":true,\"prompt_eval_count\":5,\"eval_count\":2}\n";
+    let read = |pieces: &[&[u8]]| {
+        let mut meter = Meter::new(Endpoint::OllamaChat, Framing::Lines, false);
+        for (index, piece) in pieces.iter().enumerate() {
+            assert_eq!(meter.feed(piece, index + 1 == pieces.len()), Passed::Unchanged);
+        }
+        meter.reading().clone()
+    };
+    let expected = read(&[lines.as_bytes()]);
+    assert_eq!((expected.unreadable, expected.reported.tokens().total_input()), (0, 5));
+    let marked = ["\u{feff}", lines].concat();
+    for at in 0..=marked.len() {
+        let (head, tail) = marked.as_bytes().split_at(at);
+        assert_eq!(read(&[head, tail]), expected, "cut at {at}");
+    }
+}
+
+#[test]
 fn a_stream_cut_at_any_byte_gives_the_same_reading_and_the_same_bytes() {
     for (endpoint, stream) in
         [(Endpoint::ChatCompletions, CHAT), (Endpoint::Messages, MESSAGES), (Endpoint::Responses, RESPONSES)]
