@@ -65,9 +65,9 @@ build: $(COUNTS) ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
 	$(call step,building the filter)
 	@CARGO_TARGET_DIR=target/plain CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(WASM_FLAGS)" \
 		cargo build --quiet --release --locked -p farebox-filter --target wasm32-wasip1
-	@# Which branches are likely is found by playing the scenarios of bench/counts: the same on every machine.
+	@# How it is laid out is found by playing the scenarios of bench/counts: the same on every machine.
 	@{ test $(WASM) -nt $(PLAIN) && test -z "$$(find bench/counts -name '*.rs' -newer $(WASM))"; } \
-		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) hint $(PLAIN) $(WASM); }
+		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) arrange $(PLAIN) $(WASM); }
 
 $(COUNTS): $(wildcard bench/counts/src/*.rs bench/counts/src/*/*.rs bench/counts/*.json) Cargo.lock
 	@$(need_rust)

@@ -32,7 +32,17 @@ pub trait StreamEnd {
 
     /// Envoy's word for how it ended (`response.code_details`).
     fn details(&self) -> Vec<u8>;
+
+    /// The same as a text for a record. Some of it may be a provider's, so it is bounded.
+    fn told(&self) -> Option<String> {
+        let mut details = self.details();
+        details.truncate(DETAILS_BYTES);
+        Some(String::from_utf8_lossy(&details).into_owned()).filter(|details| !details.is_empty())
+    }
 }
+
+/// So much of Envoy's details a record has at most.
+const DETAILS_BYTES: usize = 512;
 
 /// What went wrong with a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -61,6 +61,8 @@ pub struct Record<'a> {
     pub status: Option<u64>,
     /// How it ended.
     pub outcome: &'a str,
+    /// Envoy's word for it (`response.code_details`), where an answer did not come to its end.
+    pub details: Option<&'a str>,
     /// Why it was refused.
     pub denied: Option<&'a str>,
     /// The budget that refused it, or ended its answer.
@@ -178,6 +180,7 @@ impl<'a> Record<'a> {
         line.number(name!("duration_ms"), Some(self.duration_ms));
         line.number(name!("status"), self.status);
         line.text(name!("outcome"), Some(self.outcome));
+        line.text(name!("details"), self.details);
         line.text(name!("denied"), self.denied);
         line.text(name!("budget"), self.budget);
         let figures = self.budget_figures;

@@ -52,9 +52,7 @@ impl Gateway {
             }
             // Envoy answered before the filter saw anything, and knows more of the request than a record would say.
             State::New => {}
-            State::Asking(_) | State::Ended => {
-                self.write(&Record { outcome: self.unsent().as_str(), ..self.record(now) }.to_bytes())
-            }
+            State::Asking(_) | State::Ended => self.unanswered(None, now),
         }
     }
 
@@ -96,10 +94,15 @@ impl Gateway {
     fn incomplete(&self, waiting: &Waiting, denied: Option<&'static str>, now: Millis) {
         match &*waiting.given_up.borrow() {
             Some(given_up) => self.replied(Some(&given_up.denial), now),
-            None => {
-                self.write(&Record { outcome: self.unsent().as_str(), denied, ..self.record(now) }.to_bytes())
-            }
+            None => self.unanswered(denied, now),
         }
+    }
+
+    /// A request that was neither sent nor answered here.
+    fn unanswered(&self, denied: Option<&'static str>, now: Millis) {
+        let (outcome, details) = (self.unsent().as_str(), EnvoyEnd.told());
+        let record = Record { outcome, denied, details: details.as_deref(), ..self.record(now) };
+        self.write(&record.to_bytes());
     }
 
     /// How a request ended that was neither sent nor answered here.

@@ -212,6 +212,23 @@ fn every_ending_is_settled_once_and_leaves_nothing_held() {
 }
 
 #[test]
+fn a_record_has_envoys_details_of_what_did_not_come_to_its_end_and_no_more_than_512_bytes() {
+    let vm = start();
+    let mut stream = admitted(&vm, PLAIN);
+    stream.answer(200, JSON, false);
+    stream.answer_body(ANSWER.as_bytes(), true);
+    assert_eq!(stream.log()["details"], Value::Null, "the outcome says it");
+    for (why, details) in [
+        ("a \"reason\"\\\r\n", "downstream_local_disconnect(a \"reason\"\\\r\n)".to_owned()),
+        (&"é".repeat(300), format!("downstream_local_disconnect({}", "é".repeat(242))),
+    ] {
+        let mut stream = admitted(&vm, PLAIN);
+        closed_by_envoy(&mut stream, why);
+        assert_eq!(stream.log()["details"], details);
+    }
+}
+
+#[test]
 fn what_the_client_leaves_behind_is_charged_by_policy() {
     // What a plain answer has is made before any of it is seen.
     let policies = [
@@ -251,7 +268,9 @@ fn a_client_that_leaves_before_its_request_is_complete_costs_nothing() {
     }
     let mut stream = held(&vm);
     closed_by_envoy(&mut stream, "filter_chain_is_being_removed");
-    assert_eq!(stream.log()["outcome"], "gateway_disconnect");
+    let record = stream.log();
+    assert_eq!(record["outcome"], "gateway_disconnect");
+    assert_eq!(record["details"], "downstream_local_disconnect(filter_chain_is_being_removed)");
     // Envoy knows more of such a request than the filter.
     let mut nothing_came = vm.stream();
     assert_eq!(nothing_came.log(), Value::Null);
@@ -270,5 +289,6 @@ fn an_answer_that_envoy_makes_to_a_held_request_is_not_one_of_a_provider() {
     assert_eq!((stream.replies(), stream.response().unwrap().status), (0, 413));
     let record = stream.log();
     assert_eq!((&record["outcome"], &record["status"]), (&json!("not_answered"), &json!(413)));
+    assert_eq!(record["details"], "request_payload_too_large");
     assert_eq!(team(&vm), (nothing(), nothing()));
 }
