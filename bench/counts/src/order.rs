@@ -100,3 +100,6 @@ impl Reencode for Writer<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
