@@ -238,3 +238,18 @@ async fn own_endpoints_answer_without_a_provider() {
     });
     assert_eq!(local.await, 5, "two for health, three for usage");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_envoy_refuses_before_the_filter_is_logged_with_envoys_details() {
+    let gateway = Gateway::basic().await;
+    assert_eq!(gateway.client.get("/v1/%00/models").await.status, 400);
+    assert_eq!(gateway.client.get("/v1/models").await.status, 200);
+    let lines = patience::until("both lines", async || {
+        let lines = gateway.envoy.log_lines();
+        (lines.len() == 2).then_some(lines)
+    });
+    let [unseen, seen] = &lines.await[..] else { panic!("two lines") };
+    let expected = (&json!("path_normalization_failed"), &json!({"outcome": "not_seen"}));
+    assert_eq!((&unseen["details"], &unseen["farebox"]), expected);
+    assert_eq!((&seen["details"], &seen["farebox"]["outcome"]), (&json!(" "), &json!("local")));
+}

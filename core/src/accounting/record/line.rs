@@ -43,20 +43,23 @@ macro_rules! name {
 }
 pub(super) use name;
 
-/// A JSON object being written.
+/// A JSON object being written. It begins with a space: the access log shows the record's first byte where it has Envoy's
+/// details of requests without a record.
 #[derive(Debug)]
 pub(super) struct Line(Vec<u8>);
 
 impl Default for Line {
     fn default() -> Self {
-        Self(Vec::with_capacity(LINE_BYTES))
+        let mut bytes = Vec::with_capacity(LINE_BYTES);
+        bytes.push(b' ');
+        Self(bytes)
     }
 }
 
 impl Line {
     /// Ends the object, which has a member.
     pub(super) fn end(mut self) -> Vec<u8> {
-        if let Some(comma) = self.0.first_mut() {
+        if let Some(comma) = self.0.get_mut(1) {
             *comma = b'{';
         }
         self.0.push(b'}');
