@@ -14,6 +14,11 @@
 {{- if not (or "" $scale.eachCountsForItself (le (int $scale.maxReplicas) 1)) -}}
 {{- fail "autoscaling.maxReplicas is more than 1, and the configuration has no ledger: every pod would count for itself, and N pods allow up to N times what a budget does. Give the configuration a ledger, or say autoscaling.eachCountsForItself: true" -}}
 {{- end -}}
+{{- range $value := list "labels" "podLabels" -}}
+{{- if hasKey (get $.Values $value | default dict) "app" -}}
+{{- fail (printf "%s.app is the chart's own: Services and policies find the pods by it" $value) -}}
+{{- end -}}
+{{- end -}}
 {{- $form := .Values.form -}}
 {{- if and .Values.hostname (eq $form "plain") -}}
 {{- fail "hostname does nothing in the form plain: its listener takes every host" -}}
