@@ -69,7 +69,11 @@ fn forms(plan: &Plan<'_>) -> (Vec<File>, Vec<&'static str>, Vec<String>) {
                 files.extend(templates::of(form, plan.source, &super::sheet::without_idle_anchors(&text)));
             }
             Err(errors) => {
-                notes.push(format!("{}: the chart has no form {form}: {}", plan.source, ConfigErrors(errors)));
+                notes.push(format!(
+                    "{}: the chart has no form {form}: {}",
+                    plan.source,
+                    ConfigErrors(errors)
+                ));
             }
         }
     }
@@ -101,7 +105,9 @@ fn rest(plan: &Plan<'_>, forms: &[&str]) -> Vec<File> {
         ("envoy_gateway", envoy_gateway::ENVOY),
     ];
     let fill = |piece: &str| {
-        values.iter().fold(piece.to_owned(), |text, (name, value)| text.replace(&format!("<<{name}>>"), value))
+        values
+            .iter()
+            .fold(piece.to_owned(), |text, (name, value)| text.replace(&format!("<<{name}>>"), value))
     };
     let schema = members::schema(&fill(piece!("values.schema.json")));
     vec![

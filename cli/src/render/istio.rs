@@ -350,7 +350,8 @@ impl Resources<'_> {
         };
         let image = scalar(&format!("oci://{}", self.options.image));
         let (_, configuration) = self.plan.block();
-        let values = [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", &configuration)];
+        let values =
+            [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", &configuration)];
         self.put(sheet, piece, &values)
     }
 

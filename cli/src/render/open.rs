@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn lines_come_as_far_in_as_their_mark() {
         let yaml = format!("a:\n    {}\nb: 1", lines("pod"));
-        let expected = "a:\n    {{- with include \"farebox.pod\" . | trim }}{{ nindent 4 . }}{{- end }}\nb: 1";
+        let expected =
+            "a:\n    {{- with include \"farebox.pod\" . | trim }}{{ nindent 4 . }}{{- end }}\nb: 1";
         assert_eq!(template(&yaml), expected);
     }
 

@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use farebox_core::config::Signing;
 
-use super::{Plan, open};
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
+use super::{Plan, open};
 
 /// Who is let in.
 #[derive(Debug, clap::Args)]

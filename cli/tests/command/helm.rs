@@ -42,12 +42,18 @@ fn templates(chart: &Path) -> Vec<String> {
     names
 }
 
-/// Every sample, and the configurations that manifests are written for.
-fn samples() -> Vec<PathBuf> {
+/// Every sample, and the configurations that manifests are written for, with nobody's keys.
+fn samples() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folders = ["envoy/samples", "k8s"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
     let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
-    files.filter(|file| file.extension().is_some_and(|kind| kind == "json")).collect()
+    let files = files.filter(|file| file.extension().is_some_and(|kind| kind == "json"));
+    let nobody = |file: PathBuf| {
+        let text = fs::read_to_string(&file).unwrap();
+        let public = "012874b68ceb7282246f7ea89a6a4cabb9fab1c134bcccc3e3ea5eb8a310fa31";
+        (file, text.replace(public, &"0".repeat(64)))
+    };
+    files.map(nobody).collect()
 }
 
 /// The documents of `text`, in which nothing is left of the plugin configuration.
@@ -77,14 +83,14 @@ fn blank(value: Value) -> Value {
 fn from_a_member_that_a_value_may_replace_nothing_follows_but_the_configuration() {
     let free = free();
     assert!(free.len() > 10 && free.iter().any(|member| member == "budgets"), "{free:?}");
-    for sample in samples() {
-        let whole: Value = serde_json::from_str(&fs::read_to_string(&sample).unwrap()).unwrap();
+    for (sample, text) in samples() {
+        let whole: Value = serde_json::from_str(&text).unwrap();
         let mut bare = whole.clone();
         bare.as_object_mut().unwrap().retain(|name, _| !free.contains(name));
         bare["keys"] = json!([]);
         bare["models"] = json!({});
         for host in ["plain", "istio", "envoy-gateway"] {
-            let render = |json: &Value| farebox(["render", host, "-"]).stdin(json.to_string()).run();
+            let render = |json: &Value| farebox(["render", host, "-"]).stdin(&json.to_string()).run();
             let (whole, bare) = (render(&whole), render(&bare));
             assert_eq!(whole.success, bare.success, "{sample:?} {host}: {} {}", whole.stderr, bare.stderr);
             if whole.success {
@@ -97,12 +103,11 @@ fn from_a_member_that_a_value_may_replace_nothing_follows_but_the_configuration(
 
 #[test]
 fn a_chart_of_every_sample_has_no_gap_and_no_mark() {
-    for (number, sample) in samples().into_iter().enumerate() {
+    for (number, (sample, text)) in samples().into_iter().enumerate() {
         let chart = folder(&format!("sample-{number}"));
-        let arguments = ["render", "helm", sample.to_str().unwrap(), "--into", chart.to_str().unwrap()];
-        let outcome = farebox(arguments).run();
-        assert!(outcome.success, "{outcome:?}");
-        assert_eq!(read(&chart, "farebox.json").trim(), fs::read_to_string(&sample).unwrap().trim());
+        let outcome = render(&chart, &text);
+        assert!(outcome.success, "{sample:?} {outcome:?}");
+        assert_eq!(read(&chart, "farebox.json").trim(), text.trim());
         for name in templates(&chart) {
             let text = read(&chart, &format!("templates/{name}"));
             assert!(!text.contains("<<") && !text.contains(['\u{e000}', '\u{e001}']), "{sample:?} {name}");
@@ -121,9 +126,8 @@ fn a_form_that_a_configuration_cannot_have_is_left_out_and_said() {
     let chart = folder("signed");
     assert!(render(&chart, &plugin()).success);
     assert!(templates(&chart).contains(&"istio-gateway.yaml".to_owned()));
-    let signed = json!({"aws": {"preset": "bedrock", "region": "eu-central-1", "credentials": {"envoy": "aws"}}});
-    let signed = json!({"version": "v1", "keys": [], "models": {}, "providers": signed});
-    let outcome = render(&chart, &signed.to_string());
+    let (_, signed) = samples().into_iter().find(|(sample, _)| sample.ends_with("bedrock.json")).unwrap();
+    let outcome = render(&chart, &signed);
     assert!(outcome.success && outcome.stderr.contains("no form istio-gateway"), "{outcome:?}");
     assert_eq!(templates(&chart), ["NOTES.txt", "_helpers.tpl", "plain-configuration.yaml", "plain.yaml"]);
     let schema: Value = serde_json::from_str(&read(&chart, "values.schema.json")).unwrap();

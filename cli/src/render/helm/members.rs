@@ -32,7 +32,8 @@ pub(super) const FIXED: [&str; 8] =
 
 /// `text`, the schema of values, with the members of `config` as the configuration's own schema has them.
 pub(super) fn schema(text: &str) -> String {
-    let own: Value = serde_json::from_str(include_str!("../../../../envoy/farebox.schema.json")).unwrap_or_default();
+    let own: Value =
+        serde_json::from_str(include_str!("../../../../envoy/farebox.schema.json")).unwrap_or_default();
     let mut schema: Value = serde_json::from_str(text).unwrap_or_default();
     let member = |name: &str| own.pointer(&format!("/properties/{name}")).cloned();
     let free = FREE.iter().filter_map(|name| Some(((*name).to_owned(), member(name)?)));
@@ -54,7 +55,8 @@ mod tests {
     #[test]
     fn every_member_of_a_configuration_is_free_or_has_to_be_rendered() {
         let own: Value = serde_json::from_str(include_str!("../../../../envoy/farebox.schema.json")).unwrap();
-        let mut known: Vec<&str> = own["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known: Vec<&str> =
+            own["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut listed = [&FREE[..], &FIXED[..]].concat();
         known.sort_unstable();
         listed.sort_unstable();
@@ -63,7 +65,8 @@ mod tests {
 
     #[test]
     fn values_have_the_members_of_the_configuration_s_own_schema() {
-        let text = schema(include_str!("chart/values.schema.json").replace("<<forms>>", "\"plain\"").as_str());
+        let text =
+            schema(include_str!("chart/values.schema.json").replace("<<forms>>", "\"plain\"").as_str());
         let schema: Value = serde_json::from_str(&text).unwrap();
         let members = schema.pointer("/properties/config/properties").unwrap();
         assert_eq!(members["budgets"]["maxItems"], 16);
