@@ -70,7 +70,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 def run(*command: object, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], input=text, capture_output=True, text=True, timeout=60, cwd=FOLDER.parent)
+    return subprocess.run([str(part) for part in command], check=False, input=text, capture_output=True, text=True, timeout=60, cwd=FOLDER.parent)
 
 
 def made(command: list[object]) -> list[dict]:
