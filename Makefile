@@ -303,6 +303,16 @@ mesh: build .venv/.installed ## What is below k8s/ on a real API server, istiod 
 	$(call step,applying what is below k8s/)
 	@.venv/bin/python k8s/mesh/run.py $(FOLDERS)
 
+HELMS := $(foreach version,v3.22.0 v4.3.2,.tools/helm/$(version)/helm)
+
+.PHONY: helm
+helm: .venv/.installed $(HELMS) ## What Helm makes of the chart, beside what kustomize and `farebox render` make (needs Go, and some minutes the first time)
+	@$(need_rust)
+	@$(call need,kubectl,see https://kubernetes.io/docs/tasks/tools)
+	@cargo build --quiet $(BINARIES)
+	$(call step,holding the chart against the manifests)
+	@.venv/bin/python k8s/check_helm.py target/debug/farebox $(HELMS)
+
 ##@ Agents
 
 .PHONY: agents
@@ -378,6 +388,12 @@ bench-race: build .venv/.installed ## 200 calls at once with money for ten: Fare
 	@python3 -m venv --clear .tools/agents/aider
 	@.tools/agents/aider/bin/pip install --quiet --requirement tests/agents/requirements.txt
 	@touch $@
+
+# Two programs of one name. Nothing in `make test` needs them, nor Go.
+$(HELMS): .tools/helm/%/helm:
+	@$(call need,go,see https://go.dev)
+	$(call step,building helm $*)
+	@GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install -trimpath helm.sh/helm/$(firstword $(subst ., ,$*))/cmd/helm@$*
 
 .tools/envoys/.installed: requirements-envoys.txt .venv/.installed
 	$(call step,installing older Envoys into .tools (130 MB to download))

@@ -9,6 +9,7 @@ import difflib
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 
@@ -31,6 +32,8 @@ MANIFESTS = {
     "plain/config-map": ["plain", WHOLE, "--module", "config-map"],
 }
 
+CHART = FOLDER / "helm" / "farebox"
+
 
 def render(farebox: str, arguments: list[str]) -> str:
     """What the command writes."""
@@ -40,25 +43,34 @@ def render(farebox: str, arguments: list[str]) -> str:
     ).stdout
 
 
+def chart(farebox: str) -> dict[pathlib.Path, str]:
+    """The files of the chart."""
+    with tempfile.TemporaryDirectory() as folder:
+        render(farebox, ["helm", WHOLE, "--into", folder])
+        files = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
+        return {CHART / path.relative_to(folder): path.read_text() for path in files}
+
+
 def main() -> int:
     farebox, *options = sys.argv[1:]
     farebox = str(pathlib.Path(farebox).resolve())
+    wanted = {FOLDER / folder / "farebox.yaml": render(farebox, arguments) for folder, arguments in MANIFESTS.items()}
+    wanted |= chart(farebox)
+    there = {path: "" for path in CHART.rglob("*") if path.is_file()}
     stale = 0
-    for folder, arguments in MANIFESTS.items():
-        path = FOLDER / folder / "farebox.yaml"
-        text = render(farebox, arguments)
+    for path, text in (there | wanted).items():
         before = path.read_text() if path.exists() else ""
         if text == before:
             continue
         if "--check" not in options:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text) if path in wanted else path.unlink()
             continue
         stale += 1
         name = str(path.relative_to(FOLDER.parent))
         lines = difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, "farebox render")
         sys.stderr.writelines(list(lines)[:20])
-        print(f"{name} is not what follows from {arguments[1]}: run make render", file=sys.stderr)
+        print(f"{name} is not what follows from its configuration: run make render", file=sys.stderr)
     return 1 if stale else 0
 
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use farebox_core::config::{Config, Provider, Signing};
 
 use super::cluster::Files;
-use super::sheet::{Sheet, scalar};
+use super::sheet::scalar;
 use super::site::Site;
 use super::{Options, Plan, cluster, ledger, lost, mesh};
 
@@ -16,8 +16,8 @@ const SPARE: u64 = 60;
 
 /// The configuration for `plan`.
 pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
-    let Plan { source, json, config, providers, sites } = plan;
-    let mut sheet = Sheet::default();
+    let Plan { source, config, providers, sites, .. } = plan;
+    let mut sheet = plan.sheet();
     let has = |wanted: fn(&Signing) -> bool| sites.iter().filter_map(Site::signing).any(wanted);
     let (has_files, has_azure) = (
         has(|signing| matches!(signing, Signing::Gcp | Signing::File(_))),
@@ -46,7 +46,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     let (host, port) = socket(&options.address);
     let node = if has_files { include_str!("signing/node.yaml") } else { "" };
     let secrets = if has_azure { include_str!("signing/secrets.yaml") } else { "" };
-    let mut overload = Sheet::default();
+    let mut overload = plan.sheet();
     let mut piece = |is_wanted: bool, piece, values: &[(&str, &str)]| {
         if is_wanted { overload.put(piece, values) } else { String::new() }
     };
@@ -67,7 +67,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     };
     let [host_header, host_rewrite] = mesh::host(&mut overload, version);
     let lost = lost::comment(lost::with_own(version, plan).as_ref());
-    let configuration = json.strip_suffix('\n').unwrap_or(json);
+    let (indicator, configuration) = plan.block();
     sheet.put(
         include_str!("bootstrap.yaml"),
         &[
@@ -92,9 +92,8 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("record", &record),
             ("wasm", &scalar(&options.wasm)),
             ("env", &variables(config, providers).join(", ")),
-            // Whoever reads a text that begins with a space takes it for further in than it is.
-            ("indicator", if json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" }),
-            ("configuration", configuration),
+            ("indicator", indicator),
+            ("configuration", &configuration),
             ("routes", &routes.join("\n")),
             ("listeners", &metrics.unwrap_or_default()),
             ("secrets", secrets.strip_suffix('\n').unwrap_or_default()),

@@ -7,10 +7,14 @@ use std::path::PathBuf;
 
 use farebox_core::config::{ConfigError, Endpoint};
 
+use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, ledger, lost, mesh, policy, scale};
+use super::{Plan, image, ledger, lost, mesh, open, policy, scale};
+
+/// Image of Envoy.
+pub(super) const ENVOY: &str = "docker.io/envoyproxy/envoy:distroless-v1.40.0";
 
 /// Writes Envoy Gateway's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -33,7 +37,7 @@ pub(super) struct Options {
     #[arg(long, value_parser = image::pinned, default_value = image::PLACEHOLDER)]
     image: String,
     /// Image of Envoy
-    #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:distroless-v1.40.0")]
+    #[arg(long, value_name = "IMAGE", default_value = ENVOY)]
     envoy: String,
     /// Which Envoy that is, unless the tag of its image says so; what an older one cannot do is left out, and said
     #[arg(long, value_name = "VERSION", value_enum)]
@@ -55,6 +59,23 @@ enum Form {
 }
 
 impl Options {
+    /// A gateway as a chart leaves it open.
+    pub(super) fn open() -> Self {
+        Self {
+            file: PathBuf::new(),
+            form: Form::PatchPolicy,
+            namespace: open::text("namespace"),
+            gateway_class: open::text("gateway_class"),
+            hostname: None,
+            image: open::text("image"),
+            envoy: open::text("envoy"),
+            envoy_version: Some(Version::default()),
+            no_failover: false,
+            secret: open::text("secret"),
+            policy: policy::Reach::open(),
+        }
+    }
+
     fn version(&self) -> Version {
         self.envoy_version.or_else(|| Version::of_image(&self.envoy)).unwrap_or_default()
     }
@@ -101,7 +122,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> Result<String, Vec<Co
         );
     }
     let resources = Resources { options, plan, places: &places };
-    Ok(resources.write(&mut Sheet::default()))
+    Ok(resources.write(&mut plan.sheet()))
 }
 
 struct Resources<'a> {
@@ -164,26 +185,32 @@ impl Resources<'_> {
             Form::ExtensionPolicy => "",
         };
         let scale = scale::of(self.plan, PODS);
-        let pod = [&*scale.spread, &*pod].iter().filter(|part| !part.is_empty()).fold(
+        let open = if sheet.is_open { open::lines("envoy_gateway_pod") } else { String::new() };
+        let pod = [&*scale.spread, &*pod, &*open].iter().filter(|part| !part.is_empty()).fold(
             String::new(),
             |pod, part| {
                 let lines = part.replace('\n', "\n  ");
                 if pod.is_empty() { format!("pod:\n  {lines}") } else { format!("{pod}\n  {lines}") }
             },
         );
-        let hostname = self.options.hostname.as_deref().map(|host| format!(", hostname: {}", scalar(host)));
+        let hostname = match self.options.hostname.as_deref() {
+            None if sheet.is_open => open::part("hostname"),
+            None => String::new(),
+            Some(host) => format!(", hostname: {}", scalar(host)),
+        };
         let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
         let values = [
             ("class", &*class),
             ("env", &env),
             ("mounts", &mounts),
             ("pod", &pod),
+            ("memory", &Memory::default().container_mib(sheet)),
             ("tags", &tags),
             ("telemetry", telemetry),
             ("scale_note", scale.note),
-            ("least", scale.least),
-            ("most", scale.most),
-            ("hostname", &hostname.unwrap_or_default()),
+            ("least", &scale.least),
+            ("most", &scale.most),
+            ("hostname", &hostname),
             ("envoy_note", image::note(&self.options.envoy)),
             ("envoy", &scalar(&self.options.envoy)),
         ];
@@ -305,7 +332,7 @@ impl Resources<'_> {
             false => format!("env: {{hostKeys: [{variables}]}}"),
         };
         let (image, (_, configuration)) = (scalar(&self.options.image), self.plan.block());
-        let values = [("image", &*image), ("env", &env), ("configuration", configuration)];
+        let values = [("image", &*image), ("env", &env), ("configuration", &configuration)];
         self.put(sheet, piece!("extension_policy"), &values)
     }
 }

@@ -13,7 +13,7 @@ use super::overload::Memory;
 use super::places::{self, Place};
 use super::sheet::{Sheet, scalar};
 use super::version::Version;
-use super::{Plan, image, ledger, lost, mesh, policy, scale};
+use super::{Plan, image, ledger, lost, mesh, open, policy, scale};
 
 /// Writes Istio's resources from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -74,6 +74,24 @@ enum Module {
 }
 
 impl Options {
+    /// A gateway as a chart leaves it open.
+    pub(super) fn open() -> Self {
+        Self {
+            file: PathBuf::new(),
+            form: Form::EnvoyFilter,
+            at: Position::Gateway,
+            namespace: open::text("namespace"),
+            hostname: None,
+            image: open::text("image"),
+            module: Module::Fetch,
+            version: Version::default(),
+            no_failover: false,
+            secret: open::text("secret"),
+            policy: policy::Reach::open(),
+            memory: Memory::default(),
+        }
+    }
+
     /// Whether a request is sent to its next target when the first one fails.
     fn fails_over(&self) -> bool {
         !self.no_failover && self.version.fails_over()
@@ -105,7 +123,7 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> Result<String, Vec<Co
     let places = places::of(plan.sites)?;
     check(options, plan)?;
     let resources = Resources { options, plan, places: &places };
-    Ok(resources.write(&mut Sheet::default()))
+    Ok(resources.write(&mut plan.sheet()))
 }
 
 fn check(options: &Options, plan: &Plan<'_>) -> Result<(), Vec<ConfigError>> {
@@ -184,9 +202,10 @@ impl Resources<'_> {
         }
         let tags = mesh::tags(sheet);
         let overload = self.options.memory.manager(sheet, false);
-        let memory = self.options.memory.container_mib().to_string();
+        let memory = self.options.memory.container_mib(sheet);
         let scale = scale::of(self.plan, GATEWAY);
         let (hostname, probe_host) = match &self.options.hostname {
+            None if sheet.is_open => (open::part("hostname"), open::part("probe_host")),
             None => Default::default(),
             Some(host) => {
                 let host = scalar(host);
@@ -197,8 +216,8 @@ impl Resources<'_> {
         let values = [
             ("spread", &*scale.spread),
             ("scale_note", scale.note),
-            ("least", scale.least),
-            ("most", scale.most),
+            ("least", &scale.least),
+            ("most", &scale.most),
             ("hostname", &hostname),
             ("probe_host", &probe_host),
             ("env", &env),
@@ -331,7 +350,8 @@ impl Resources<'_> {
         };
         let image = scalar(&format!("oci://{}", self.options.image));
         let (_, configuration) = self.plan.block();
-        let values = [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", configuration)];
+        let values =
+            [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", &configuration)];
         self.put(sheet, piece, &values)
     }
 

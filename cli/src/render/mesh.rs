@@ -43,7 +43,7 @@ fn filter(sheet: &mut Sheet, plan: &Plan<'_>, name: &str, role: &str, code: &str
             ("code", code),
             ("env", &env),
             ("indicator", indicator),
-            ("configuration", configuration),
+            ("configuration", &configuration),
         ],
     )
 }

@@ -11,12 +11,14 @@ mod bootstrap;
 mod cluster;
 mod dynamic;
 mod envoy_gateway;
+mod helm;
 mod image;
 mod istio;
 mod ledger;
 mod lost;
 mod mesh;
 mod names;
+mod open;
 mod overload;
 mod places;
 mod plain;
@@ -27,6 +29,7 @@ mod site;
 mod sites;
 mod version;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,6 +37,7 @@ use std::path::PathBuf;
 use farebox_core::config::{Config, ConfigErrors, Provider};
 
 use self::overload::Memory;
+use self::sheet::Sheet;
 use self::site::Site;
 use self::version::Version;
 use crate::check::CheckError;
@@ -56,6 +60,7 @@ enum Host {
     Istio(istio::Options),
     EnvoyGateway(envoy_gateway::Options),
     Plain(plain::Options),
+    Helm(helm::Options),
 }
 
 /// What is to be written down, whatever for.
@@ -67,14 +72,23 @@ struct Plan<'a> {
     /// In the order of the document.
     providers: &'a [&'a Provider],
     sites: &'a [Site<'a>],
+    /// Whether it becomes a chart's template.
+    is_open: bool,
 }
 
 impl Plan<'_> {
+    fn sheet(&self) -> Sheet {
+        if self.is_open { Sheet::open() } else { Sheet::default() }
+    }
+
     /// The configuration as the text of a YAML block, after what has to stand before the block.
-    fn block(&self) -> (&'static str, &str) {
+    fn block(&self) -> (&'static str, Cow<'_, str>) {
+        if self.is_open {
+            return ("", Cow::Owned(open::lines("configuration")));
+        }
         // Whoever reads a text that begins with a space takes it for further in than it is.
         let indicator = if self.json.starts_with([' ', '\n', '\r', '\t']) { "2" } else { "" };
-        (indicator, self.json.strip_suffix('\n').unwrap_or(self.json))
+        (indicator, Cow::Borrowed(self.json.strip_suffix('\n').unwrap_or(self.json)))
     }
 }
 
@@ -125,6 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
         Host::Istio(options) => &options.file,
         Host::EnvoyGateway(options) => &options.file,
         Host::Plain(options) => &options.file,
+        Host::Helm(options) => &options.file,
     };
     let Source { name, json } = Source::read(file).map_err(CheckError::Source)?;
     let broken = |errors| CheckError::Broken(name.clone(), errors);
@@ -132,7 +147,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let config = Config::parse(json.as_bytes(), |_| Some("set".to_owned())).map_err(broken)?;
     let open = match &arguments.host {
         Host::Envoy(command) => sample::open(command.options.address.ip()),
-        Host::Istio(_) | Host::EnvoyGateway(_) | Host::Plain(_) => Some(sample::KUBERNETES.to_owned()),
+        Host::Istio(_) | Host::EnvoyGateway(_) | Host::Plain(_) | Host::Helm(_) => {
+            Some(sample::KUBERNETES.to_owned())
+        }
     };
     let public = open.map(|place| sample::mistakes(&json, &place)).unwrap_or_default();
     if !public.is_empty() {
@@ -140,7 +157,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     }
     let providers = names::in_order(&json, &config);
     let sites = sites::of(&providers).map_err(|errors| broken(ConfigErrors(errors)))?;
-    let plan = Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites };
+    let is_open = matches!(arguments.host, Host::Helm(_));
+    let plan =
+        Plan { source: &name, json: &json, config: &config, providers: &providers, sites: &sites, is_open };
     let mistakes = ledger::mistakes(&plan);
     if !mistakes.is_empty() {
         return Err(broken(ConfigErrors(mistakes)));
@@ -150,6 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
         Host::Istio(options) => options.lost(&plan),
         Host::EnvoyGateway(options) => options.lost(&plan),
         Host::Plain(options) => lost::with_own(options.version(), &plan),
+        Host::Helm(_) => None,
     };
     if let Some(lost) = lost {
         let _ = writeln!(std::io::stderr(), "{}", lost::message(&lost, &name));
@@ -157,6 +177,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, CheckError> {
     let written = match &arguments.host {
         Host::Envoy(command) => {
             let written = dynamic::write(command, &plan).map_err(CheckError::Unwritten)?;
+            written.notes.iter().for_each(|note| drop(writeln!(std::io::stderr(), "{note}")));
+            return Ok(written.text);
+        }
+        Host::Helm(options) => {
+            let written = helm::write(options, &plan).map_err(CheckError::Unwritten)?;
             written.notes.iter().for_each(|note| drop(writeln!(std::io::stderr(), "{note}")));
             return Ok(written.text);
         }

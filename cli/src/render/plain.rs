@@ -6,9 +6,12 @@
 use std::path::PathBuf;
 
 use super::overload::Memory;
-use super::sheet::{Sheet, scalar};
+use super::sheet::scalar;
 use super::version::Version;
-use super::{CA, Plan, bootstrap, image, mesh, policy, scale};
+use super::{CA, Plan, bootstrap, image, mesh, open, policy, scale};
+
+/// Image of Envoy, with a shell.
+pub(super) const ENVOY: &str = "docker.io/envoyproxy/envoy:v1.40.0";
 
 /// Writes a Deployment of Envoy and what belongs to it from a plugin configuration.
 #[derive(Debug, clap::Args)]
@@ -24,7 +27,7 @@ pub(super) struct Options {
     #[arg(long, value_enum, default_value_t = Module::Image)]
     module: Module,
     /// Image of Envoy, with a shell if the module comes out of a ConfigMap
-    #[arg(long, value_name = "IMAGE", default_value = "docker.io/envoyproxy/envoy:v1.40.0")]
+    #[arg(long, value_name = "IMAGE", default_value = ENVOY)]
     envoy: String,
     /// Which Envoy that is, unless the tag of its image says so; what an older one cannot do is left out, and said
     #[arg(long, value_name = "VERSION", value_enum)]
@@ -39,6 +42,21 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// What a chart leaves open.
+    pub(super) fn open() -> Self {
+        Self {
+            file: PathBuf::new(),
+            namespace: open::text("namespace"),
+            image: open::text("image"),
+            module: Module::Open,
+            envoy: open::text("envoy"),
+            envoy_version: Some(Version::default()),
+            secret: open::text("secret"),
+            policy: policy::Reach::open(),
+            memory: Memory::default(),
+        }
+    }
+
     /// Which Envoy it is for.
     pub(super) fn version(&self) -> Version {
         self.envoy_version.or_else(|| Version::of_image(&self.envoy)).unwrap_or_default()
@@ -49,6 +67,9 @@ impl Options {
 enum Module {
     Image,
     ConfigMap,
+    /// Whichever a chart is told.
+    #[value(skip)]
+    Open,
 }
 
 /// Where the pod listens for callers, and where it shows its metrics.
@@ -63,7 +84,7 @@ macro_rules! piece {
 
 /// The resources, as YAML.
 pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
-    let mut sheet = Sheet::default();
+    let mut sheet = plan.sheet();
     let envoy = super::Options {
         file: PathBuf::new(),
         wasm: format!("{}/{}", mesh::MOUNT, mesh::MODULE),
@@ -86,16 +107,27 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
     };
     let policy = policy::write(&mut sheet, &options.policy, plan, &pods);
     let (image, engine) = (scalar(&options.image), scalar(&options.envoy));
-    let volumes = match options.module {
-        Module::Image => sheet.put(piece!("image"), &[("image", &image)]),
-        Module::ConfigMap => sheet.put(piece!("config_map"), &[("namespace", &options.namespace)]),
+    let mut put = |is_wanted: bool, piece: &'static str| {
+        let values = [
+            ("image", &*image),
+            ("envoy", &engine),
+            ("namespace", &options.namespace),
+            ("mount", mesh::MOUNT),
+            ("module", mesh::MODULE),
+        ];
+        if is_wanted { sheet.put(piece, &values) } else { String::new() }
     };
-    let init = match options.module {
-        Module::Image => String::new(),
-        Module::ConfigMap => {
-            let values = [("envoy", &*engine), ("mount", mesh::MOUNT), ("module", mesh::MODULE)];
-            sheet.put(piece!("init"), &values)
-        }
+    let module = options.module;
+    let mounted = put(module != Module::ConfigMap, piece!("image"));
+    let unpacked = put(module != Module::Image, piece!("config_map"));
+    let init = put(module != Module::Image, piece!("init"));
+    let (volumes, init) = match module {
+        Module::Image => (mounted, init),
+        Module::ConfigMap => (unpacked, init),
+        Module::Open => (
+            sheet.put(piece!("either"), &[("mounted", &mounted), ("unpacked", &unpacked)]),
+            sheet.put(piece!("either_init"), &[("init", &init)]),
+        ),
     };
     let scale = scale::of(plan, "{app: farebox}");
     let env = mesh::environment(plan, &options.secret);
@@ -111,12 +143,12 @@ pub(super) fn write(options: &Options, plan: &Plan<'_>) -> String {
             ("envoy", &engine),
             ("env", &env),
             ("mount", mesh::MOUNT),
-            ("memory", &options.memory.container_mib().to_string()),
+            ("memory", &options.memory.container_mib(&sheet)),
             ("volumes", &volumes),
             ("policy", &policy),
             ("scale_note", scale.note),
-            ("least", scale.least),
-            ("most", scale.most),
+            ("least", &scale.least),
+            ("most", &scale.most),
             ("spread", &scale.spread),
             ("port", &PORT.to_string()),
             ("metrics", &METRICS.to_string()),

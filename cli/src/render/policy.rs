@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use farebox_core::config::Signing;
 
-use super::Plan;
 use super::sheet::{Sheet, scalar};
 use super::site::Site;
+use super::{Plan, open};
 
 /// Who is let in.
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,10 @@ macro_rules! piece {
 
 /// The NetworkPolicy of a gateway.
 pub(super) fn write(sheet: &mut Sheet, options: &Reach, plan: &Plan<'_>, pods: &Pods<'_>) -> String {
-    let callers: Vec<String> = options.callers.iter().map(Callers::write).collect();
+    let callers: Vec<String> = match sheet.is_open {
+        true => vec![open::lines("callers")],
+        false => options.callers.iter().map(Callers::write).collect(),
+    };
     let control = pods.control.map(|(namespace, open)| {
         sheet.put(piece!("control"), &[("namespace", namespace), ("ports", &ports(open.iter().copied()))])
     });
@@ -88,6 +91,13 @@ pub(super) fn write(sheet: &mut Sheet, options: &Reach, plan: &Plan<'_>, pods: &
             ("targets", &targets),
         ],
     )
+}
+
+impl Reach {
+    /// What a chart leaves open.
+    pub(super) fn open() -> Self {
+        Self { callers: Vec::new(), monitoring: open::text("monitoring") }
+    }
 }
 
 impl Callers {

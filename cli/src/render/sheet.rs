@@ -3,35 +3,49 @@
 //!
 //! A piece is YAML with gaps like `{{name}}` and with comments. A gap that has its line for itself takes any
 //! number of lines, each as far in as the gap; if there are none, the line is left out. The second time a piece
-//! is put down it comes without its comments, or as an alias if its first value has an anchor.
+//! is put down it comes without its comments, or as an alias if its first value has an anchor. Gaps that no value fills
+//! are those of [`open`].
 //!
 //! Does not know what the pieces say.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+use super::open;
 
 /// The values of the gaps of a piece, by name.
 pub(super) type Values<'a> = [(&'a str, &'a str)];
 
 /// What has been put down so far.
 #[derive(Debug, Default)]
-pub(super) struct Sheet(BTreeSet<String>);
+pub(super) struct Sheet {
+    pieces: BTreeSet<String>,
+    /// Whether it becomes a template of a chart.
+    pub(super) is_open: bool,
+}
 
 impl Sheet {
+    /// A sheet that becomes a template.
+    pub(super) fn open() -> Self {
+        Self { is_open: true, ..Self::default() }
+    }
+
     /// Whether `piece` has been put down before.
     pub(super) fn has(&self, piece: &str) -> bool {
-        self.0.contains(piece)
+        self.pieces.contains(piece)
     }
 
     /// `piece` with `values`, without the line break at its end.
     pub(super) fn put(&mut self, piece: &str, values: &Values<'_>) -> String {
-        if self.0.insert(piece.to_owned()) {
-            return fill(piece, values);
+        let fill = |piece: &str| fill(piece, values, self.is_open);
+        if self.pieces.insert(piece.to_owned()) {
+            return fill(piece);
         }
         let plain: String = piece.split_inclusive('\n').filter(|line| !is_comment(line)).collect();
         let first = plain.lines().next().unwrap_or_default();
         match first.split_once('&') {
-            Some((key, anchor)) if !anchor.contains(' ') => fill(&format!("{key}*{anchor}"), values),
-            _ => fill(&plain, values),
+            Some((key, anchor)) if !anchor.contains(' ') => fill(&format!("{key}*{anchor}")),
+            _ => fill(&plain),
         }
     }
 }
@@ -40,18 +54,24 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-fn fill(piece: &str, values: &Values<'_>) -> String {
-    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+fn fill<'a>(piece: &'a str, values: &Values<'a>, is_open: bool) -> String {
+    let value = |name: &'a str| match values.iter().find(|(known, _)| *known == name) {
+        Some((_, value)) => Cow::Borrowed(*value),
+        None if is_open => Cow::Owned(open::mark(name)),
+        None => Cow::Borrowed(open::otherwise(name)),
+    };
     let mut lines: Vec<String> = Vec::new();
     for line in piece.strip_suffix('\n').unwrap_or(piece).split('\n') {
         let gap = line.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         match gap.filter(|name| !name.contains('{')) {
             Some(name) => {
                 let indent = line.get(..line.len() - line.trim_start().len()).unwrap_or_default();
-                let block = Some(value(name)).filter(|block| !block.is_empty());
+                let block = value(name);
                 let indented =
                     |line: &str| if line.is_empty() { String::new() } else { format!("{indent}{line}") };
-                lines.extend(block.into_iter().flat_map(|block| block.split('\n')).map(indented));
+                if !block.is_empty() {
+                    lines.extend(block.split('\n').map(indented));
+                }
             }
             None => lines.push(fill_line(line, value)),
         }
@@ -59,12 +79,12 @@ fn fill(piece: &str, values: &Values<'_>) -> String {
     lines.join("\n")
 }
 
-fn fill_line<'a>(line: &str, value: impl Fn(&str) -> &'a str) -> String {
+fn fill_line<'a>(line: &'a str, value: impl Fn(&'a str) -> Cow<'a, str>) -> String {
     let (mut filled, mut rest) = (String::new(), line);
     while let Some((before, after)) = rest.split_once("{{") {
         let Some((name, after)) = after.split_once("}}") else { break };
         filled.push_str(before);
-        filled.push_str(value(name));
+        filled.push_str(&value(name));
         rest = after;
     }
     filled + rest
@@ -141,7 +161,7 @@ mod tests {
     fn a_gap_of_its_own_line_takes_lines_and_may_take_none() {
         let piece = "a:\n  {{block}}\n  {{nothing}}\nb: [{x: {{inline}}}]\n";
         let values = [("block", "- 1\n\n- {{inline}}"), ("nothing", ""), ("inline", "y")];
-        assert_eq!(fill(piece, &values), "a:\n  - 1\n\n  - {{inline}}\nb: [{x: y}]");
+        assert_eq!(fill(piece, &values, false), "a:\n  - 1\n\n  - {{inline}}\nb: [{x: y}]");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod check;
 mod documents;
 mod dynamic;
+mod helm;
 mod import;
 mod key_files;
 mod keygen;
