@@ -10,7 +10,6 @@ damages manifests and wants every damage to be found.
 """
 
 import copy
-import functools
 import pathlib
 import re
 import shutil
