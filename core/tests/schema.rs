@@ -56,7 +56,7 @@ impl Schema {
     }
 
     fn is_valid(&self, document: &Value) -> bool {
-        self.told(document).is_none()
+        self.all.validate(document, self.index).is_ok()
     }
 }
 
