@@ -7,7 +7,6 @@ checks both. The last part shows what an operator sees of a mistake: the place o
 """
 
 import json
-import math
 import os
 import pathlib
 import re
@@ -25,6 +24,8 @@ TOKEN = RUN / "gcp-token.json"
 # Written in C, where there is one: these are long.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+# Of a line: none is broken.
+WIDTH = 1_000_000
 
 # A key that does not exist, and a name that does not: both have to be told in one go.
 MISTAKES = (('"team": "search"}', '"teem": "search"}'), ('"smollm2": [{"provider": "local"', '"smollm2": [{"provider": "lokal"'))
@@ -53,7 +54,7 @@ def assembled(farebox: str, sample: pathlib.Path) -> str:
     for resource in (*resources["listeners"], *resources["clusters"]):
         del resource["@type"]
     bootstrap["static_resources"] = bootstrap.get("static_resources", {}) | resources
-    return yaml.dump(bootstrap, Dumper=DUMPER, default_flow_style=None, width=math.inf)
+    return yaml.dump(bootstrap, Dumper=DUMPER, default_flow_style=None, width=WIDTH)
 
 
 def together(texts: list[str]) -> str:
@@ -81,7 +82,7 @@ def together(texts: list[str]) -> str:
     for configuration in configurations[1:]:
         for key, value in configuration.items():
             whole.setdefault(key, value)
-    return yaml.dump(whole, Dumper=DUMPER, default_flow_style=None, width=math.inf)
+    return yaml.dump(whole, Dumper=DUMPER, default_flow_style=None, width=WIDTH)
 
 
 def validate(name: str, text: str) -> subprocess.CompletedProcess[str]:
