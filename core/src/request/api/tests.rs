@@ -1,6 +1,5 @@
 //! What goes on and what comes back.
 
-
 use super::*;
 
 fn names(list: &[&str]) -> Names {

@@ -1,6 +1,5 @@
 //! The promises of admission that concern several budgets at a time.
 
-
 use super::super::*;
 use crate::base::window::{Calendar, Window};
 use crate::budget::ledger::{Dimension, Limits, MemoryStore};

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-
 use super::super::*;
 use super::lease::{Counted, others_see};
 use super::{EPOCH_MS, account, held, in_window, token_limit, tokens};

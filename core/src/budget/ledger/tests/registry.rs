@@ -3,7 +3,6 @@
 use core::cell::Cell;
 use std::rc::Rc;
 
-
 use super::super::registrations::{LASTS_S, RECORD};
 use super::super::*;
 use super::{EPOCH_MS, held, token_limit, tokens};

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-
 use super::super::*;
 use super::{EPOCH_MS, account, held, token_limit, tokens};
 use crate::base::money::PicoUsd;

@@ -1,6 +1,5 @@
 //! What is read of multipart forms.
 
-
 use super::*;
 
 const FORM: &str = "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n\0\r\n--b\r\n\
