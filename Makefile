@@ -1,5 +1,5 @@
 # `make help` lists what can be made. Nothing here needs root, and nothing is installed outside this folder
-# but Rust's two WebAssembly targets.
+# but Rust's target wasm32-wasip1.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,9 +15,6 @@ export PIP_NO_INPUT := 1
 
 # envoy/envoy.yaml looks for the filter here, wherever this machine's other projects are built.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# The runner has to be of the very version that the tests were compiled with.
-WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
-RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 PLAIN := target/plain/wasm32-wasip1/release/farebox.wasm
 WASM := target/wasm32-wasip1/release/farebox.wasm
 COUNTS := target/debug/farebox-counts
@@ -30,6 +27,9 @@ NATIVE := --workspace --exclude farebox-bench-empty
 BINARIES := $(NATIVE) --bins --examples
 # Every target of tests but `e2e`.
 UNIT := $(NATIVE) --lib --bins --test '[!e]*'
+# In `make test` clippy reads what is compiled while it is compiled. A check of its own would first check everything that
+# is used, which takes two minutes of CPU. `make lint` alone has cargo do that.
+NATIVE_CARGO := $(if $(CLIPPED),RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__) cargo
 # End-to-end tests wait more than they compute.
 E2E_THREADS ?= 4
 # Panics name files by their whole path, so a module would differ from one folder, home and toolchain to the next.
@@ -59,19 +59,22 @@ help: ## Show this list
 	@echo
 
 .PHONY: build
-build: $(COUNTS) ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
+build: plain $(COUNTS) ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
+	@# How it is laid out is found by playing the scenarios of bench/counts: the same on every machine.
+	@{ test $(WASM) -nt $(PLAIN) && test -z "$$(find bench/counts -name '*.rs' -newer $(WASM))"; } \
+		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) arrange $(PLAIN) $(WASM); }
+
+.PHONY: plain
+plain:
 	@$(need_rust)
 	@$(call need_target,wasm32-wasip1)
 	$(call step,building the filter)
 	@CARGO_TARGET_DIR=target/plain CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(WASM_FLAGS)" \
 		cargo build --quiet --release --locked -p farebox-filter --target wasm32-wasip1
-	@# How it is laid out is found by playing the scenarios of bench/counts: the same on every machine.
-	@{ test $(WASM) -nt $(PLAIN) && test -z "$$(find bench/counts -name '*.rs' -newer $(WASM))"; } \
-		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) arrange $(PLAIN) $(WASM); }
 
 $(COUNTS): $(wildcard bench/counts/src/*.rs bench/counts/src/*/*.rs bench/counts/*.json) Cargo.lock
 	@$(need_rust)
-	@cargo build --quiet -p farebox-counts
+	@$(NATIVE_CARGO) build --quiet $(NATIVE) --bin farebox-counts
 	@touch $@
 
 .PHONY: run
@@ -87,7 +90,7 @@ run-fleet: build .venv/.installed .venv/.installed-llm ## The same with two Envo
 render: .venv/.installed ## Write envoy/envoy.yaml, what is below k8s/, and the README's copy of envoy/farebox.json anew
 	@$(need_rust)
 	$(call step,writing envoy/envoy.yaml)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@# Not into the file at once: a mistake would leave it empty.
 	@text=$$(target/debug/farebox render envoy envoy/farebox.json); echo "$$text" > envoy/envoy.yaml
 	$(call step,writing what is below k8s/)
@@ -105,19 +108,19 @@ release: reproducible image ## The same, of a module that was built twice
 .PHONY: test
 test: ## Run every test there is, two tiers at a time; what one says is shown when it ends
 	@# One tier waits for downloads, for its Envoys or for its one thread while another compiles.
-	@$(MAKE) --jobs=2 --output-sync=target prepared compiled
-	@$(MAKE) build
-	@$(MAKE) --jobs=2 --output-sync=target BUILT=1 tiers
+	@$(MAKE) --jobs=2 --output-sync=target CLIPPED=1 prepared compiled
+	@$(MAKE) CLIPPED=1 build
+	@$(MAKE) --jobs=2 --output-sync=target CLIPPED=1 BUILT=1 tiers
 
 .PHONY: prepared
-prepared: .venv/.installed build $(RUNNER) .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
+prepared: plain .venv/.installed .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
 
 .PHONY: compiled
 compiled:
 	@$(need_rust)
 	$(call step,compiling the tests)
-	@cargo build --quiet $(BINARIES)
-	@cargo test --quiet $(NATIVE) --no-run
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) test --quiet $(NATIVE) --no-run
 
 # Those that take longest first.
 .PHONY: tiers
@@ -139,7 +142,7 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 	$(call step,checking the format)
 	@cargo fmt --all --check
 	$(call step,running clippy)
-	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@$(if $(CLIPPED),,cargo clippy --quiet --workspace --all-targets -- -D warnings)
 	@# The filter's entry point exists only there.
 	@cargo clippy --quiet -p farebox-filter -p farebox-bench-empty --target wasm32-wasip1 -- -D warnings
 	$(call step,checking Python and shell scripts)
@@ -148,7 +151,7 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 	@# that each test narrows by what it asserts, nor what runs inside of another gateway, nor k8s/mesh, not yet. The stubs of .venv's packages are beside mypy.
 	@for folder in $$(git ls-files --cached --others --exclude-standard '*.py' | xargs dirname | sort -u | grep -vE '^(tests/sdk|bench/peers/mlflow|k8s/mesh)'); do \
 		PYTHONPATH=$$(echo .tools/lint/lib/python3*/site-packages) .tools/lint/bin/mypy --no-error-summary \
-			--cache-dir .tools/mypy/$$folder --python-executable .venv/bin/python $$folder/*.py; \
+			--cache-dir .tools/mypy --python-executable .venv/bin/python $$folder/*.py; \
 	done
 	@git grep --untracked -lE '^#!.*\bbash$$' | xargs .tools/lint/bin/shellcheck --severity=warning
 	$(call step,checking the licences and sources of what is built in)
@@ -164,7 +167,7 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 		END {exit long}' >&2
 	@.venv/bin/python docs/columns.py README.md DESIGN.md CONTRIBUTING.md SECURITY.md docs/*.md
 	@# Nobody writes clusters by hand, least of all in the sample.
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@target/debug/farebox render envoy envoy/farebox.json | diff -u envoy/envoy.yaml - \
 		|| { echo "envoy/envoy.yaml is not what follows from envoy/farebox.json: run make render" >&2; exit 1; }
 	@.venv/bin/python k8s/manifests.py target/debug/farebox --check
@@ -175,13 +178,13 @@ lint: .venv/.installed .tools/lint/.installed ## Formatting, clippy, and the rul
 unit: ## The rules, the adapter, the command line tool and the benchmark, natively
 	@$(need_rust)
 	$(call step,testing core and filter and cli and bench)
-	@$(call count_tests,cargo test $(UNIT))
+	@$(call count_tests,$(NATIVE_CARGO) test $(UNIT))
 
 .PHONY: prices
 prices: .venv/.installed ## What Farebox says use costs, against the package that the prices come from
 	@$(need_rust)
 	$(call step,comparing costs with those of genai-prices)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@.venv/bin/python prices/check_prices.py target/debug/farebox
 
 .PHONY: ledger
@@ -217,31 +220,29 @@ ledger-servers: build .venv/.installed ## What is tested of the ledger, on other
 fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
 	@$(need_rust)
 	$(call step,feeding the parsers with damaged inputs)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@target/debug/examples/fuzz $(FUZZ_SECONDS)
 
 .PHONY: node
-node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
+node: ## The rules again as the filter's WebAssembly in Node, where usize has 32 bits
 	@$(need_rust)
 	@$(need_node)
-	@$(call need_target,wasm32-unknown-unknown)
+	@$(call need_target,wasm32-wasip1)
 	$(call step,testing core as WebAssembly)
-	@# Debug information would make the runner's work twice as long.
-	@export CARGO_PROFILE_DEV_DEBUG=0 WASM_BINDGEN_TEST_ONLY_NODE=1 \
-		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)"; \
-	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
+	@export CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/core/node.mjs"; \
+	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-wasip1)
 
 .PHONY: counts
 counts: $(FILTER) ## What a request makes the filter execute and ask of Envoy, against bench/counts/budget.json
 	@$(need_rust)
 	$(call step,counting instructions and hostcalls)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@target/debug/farebox-counts check
 
 .PHONY: counts-write
 counts-write: build ## Make what the filter takes now its budget
 	@$(need_rust)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@target/debug/farebox-counts write
 
 .PHONY: manifests
@@ -264,7 +265,7 @@ reproducible: build ## Build the module again, from nothing and in another folde
 validate: $(FILTER) .venv/.installed ## Let Envoy check what every sample becomes, and see that it refuses a broken configuration
 	@$(need_rust)
 	$(call step,letting Envoy check the configurations)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@.venv/bin/python envoy/validate.py target/debug/farebox
 
 .PHONY: e2e
@@ -272,25 +273,25 @@ e2e: $(FILTER) .venv/.installed .venv/.installed-llm .tools/envoys/.installed ##
 	@$(need_rust)
 	$(call step,testing end to end)
 	@# Some tests have it write the files that Envoy watches.
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@# A thousand clients at once, and as many connections to the provider; 1024 files are a common limit.
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	RUST_TEST_THREADS=$(E2E_THREADS) cargo test --quiet $(NATIVE) --test e2e -- $(ONLY)
+	RUST_TEST_THREADS=$(E2E_THREADS) $(NATIVE_CARGO) test --quiet $(NATIVE) --test e2e -- $(ONLY)
 
 .PHONY: versions
 versions: build .venv/.installed .tools/envoys/.installed ## What is written for Envoy 1.36 to 1.40, in each of them; a part of e2e
 	@$(need_rust)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	$(call step,testing older Envoys)
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	cargo test --quiet $(NATIVE) --test e2e -- versions::
+	$(NATIVE_CARGO) test --quiet $(NATIVE) --test e2e -- versions::
 
 .PHONY: odd
 odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers through the real Envoy; ODD_SEED=7 for others
 	@$(need_rust)
 	$(call step,sending what nobody thought of)
 	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
-	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 cargo test --quiet $(NATIVE) --test e2e -- no_odd --nocapture
+	FAREBOX_ODD_SEED=$(or $(ODD_SEED),14) FAREBOX_ODD_COUNT=20000 $(NATIVE_CARGO) test --quiet $(NATIVE) --test e2e -- no_odd --nocapture
 
 ##@ Control planes
 
@@ -318,7 +319,7 @@ helm: .venv/.installed $(HELMS) ## What Helm makes of the chart, beside what kus
 .PHONY: agents
 agents: build .venv/.installed .tools/agents/.installed ## Claude Code, Codex, Gemini CLI, opencode and aider through Farebox; AGENTS=aider for one
 	@$(need_rust)
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	$(call step,running real agents through a task and with nothing left and with others in the way)
 	@AGENTS=$(AGENTS) .venv/bin/python tests/agents/run.py
 
@@ -333,7 +334,7 @@ bench: bench-build ## Measure what Farebox costs, in about 20 minutes; QUICK=1 f
 bench-smoke: $(FILTER) .venv/.installed ## See that the benchmark works; measures nothing worth reading
 	$(call step,running the benchmark for a moment)
 	@# Quicker to build than what measures.
-	@cargo build --quiet $(BINARIES)
+	@$(NATIVE_CARGO) build --quiet $(BINARIES)
 	@cargo build --quiet --release -p farebox-bench-empty --target wasm32-wasip1
 	@target/debug/farebox-bench --smoke --wasm target/wasm32-wasip1/release/farebox.wasm,target/debug/farebox
 
@@ -403,14 +404,3 @@ $(HELMS): .tools/helm/%/helm:
 	done
 	@mkdir -p $(@D)
 	@touch $@
-
-# Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name
-# versions that were withdrawn.
-$(RUNNER):
-	@$(need_rust)
-	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: a few minutes))
-	@install() { CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug wasm-bindgen-cli --version $(WASM_BINDGEN) \
-			--bin wasm-bindgen-test-runner --root .tools/wasm-bindgen-$(WASM_BINDGEN) --no-track \
-			--target-dir .tools/build "$$@"; }; \
-		install --locked 2>/dev/null || install
-	@rm -rf .tools/build

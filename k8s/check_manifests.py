@@ -21,6 +21,9 @@ import jsonschema
 import yaml
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+# Written in C, where there is one: pure Python takes most of a minute.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # How long a stream may go on when its pod is asked to end.
 STREAM_SECONDS = 600
 FOLDERS = sorted(path.parent for path in FOLDER.glob("*/*/kustomization.yaml"))
@@ -28,12 +31,20 @@ FOLDERS = sorted(path.parent for path in FOLDER.glob("*/*/kustomization.yaml"))
 COMMON = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"$ref": "#/$defs/metadata"}}
 
 
+def load(text: str) -> Any:
+    return yaml.load(text, LOADER)
+
+
+def load_all(text: str) -> list:
+    return list(yaml.load_all(text, LOADER))
+
+
 def schemas() -> dict[str, dict]:
     """The schema of each kind, by apiVersion and kind."""
     kinds: dict[str, dict] = {}
     definitions: dict[str, dict] = {}
     for path in sorted((FOLDER / "schemas").glob("*.yaml")):
-        content = yaml.safe_load(path.read_text())
+        content = load(path.read_text())
         definitions |= content.pop("$defs", {})
         kinds |= content
     whole = {}
@@ -63,7 +74,7 @@ def mistakes_of_one(resource: dict, kinds: dict[str, dict]) -> list[str]:
         overlay = resource["data"].get("deployment")
         if overlay is not None:
             schema = kinds[name]["$defs"]["overlay"] | {"$defs": kinds[name]["$defs"]}
-            errors = jsonschema.Draft202012Validator(schema).iter_errors(yaml.safe_load(overlay))
+            errors = jsonschema.Draft202012Validator(schema).iter_errors(load(overlay))
             found += [f"{name}: data.deployment: {error.json_path}: {error.message[:200]}" for error in errors]
     return found
 
@@ -71,12 +82,12 @@ def mistakes_of_one(resource: dict, kinds: dict[str, dict]) -> list[str]:
 def anchors(text: str) -> list[str]:
     """The anchors of a text of YAML, and of the texts inside of it, that nothing refers to."""
     named, used = set(), set()
-    for event in yaml.parse(text):
+    for event in yaml.parse(text, LOADER):
         if isinstance(event, yaml.AliasEvent):
             used.add(event.anchor)
         elif anchor := getattr(event, "anchor", None):
             named.add(anchor)
-    inner = (resource for resource in yaml.safe_load_all(text) if resource and resource.get("kind") == "ConfigMap")
+    inner = (resource for resource in load_all(text) if resource and resource.get("kind") == "ConfigMap")
     inner = (anchors(value) for resource in inner for value in (resource.get("data") or {}).values())
     return sorted(named - used) + [anchor for found in inner for anchor in found]
 
@@ -121,7 +132,7 @@ def mistakes_of_ending(resources: list[dict]) -> list[str]:
     found = []
     overlays = [resource["data"]["deployment"] for resource in of_kind(resources, "ConfigMap") if "deployment" in resource["data"]]
     for overlay in overlays:
-        found += mistakes_of_agent(yaml.safe_load(overlay)["spec"]["template"]["spec"])
+        found += mistakes_of_agent(load(overlay)["spec"]["template"]["spec"])
     for pod in (deployment["spec"]["template"]["spec"] for deployment in of_kind(resources, "Deployment")):
         wait = min(container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0) for container in pod["containers"])
         if wait < STREAM_SECONDS or pod.get("terminationGracePeriodSeconds", 30) <= wait:
@@ -149,7 +160,7 @@ def mistakes_of_agent(pod: dict) -> list[str]:
 def mistakes_of_page() -> list[str]:
     """What the page has people write into their own pods, whose sidecars are no manifests of ours."""
     blocks = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    pods = [yaml.safe_load(block)["spec"] for block in blocks if "istio-proxy" in block]
+    pods = [load(block)["spec"] for block in blocks if "istio-proxy" in block]
     return [mistake for pod in pods for mistake in mistakes_of_agent(pod)] if pods else ["there is no sidecar in it"]
 
 
@@ -197,14 +208,14 @@ def of_kind(resources: list[dict], kind: str) -> list[dict]:
 def written(folder: pathlib.Path) -> list[dict]:
     """The resources of a folder, as they are written down."""
     files = (path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml")
-    return [resource for path in files for resource in yaml.safe_load_all(path.read_text())]
+    return [resource for path in files for resource in load_all(path.read_text())]
 
 
 def built(folder: pathlib.Path) -> list[dict]:
     """The resources of a folder as kustomize builds them."""
     command = ["kubectl", "kustomize", str(folder)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
-    return list(yaml.safe_load_all(output))
+    return load_all(output)
 
 
 def mistakes(resources: list[dict], kinds: dict[str, dict]) -> list[str]:
@@ -271,8 +282,8 @@ def self_test(kinds: dict[str, dict]) -> int:
     for wrong, right in (("FAIL_CLOSED", "FAIL_RELOAD"), ("gateway", "GATEWAY"), ("https", "HTTPS"), ("oci:/", "oci://"), ("farebox:", "farebox@sha256:")):
         found = 0
         for resource in (resource for folder in FOLDERS for resource in written(folder)):
-            text = yaml.safe_dump(resource)
-            if right in text and mistakes_of_one(yaml.safe_load(text.replace(right, wrong)), kinds):
+            text = yaml.dump(resource, Dumper=DUMPER)
+            if right in text and mistakes_of_one(load(text.replace(right, wrong)), kinds):
                 found += 1
         if not found:
             raise SystemExit(f"nobody notices {wrong} in the place of {right}")

@@ -56,7 +56,7 @@ pub struct Variations {
 pub fn sample() -> Value {
     let path = workspace::root().join("envoy/envoy.yaml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_yaml_ng::from_str(&text).expect("envoy.yaml is YAML")
+    serde_saphyr::from_str(&text).expect("envoy.yaml is YAML")
 }
 
 /// What a plugin configuration becomes for an Envoy of this version.
@@ -75,7 +75,7 @@ pub fn written(plugin: &Path, version: &str) -> String {
 fn sample_for(version: Option<&str>) -> Value {
     let Some(version) = version else { return sample() };
     let text = written(&workspace::root().join("envoy/farebox.json"), version);
-    serde_yaml_ng::from_str(&text).expect("what is written is YAML")
+    serde_saphyr::from_str(&text).expect("what is written is YAML")
 }
 
 /// The sample's Wasm filter: the `typed_config` that holds the plugin.

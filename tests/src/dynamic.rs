@@ -29,7 +29,7 @@ impl Dynamic {
         let text = fs::read_to_string(folder.join("envoy.yaml")).expect("it was written");
         let launch = Launch {
             folder: files,
-            bootstrap: serde_yaml_ng::from_str(&text).expect("it is YAML"),
+            bootstrap: serde_saphyr::from_str(&text).expect("it is YAML"),
             overlay: None,
             workers: 2,
             environment: Vec::new(),

@@ -17,7 +17,7 @@ pub fn rendered(ledger: &Value) -> Vec<Value> {
     let file = folder.path().join("farebox.json");
     std::fs::write(&file, plugin.to_string()).expect("the folder can be written");
     let text = bootstrap::written(&file, "1.40");
-    let mut bootstrap: Value = serde_yaml_ng::from_str(&text).expect("what is written is YAML");
+    let mut bootstrap: Value = serde_saphyr::from_str(&text).expect("what is written is YAML");
     let clusters = bootstrap["static_resources"]["clusters"].take();
     let Value::Array(mut clusters) = clusters else { panic!("there are clusters") };
     let is_of_ledger =

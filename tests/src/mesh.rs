@@ -204,7 +204,7 @@ pub fn hostname(resources: &[Value]) -> &str {
 /// If it is not YAML.
 #[must_use]
 pub fn documents(text: &str) -> Vec<Value> {
-    text.split("\n---\n").map(|document| serde_yaml_ng::from_str(document).expect("YAML")).collect()
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).expect("YAML")).collect()
 }
 
 /// The resource of a kind.

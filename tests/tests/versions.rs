@@ -161,7 +161,7 @@ impl Version {
                 .replace("target/wasm32-wasip1/release/farebox.wasm", workspace::wasm().to_str().unwrap())
                 // Machines of one name would share the variables of the first of them.
                 .replace("vm_id: farebox", &format!("vm_id: farebox-{number}"));
-            add(&mut whole, serde_yaml_ng::from_str(&text).unwrap(), number);
+            add(&mut whole, serde_saphyr::from_str(&text).unwrap(), number);
         }
         assert!(whole["static_resources"]["listeners"].as_array().unwrap().len() > 3);
         let file = folder.path().join("envoy.json");

@@ -32,7 +32,7 @@ impl Bootstrap {
     /// # Errors
     /// If it is no YAML, or not of the known form.
     pub(crate) fn rendered(yaml: &str) -> Result<Self, BenchError> {
-        let value = serde_yaml_ng::from_str(yaml).map_err(|error| BenchError::Form(error.to_string()))?;
+        let value = serde_saphyr::from_str(yaml).map_err(|error| BenchError::Form(error.to_string()))?;
         let mut this = Self(value);
         *this.at("/admin/address")? = free_port();
         *this.at("/static_resources/listeners/0/address")? = free_port();

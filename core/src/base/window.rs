@@ -210,8 +210,6 @@ fn first_of_month(number: u64) -> Option<Millis> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn at(text: &str) -> Millis {
         Millis::parse(text).unwrap()

@@ -111,8 +111,6 @@ impl AttemptLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn log(attempts: usize) -> AttemptLog {
         let attempt = |index: usize| LoggedAttempt {

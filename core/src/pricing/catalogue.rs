@@ -150,8 +150,6 @@ mod tests {
     use crate::config::testing::{NOW, config};
     use crate::pricing::{Kind, Price, ServiceTier};
     use serde_json::{Value, json};
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn with_prices(prices: Value, provider: Value) -> Config {
         config(|json| {

@@ -3,8 +3,6 @@
 use super::*;
 use crate::base::tokens::Tokens;
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const STANDARD: ServiceTier = ServiceTier::Standard;
 

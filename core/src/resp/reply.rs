@@ -68,8 +68,8 @@ impl<'a> Replies<'a> {
             b'*' if depth < DEPTH => match number(line)? {
                 -1 => Ok(Value::Null),
                 length => {
-                    let length = usize::try_from(length).map_err(|_| Cut)?;
-                    // Whatever length is promised, room is made for the values that come.
+                    // Whatever length is promised, even more than a usize has, room is made for the values that come.
+                    let length = u64::try_from(length).map_err(|_| Cut)?;
                     let mut values = Vec::new();
                     for _ in 0..length {
                         match self.value(depth + 1) {

@@ -3,8 +3,6 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::base::money::PicoUsd;

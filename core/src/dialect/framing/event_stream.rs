@@ -230,8 +230,6 @@ pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn read(pieces: &[&[u8]]) -> Vec<String> {
         let (mut splitter, mut seen, mut payload) = (Splitter::default(), vec![], vec![]);

@@ -141,8 +141,6 @@ impl Splitter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn events(pieces: &[&[u8]]) -> Vec<String> {
         let (mut splitter, mut events, mut data) = (Splitter::default(), vec![], vec![]);

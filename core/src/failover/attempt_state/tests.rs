@@ -2,8 +2,6 @@
 
 use super::*;
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn plan() -> impl Strategy<Value = FailoverPlan> {
     let target = (any::<String>(), "(?s).{0,12}", any::<bool>())

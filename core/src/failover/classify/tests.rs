@@ -1,8 +1,6 @@
 //! Whose fault errors are, by the bodies that providers send.
 
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::wait::LONGEST_WAIT_MS;
 use super::*;

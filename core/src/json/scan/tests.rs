@@ -3,8 +3,6 @@
 use core::ops::Range;
 
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::super::{Shape, Sink, SyntaxError, Value};
 use super::Scanner;

@@ -1,8 +1,5 @@
 //! What goes on and what comes back.
 
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
 use super::*;
 
 fn names(list: &[&str]) -> Names {

@@ -71,8 +71,6 @@ fn named(head: &RequestHead, header: Option<&str>) -> Result<Option<String>, Llm
 
 #[cfg(test)]
 mod tests {
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 

@@ -4,8 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::config::testing;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn accounts() -> ProviderAccounts {
     let config = testing::config(|json| {

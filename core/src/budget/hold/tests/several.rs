@@ -1,8 +1,5 @@
 //! The promises of admission that concern several budgets at a time.
 
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
 use super::super::*;
 use crate::base::window::{Calendar, Window};
 use crate::budget::ledger::{Dimension, Limits, MemoryStore};

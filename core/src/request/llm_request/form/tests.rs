@@ -1,8 +1,6 @@
 //! What is read of a form, and what is refused because others would read it in other ways.
 
 use proptest::prelude::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 

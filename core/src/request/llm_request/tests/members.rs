@@ -1,8 +1,6 @@
 //! Members that mean something else elsewhere, and those that stand where one might not look.
 
 use super::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn at(path: &str, body: &str) -> Result<LlmRequest, LlmRequestError> {
     LlmRequest::read(&served(path), path.as_bytes(), b"", body.as_bytes())
