@@ -1,5 +1,5 @@
 # `make help` lists what can be made. Nothing here needs root, and nothing is installed outside this folder
-# but Rust's target wasm32-wasip1.
+# but Rust's two WebAssembly targets.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,6 +15,9 @@ export PIP_NO_INPUT := 1
 
 # envoy/envoy.yaml looks for the filter here, wherever this machine's other projects are built.
 export CARGO_TARGET_DIR := $(CURDIR)/target
+# The runner has to be of the very version that the tests were compiled with.
+WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
+RUNNER := .tools/wasm-bindgen-$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 PLAIN := target/plain/wasm32-wasip1/release/farebox.wasm
 WASM := target/wasm32-wasip1/release/farebox.wasm
 COUNTS := target/debug/farebox-counts
@@ -113,7 +116,7 @@ test: ## Run every test there is, two tiers at a time; what one says is shown wh
 	@$(MAKE) --jobs=2 --output-sync=target CLIPPED=1 BUILT=1 tiers
 
 .PHONY: prepared
-prepared: plain .venv/.installed .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
+prepared: plain $(RUNNER) .venv/.installed .venv/.installed-llm .tools/envoys/.installed .tools/lint/.installed
 
 .PHONY: compiled
 compiled:
@@ -130,7 +133,7 @@ tiers: e2e lint unit node counts bench-smoke fuzz validate manifests packaging p
 quick: lint unit ## What takes less than a minute where everything is compiled already: the checks, and the tests without Envoy
 
 .PHONY: check
-check: test reproducible ## What has to pass before a release: every test, the same module twice, and a work tree that they left clean
+check: test wasi reproducible ## What has to pass before a release: every test, the same module twice, and a work tree that they left clean
 	@test -z "$$(git status --porcelain)" || { echo "the work tree is not clean:" >&2; git status --short >&2; exit 1; }
 
 ##@ Single tiers of the tests
@@ -224,11 +227,22 @@ fuzz: ## Every parser with damaged inputs, for FUZZ_SECONDS (20); more find more
 	@target/debug/examples/fuzz $(FUZZ_SECONDS)
 
 .PHONY: node
-node: ## The rules again as the filter's WebAssembly in Node, where usize has 32 bits
+node: $(RUNNER) ## The rules again as WebAssembly in Node, where usize has 32 bits
+	@$(need_rust)
+	@$(need_node)
+	@$(call need_target,wasm32-unknown-unknown)
+	$(call step,testing core as WebAssembly)
+	@# Debug information would make the runner's work twice as long.
+	@export CARGO_PROFILE_DEV_DEBUG=0 WASM_BINDGEN_TEST_ONLY_NODE=1 \
+		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(RUNNER)"; \
+	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-unknown-unknown)
+
+.PHONY: wasi
+wasi: ## All unit tests of core as the filter's own WebAssembly, by Node's WASI; a part of check
 	@$(need_rust)
 	@$(need_node)
 	@$(call need_target,wasm32-wasip1)
-	$(call step,testing core as WebAssembly)
+	$(call step,testing core as the filter's WebAssembly)
 	@export CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/core/node.mjs"; \
 	$(call count_tests,cargo test -p farebox-core --lib --target wasm32-wasip1)
 
@@ -404,3 +418,14 @@ $(HELMS): .tools/helm/%/helm:
 	done
 	@mkdir -p $(@D)
 	@touch $@
+
+# Not optimized: that takes longer than it saves. Not only by its own lock file, because that can name
+# versions that were withdrawn.
+$(RUNNER):
+	@$(need_rust)
+	$(call step,building wasm-bindgen's test runner $(WASM_BINDGEN) (once: a few minutes))
+	@install() { CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug wasm-bindgen-cli --version $(WASM_BINDGEN) \
+			--bin wasm-bindgen-test-runner --root .tools/wasm-bindgen-$(WASM_BINDGEN) --no-track \
+			--target-dir .tools/build "$$@"; }; \
+		install --locked 2>/dev/null || install
+	@rm -rf .tools/build

@@ -61,6 +61,8 @@ pub fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn members_that_join_one_object_are_parted_by_commas() {

@@ -37,6 +37,8 @@ pub const fn part(hash: u64, parts: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn the_hash_is_fnv_1a() {

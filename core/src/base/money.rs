@@ -159,6 +159,8 @@ pub fn parse_decimal(text: &str, digits: u32) -> Result<u64, DecimalError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn dollars_are_read_exactly() {

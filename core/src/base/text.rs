@@ -276,6 +276,8 @@ pub fn without_marks(text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_label_is_trimmed_bounded_and_printable() {

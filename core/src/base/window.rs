@@ -210,6 +210,8 @@ fn first_of_month(number: u64) -> Option<Millis> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn at(text: &str) -> Millis {
         Millis::parse(text).unwrap()

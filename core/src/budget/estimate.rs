@@ -157,6 +157,8 @@ pub fn growth(seen: u64, reported: u64, bound: Option<u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Expectation, growth};
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn less_is_expected_than_is_allowed_and_what_nobody_saw_may_have_been_all_of_it() {

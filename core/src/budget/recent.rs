@@ -118,6 +118,8 @@ fn tokens(parts: i64) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn expected(recent: &Recent, team: &str, model: &str) -> Option<u64> {
         recent.lately(team, model).map(|lately| lately.expected())

@@ -200,6 +200,8 @@ fn take(rest: &mut u64, part: u64) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn reported(counts: &[(Count, u64)]) -> Reported {
         let mut reported = Reported::default();

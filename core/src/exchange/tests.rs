@@ -1,6 +1,8 @@
 //! One exchange after the other: how it is sent, what its answer is taken for, and what it comes to.
 
 use serde_json::{Value, json};
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::answer::AnswerHead;
 use super::dispatch::Dispatch;

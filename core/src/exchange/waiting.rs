@@ -91,6 +91,8 @@ pub fn is_deferred(denial: &Denial, context: &RequestContext, config: &Config, b
 mod tests {
     use super::*;
     use crate::config::testing;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_held_request_is_given_up_when_its_time_is_over_or_when_this_host_shows_nobody_a_body() {

@@ -111,6 +111,8 @@ impl AttemptLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn log(attempts: usize) -> AttemptLog {
         let attempt = |index: usize| LoggedAttempt {

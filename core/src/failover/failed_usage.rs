@@ -79,6 +79,8 @@ mod tests {
     use super::*;
     use crate::base::tokens::Tokens;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn charge(usd: Option<u64>, input: u64, output: u64, source: UsageSource) -> Charge {
         let tokens = Tokens { input, output, ..Tokens::default() };

@@ -118,6 +118,8 @@ fn quote_or_backslash(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// What many strings consist of: quotes, runs of backslashes, and text of which much is alike.
     fn text() -> impl Strategy<Value = Vec<u8>> {

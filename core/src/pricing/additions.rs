@@ -55,6 +55,8 @@ mod tests {
     use crate::base::tokens::{Tokens, Usage};
     use crate::base::window::Millis;
     use crate::pricing::{Kind, Listing};
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn cost(provider: &str, model: &str, tier: ServiceTier, counts: &[(Kind, u64)]) -> String {
         let mut usage = Usage::of(Tokens::default());

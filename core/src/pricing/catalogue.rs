@@ -150,6 +150,8 @@ mod tests {
     use crate::config::testing::{NOW, config};
     use crate::pricing::{Kind, Price, ServiceTier};
     use serde_json::{Value, json};
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn with_prices(prices: Value, provider: Value) -> Config {
         config(|json| {

@@ -178,6 +178,8 @@ mod tests {
     use crate::base::tokens::{Tokens, Usage};
     use crate::pricing::ServiceTier;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const NOW: &str = "2026-11-21T12:00:00Z";
 

@@ -96,6 +96,8 @@ pub(super) fn fits(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_name_is_tried_as_it_is_and_then_with_less_and_less() {

@@ -3,6 +3,8 @@
 use super::*;
 use crate::base::tokens::Tokens;
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const STANDARD: ServiceTier = ServiceTier::Standard;
 

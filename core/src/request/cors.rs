@@ -141,6 +141,8 @@ fn allowed_headers(config: &Config, api: Option<Api>, head: &RequestHead) -> Str
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
     use crate::config::testing;

@@ -77,6 +77,8 @@ impl Sink<()> for Found {
 mod tests {
     use super::*;
     use crate::base::edits;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn azure_is_not_asked_in_versions_that_do_not_know_how_to_answer() {

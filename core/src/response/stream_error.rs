@@ -26,6 +26,8 @@ mod tests {
     use crate::dialect::framing::event_stream;
     use crate::response::meter::Meter;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     const STREAMS: [(Endpoint, Framing); 8] = [
         (Endpoint::ChatCompletions, Framing::Events),

@@ -90,6 +90,8 @@ fn read_large(stored: &mut &[u8]) -> Result<u64, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Byte by byte, as the format says.
     fn plainly(mut number: u64) -> Vec<u8> {

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::base::money::PicoUsd;

@@ -84,6 +84,8 @@ fn read_port(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn an_endpoint_is_a_scheme_a_host_and_a_port() {

@@ -230,6 +230,8 @@ pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn read(pieces: &[&[u8]]) -> Vec<String> {
         let (mut splitter, mut seen, mut payload) = (Splitter::default(), vec![], vec![]);

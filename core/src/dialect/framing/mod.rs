@@ -117,6 +117,8 @@ fn is_identity(codings: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn sniff(declared: Framing, endpoint: Endpoint, start: &[u8]) -> Option<Framing> {
         declared.sniff(endpoint, start)

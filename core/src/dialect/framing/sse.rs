@@ -141,6 +141,8 @@ impl Splitter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn events(pieces: &[&[u8]]) -> Vec<String> {
         let (mut splitter, mut events, mut data) = (Splitter::default(), vec![], vec![]);

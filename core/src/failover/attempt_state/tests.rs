@@ -2,6 +2,8 @@
 
 use super::*;
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn plan() -> impl Strategy<Value = FailoverPlan> {
     let target = (any::<String>(), "(?s).{0,12}", any::<bool>())

@@ -1,6 +1,8 @@
 //! Whose fault errors are, by the bodies that providers send.
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::wait::LONGEST_WAIT_MS;
 use super::*;

@@ -3,6 +3,8 @@
 use core::ops::Range;
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::super::{Shape, Sink, SyntaxError, Value};
 use super::Scanner;

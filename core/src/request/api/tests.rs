@@ -1,5 +1,8 @@
 //! What goes on and what comes back.
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 fn names(list: &[&str]) -> Names {

@@ -85,6 +85,8 @@ pub(super) fn may_raise(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn names_are_alike_but_for_case_and_what_parts_words() {

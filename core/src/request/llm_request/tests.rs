@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::base::edits;

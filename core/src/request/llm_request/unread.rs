@@ -71,6 +71,8 @@ fn named(head: &RequestHead, header: Option<&str>) -> Result<Option<String>, Llm
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "unknown")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 

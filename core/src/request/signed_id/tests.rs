@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::config::testing;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn accounts() -> ProviderAccounts {
     let config = testing::config(|json| {

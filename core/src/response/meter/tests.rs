@@ -1,6 +1,8 @@
 //! The reading does not depend on how the answer was cut, and the client sees what it should.
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::outgoing::KEPT_BACK_BYTES;
 use super::*;

@@ -1,5 +1,8 @@
 //! The promises of admission that concern several budgets at a time.
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::super::*;
 use crate::base::window::{Calendar, Window};
 use crate::budget::ledger::{Dimension, Limits, MemoryStore};

@@ -4,6 +4,8 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::super::*;
 use super::{EPOCH_MS, account, held, token_limit, tokens};

@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::super::*;
 use super::lease::{Counted, others_see};
 use super::{EPOCH_MS, account, held, in_window, token_limit, tokens};

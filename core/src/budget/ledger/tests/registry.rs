@@ -3,6 +3,9 @@
 use core::cell::Cell;
 use std::rc::Rc;
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::super::registrations::{LASTS_S, RECORD};
 use super::super::*;
 use super::{EPOCH_MS, held, token_limit, tokens};

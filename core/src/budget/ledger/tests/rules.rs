@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::super::*;
 use super::{EPOCH_MS, account, held, token_limit, tokens};
 use crate::base::money::PicoUsd;

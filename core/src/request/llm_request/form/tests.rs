@@ -1,6 +1,8 @@
 //! What is read of a form, and what is refused because others would read it in other ways.
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 

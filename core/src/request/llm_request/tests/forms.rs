@@ -1,5 +1,8 @@
 //! What is read of multipart forms.
 
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 const FORM: &str = "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n\0\r\n--b\r\n\

@@ -1,6 +1,8 @@
 //! Members that mean something else elsewhere, and those that stand where one might not look.
 
 use super::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn at(path: &str, body: &str) -> Result<LlmRequest, LlmRequestError> {
     LlmRequest::read(&served(path), path.as_bytes(), b"", body.as_bytes())

@@ -1,6 +1,8 @@
 //! A meter that keeps an event reads what one reads that scans every event, and does so at the same moments.
 
 use proptest::prelude::*;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::dialect::Endpoint;
 use crate::dialect::framing::Framing;
