@@ -37,6 +37,8 @@ class Caller:
     by_headers: bool = False
     """The model has to be in a header too."""
     headers: dict[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {KEY}"})
+    passed: list[str] = field(default_factory=list)
+    """The models of chats that were let through, by this caller and by all that are made of it."""
 
     def send(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
         """One request."""
@@ -59,7 +61,10 @@ class Caller:
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]} | (more or {})
         if self.by_headers:
             headers.setdefault("x_model", model)
-        return self.send("POST", "/v1/chat/completions", json.dumps(body), **headers)
+        answer = self.send("POST", "/v1/chat/completions", json.dumps(body), **headers)
+        if answer.status == 200:
+            self.passed.append(model)
+        return answer
 
     def get(self, path: str) -> Answer:
         """A page."""
@@ -77,6 +82,20 @@ class Caller:
         """What a budget of the caller's has spent."""
         budgets = json.loads(self.get("/farebox/usage").text)["budgets"]
         return next(one for one in budgets if one["name"] == budget)["spent"]
+
+    def settled(self, budget: str = "team") -> dict:
+        """The same, once all that was let through is counted. What another worker or another pod has spent, whoever answers
+        here learns from the ledger a moment later.
+        """
+
+        def is_all() -> dict | None:
+            spent = self.spent(budget)
+            return spent if spent["requests"] == len(self.passed) else None
+
+        try:
+            return node.wait("all to be counted", is_all, 20)
+        except TimeoutError:
+            raise AssertionError(f"{self.spent(budget)} and not {len(self.passed)} requests were counted") from None
 
 
 def many_streams(caller: Caller, count: int, model: str, during) -> list[Answer]:

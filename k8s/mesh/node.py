@@ -120,6 +120,23 @@ def start(name: str, command: list, env: dict | None = None, cwd: pathlib.Path |
     )
 
 
+class Service:
+    """A process that can be away and come back."""
+
+    def __init__(self, begin):
+        self.begin = begin
+        self.process: subprocess.Popen = begin()
+
+    def start(self) -> None:
+        """Once more."""
+        self.process = self.begin()
+
+    def stop(self) -> None:
+        """As a node that fails does."""
+        self.process.kill()
+        self.process.wait()
+
+
 def wait(what: str, holds, seconds: float = 90, every: float = 0.2):
     """Waits until `holds()` says something, and returns that."""
     end = time.monotonic() + seconds

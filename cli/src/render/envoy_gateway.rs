@@ -160,8 +160,12 @@ impl Resources<'_> {
         let telemetry = match self.options.form {
             Form::PatchPolicy => {
                 "# The policy below has a line written for each request.\ntelemetry: {accessLog: {disable: true}}"
+                    .to_owned()
             }
-            Form::ExtensionPolicy => "",
+            Form::ExtensionPolicy => {
+                let line = mesh::log_line(sheet);
+                sheet.put(piece!("telemetry"), &[("line", &line)])
+            }
         };
         let scale = scale::of(self.plan, PODS);
         let pod = [&*scale.spread, &*pod].iter().filter(|part| !part.is_empty()).fold(
@@ -179,7 +183,7 @@ impl Resources<'_> {
             ("mounts", &mounts),
             ("pod", &pod),
             ("tags", &tags),
-            ("telemetry", telemetry),
+            ("telemetry", &telemetry),
             ("scale_note", scale.note),
             ("least", scale.least),
             ("most", scale.most),

@@ -135,7 +135,10 @@ impl Resources<'_> {
         let Options { form, at, .. } = self.options;
         let mut documents = match at {
             Position::Gateway => self.gateway(sheet),
-            Position::Sidecar => vec![self.put(sheet, piece!("sidecar"), &[])],
+            Position::Sidecar => {
+                let tags = mesh::tags(sheet);
+                vec![self.put(sheet, piece!("sidecar"), &[("tags", &tags)])]
+            }
         };
         if *at == Position::Gateway {
             documents.push(self.policy(sheet));
@@ -156,6 +159,10 @@ impl Resources<'_> {
             Form::TrafficExtension => self.plugin(sheet, piece!("traffic_extension")),
         });
         documents.extend(self.ledger(sheet));
+        // An EnvoyFilter says itself what is logged.
+        if *form != Form::EnvoyFilter {
+            documents.push(self.telemetry(sheet));
+        }
         let what = match at {
             Position::Gateway => "in a gateway of its own.",
             Position::Sidecar => "in the sidecars of the applications.",
@@ -333,6 +340,18 @@ impl Resources<'_> {
         let (_, configuration) = self.plan.block();
         let values = [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", configuration)];
         self.put(sheet, piece, &values)
+    }
+
+    /// Who writes a line for each request.
+    fn telemetry(&self, sheet: &mut Sheet) -> String {
+        let (target, only) = match self.options.at {
+            Position::Gateway => (sheet.put(piece!("target_gateway"), &[]), String::new()),
+            Position::Sidecar => {
+                let selector = "selector: {matchLabels: {farebox: client}}".to_owned();
+                (selector, sheet.put(piece!("telemetry_sidecar"), &[]))
+            }
+        };
+        self.put(sheet, piece!("telemetry"), &[("target", &target), ("only", &only)])
     }
 
     /// The context and the labels of the proxies that are patched.

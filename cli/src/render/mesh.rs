@@ -86,7 +86,13 @@ pub(super) fn early(sheet: &mut Sheet, plan: &Plan<'_>) -> Option<String> {
 
 /// One line of JSON for each request.
 pub(super) fn access_log(sheet: &mut Sheet) -> String {
-    sheet.put(piece!("access_log"), &[])
+    let line = log_line(sheet);
+    sheet.put(piece!("access_log"), &[("line", &line)])
+}
+
+/// What that line is made of.
+pub(super) fn log_line(sheet: &mut Sheet) -> String {
+    sheet.put(piece!("log_line"), &[])
 }
 
 /// How long a stream may be silent, in seconds.
