@@ -56,7 +56,8 @@ def prepare() -> None:
     for folder in (LOG, PKI):
         folder.mkdir(parents=True)
     certificates()
-    shell("ip link set lo up; ip link add mesh0 type bridge; ip link set mesh0 up")
+    # With an address of its own: else it has that of one of its pods, and another one when that pod ends, which the others do not know.
+    shell("ip link set lo up; ip link add mesh0 type bridge; ip link set mesh0 address 02:00:00:00:00:01 up")
     for address in (ADDRESS, *OUTSIDE):
         shell(f"ip addr add {address}/16 dev mesh0")
     say_names(NAMES)

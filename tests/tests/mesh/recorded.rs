@@ -1,0 +1,59 @@
+//! What the tests' own translation makes of manifests, beside what the real control planes have sent for the very same ones
+//! (`make mesh RECORD=1`), field by field.
+
+use farebox_tests::mesh::Sent;
+use farebox_tests::recorded::{Recorded, differences};
+use farebox_tests::{envoy_gateway, istio};
+use serde_json::{Value, json};
+
+/// Where the two may differ, and why.
+const ISTIO: &[(&str, &str)] = &[];
+const ENVOY_GATEWAY: &[(&str, &str)] = &[];
+
+fn ours(sent: Sent) -> Value {
+    let mut manager = sent.manager;
+    let route = manager["route_config"].take();
+    let clusters: serde_json::Map<String, Value> = sent
+        .clusters
+        .into_values()
+        .map(|cluster| (cluster["name"].as_str().unwrap().to_owned(), cluster))
+        .collect();
+    json!({"manager": manager, "route": route, "clusters": clusters, "extensions": sent.extensions})
+}
+
+/// Whether `path` is one that a pattern is for: `*` stands for anything.
+fn is_for(pattern: &str, path: &str) -> bool {
+    match pattern.split_once('*') {
+        None => path == pattern,
+        Some((before, after)) => path.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| is_for(after, &rest[at..]))
+        }),
+    }
+}
+
+#[test]
+fn the_translation_differs_from_what_was_sent_only_where_it_says_so() {
+    let mut wrong = Vec::new();
+    for (host, folders, allowed) in [
+        ("istio", &["gateway", "jwt", "ledger", "sidecar", "wasm-plugin", "traffic-extension", "sidecar-plugin"][..], ISTIO),
+        ("envoy-gateway", &["patch-policy", "extension-policy", "ledger"][..], ENVOY_GATEWAY),
+    ] {
+        let mut used = vec![false; allowed.len()];
+        for folder in folders {
+            let recorded = Recorded::of(&format!("{host}/{folder}"));
+            let sent = match host {
+                "istio" => istio::sent(&recorded.manifests),
+                _ => envoy_gateway::sent(&recorded.manifests),
+            };
+            for (path, ours, theirs) in differences(&ours(sent), &recorded.sent) {
+                match allowed.iter().position(|(pattern, _)| is_for(pattern, &path)) {
+                    Some(at) => used[at] = true,
+                    None => wrong.push(format!("{host}/{folder} {path}: {ours} and not {theirs}")),
+                }
+            }
+        }
+        let idle = allowed.iter().zip(used).filter(|(_, used)| !used);
+        wrong.extend(idle.map(|((pattern, _), _)| format!("{host}: nothing differs at {pattern}")));
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
