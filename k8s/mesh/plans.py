@@ -144,6 +144,12 @@ def ask(world: World, report, site: Site, pods: Pods, resources: list[dict]) -> 
     if folder_has_plugin(pods.folder):
         upstream.ask(report, site, resources)
     rollout.Rollout(world, site, resources, pods.start, world.planes.get(form.host)).run(report)
+    if form.is_sidecar:
+        # A native sidecar is asked to end when the application has: whoever waits for its streams there waits long enough.
+        pod = Pod(application(9, native=False))
+        pods.made.append(pod)
+        site = Site(world.caller(form, pod), world.providers, [pod], form)
+        node.wait("a sidecar beside its application", lambda: site.caller.get("/farebox/health").status == 200, 60)
     site.heal()
     report.run(cases.streams_end_though_the_pod_is_asked_to, site)
 
@@ -209,8 +215,8 @@ def two_pods_count_in_one_budget(report, world: World, site: Site) -> None:
     cases.equal(settled, [len(site.caller.passed)] * 2)
 
 
-def application(number: int) -> dict:
-    """A pod that calls the Service which has no pods; its sidecar answers."""
+def application(number: int, native: bool = True) -> dict:
+    """A pod that calls the Service which has no pods; its sidecar answers. Native: the kubelet starts it first and ends it last."""
     keys = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": "farebox-providers", "key": name}}}
         for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -220,7 +226,8 @@ def application(number: int) -> dict:
         "sidecar.istio.io/interceptionMode": "NONE",
         # As k8s/README.md says.
         "sidecar.istio.io/bootstrapOverride": "farebox-sidecar",
-        "sidecar.istio.io/statsInclusionRegexps": "extension_config_discovery.*",
+        "sidecar.istio.io/statsInclusionRegexps": "extension_config_discovery.*,cluster.ledger.*",
+        "sidecar.istio.io/nativeSidecar": json.dumps(native),
     }
     env = [*keys, {"name": "EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "value": "true"}]
     containers = [{"name": "application", "image": "application"}, {"name": "istio-proxy", "image": "auto", "env": env}]

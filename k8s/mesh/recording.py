@@ -17,8 +17,10 @@ KEPT = ("Gateway", "HTTPRoute", "HTTPRouteFilter", "ServiceEntry", "DestinationR
 KEPT += ("WasmPlugin", "TrafficExtension", "Telemetry", "AuthorizationPolicy", "RequestAuthentication", "EnvoyProxy", "Backend")
 KEPT += ("BackendTLSPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy", "EnvoyPatchPolicy", "EnvoyExtensionPolicy")
 """What is translated. Of the others nothing comes to Envoy by a control plane."""
-DROPPED = ("metadata", "last_updated", "version_info", "managedFields")
 ADDRESS = re.compile(r"\b10\.(10|96)\.\d+\.\d+\b")
+
+FETCHED = re.compile(r"/[0-9a-f]{64}/[0-9a-f]{64}\.wasm|(?<=/)[0-9a-f]{64}\.wasm")
+"""The name under which a module is kept, which another build has not."""
 
 
 def record(site: Site, folder: str, resources: list[dict]) -> str:
@@ -62,6 +64,11 @@ def of_ours(cluster: str) -> bool:
     return cluster.startswith("httproute/farebox/") or cluster == "ledger"
 
 
+def is_dropped(key: str, member) -> bool:
+    """What the control plane notes for itself."""
+    return key in ("last_updated", "version_info") or (key == "metadata" and "filter_metadata" in member)
+
+
 def clean(value, is_manifest: bool = False):
     """The same without what differs."""
     if isinstance(value, list):
@@ -69,10 +76,10 @@ def clean(value, is_manifest: bool = False):
     if isinstance(value, dict):
         if {"models", "providers"} <= value.keys():
             return {}
-        kept = value if is_manifest else {key: member for key, member in value.items() if key not in DROPPED}
+        kept = value if is_manifest else {key: member for key, member in value.items() if not is_dropped(key, member)}
         return {key: clean(member, is_manifest or key == "manifests") for key, member in kept.items()}
     if isinstance(value, str):
-        if value.startswith("{") and '"models"' in value:
+        if value.startswith("{") and ('"models"' in value or '"keys"' in value):
             return "{}"
-        return ADDRESS.sub("192.0.2.1", value)
+        return FETCHED.sub("/fetched.wasm", ADDRESS.sub("192.0.2.1", value))
     return value

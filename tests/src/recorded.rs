@@ -40,13 +40,25 @@ pub fn differences(ours: &Value, theirs: &Value) -> Vec<(String, Value, Value)> 
     let mut found = Vec::new();
     for (path, ours) in &ours {
         let theirs = theirs.get(path).unwrap_or(&Value::Null);
-        if ours != theirs {
+        if !are_same(ours, theirs) {
             found.push((path.clone(), ours.clone(), theirs.clone()));
         }
     }
     let missing = theirs.iter().filter(|(path, _)| !ours.contains_key(*path));
     found.extend(missing.map(|(path, theirs)| (path.clone(), Value::Null, theirs.clone())));
     found
+}
+
+/// Whether both mean the same: numbers of 64 bits are shown as texts, and durations with three digits.
+fn are_same(ours: &Value, theirs: &Value) -> bool {
+    let plain = |value: &Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match text.strip_suffix('s').and_then(|seconds| seconds.parse::<f64>().ok()) {
+            Some(seconds) => format!("{seconds}s"),
+            None => text,
+        }
+    };
+    ours == theirs || plain(ours) == plain(theirs)
 }
 
 /// Every value that has no parts, by its path. Parts of a list that have names are found by them, and their order is a value of
@@ -71,7 +83,14 @@ fn collect(path: String, value: &Value, found: &mut BTreeMap<String, Value>) {
                 found.insert(format!("{path}#"), json!(names));
             }
             for (number, item) in items.iter().enumerate() {
-                let key = if are_named { names[number].to_owned() } else { number.to_string() };
+                let name = names.get(number).filter(|_| are_named);
+                // The second of two with one name.
+                let is_again = name.is_some_and(|name| names.iter().take(number).any(|known| known == name));
+                let key = match name {
+                    Some(name) if is_again => format!("{name} {number}"),
+                    Some(name) => (*name).to_owned(),
+                    None => number.to_string(),
+                };
                 collect(format!("{path}[{key}]"), item, found);
             }
         }

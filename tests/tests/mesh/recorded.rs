@@ -46,9 +46,10 @@ fn the_translation_differs_from_what_was_sent_only_where_it_says_so() {
                 _ => envoy_gateway::sent(&recorded.manifests),
             };
             for (path, ours, theirs) in differences(&ours(sent), &recorded.sent) {
+                let path = format!("{folder}{path}");
                 match allowed.iter().position(|(pattern, _)| is_for(pattern, &path)) {
                     Some(at) => used[at] = true,
-                    None => wrong.push(format!("{host}/{folder} {path}: {ours} and not {theirs}")),
+                    None => wrong.push(format!("{host}/{path}: {ours} and not {theirs}")),
                 }
             }
         }
