@@ -88,11 +88,13 @@ class Caller:
         here learns from the ledger a moment later.
         """
 
+        last: list[dict] = []
+
         def is_all() -> dict | None:
-            spent = self.spent(budget)
-            # What the filter has let through and no route was for, its caller knows as a 404.
-            self.passed.extend(["?"] * (spent["requests"] - len(self.passed)))
-            return spent if spent["requests"] == len(self.passed) else None
+            last.append(self.spent(budget))
+            # More than was answered may be counted: what no route was for, the filter had let through. So it has to stay.
+            is_quiet = len(last) > 6 and all(one == last[-1] for one in last[-6:])
+            return last[-1] if is_quiet and last[-1]["requests"] >= len(self.passed) else None
 
         try:
             return node.wait("all to be counted", is_all, 20)

@@ -1,4 +1,4 @@
-//! What Envoy Gateway sends to its Envoys because of the manifests, as its sources make it (`internal/xds`).
+//! What Envoy Gateway sends to its Envoys because of the manifests. `tests/mesh/recorded.rs` holds it against what one has sent.
 //!
 //! Does not make what has nothing to do with Farebox.
 
@@ -29,22 +29,27 @@ pub fn sent(resources: &[Value]) -> Sent {
             "name": format!("{name}/match/0/{suffix}"),
             "match": {"prefix": "/", "headers": [{"name": header["name"], "string_match": {"exact": header["value"]}}]},
             "request_headers_to_remove": removed,
-            "route": {"cluster": name, "timeout": "0s", "host_rewrite_literal": rewritten},
+            "route": {
+                "cluster": name,
+                "timeout": "0s",
+                "idle_timeout": "0s",
+                "host_rewrite_literal": rewritten,
+                "upgrade_configs": [{"upgrade_type": "websocket"}],
+            },
         }));
         let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
-        let cluster = json!({
-            "name": name,
-            "connect_timeout": "10s",
-            "per_connection_buffer_limit_bytes": 32_768,
-            "circuit_breakers": {"thresholds": [{"max_retries": breakers["maxParallelRetries"]}]},
-        });
-        clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
+        clusters.insert(provider.expect("a name of ours").to_owned(), cluster(&name, breakers));
     }
     routes.push(whatever_else(resources, &suffix));
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http-80",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65_536,
+            "initial_connection_window_size": 1_048_576,
+        },
         "use_remote_address": true,
         "normalize_path": true,
         "merge_slashes": true,
@@ -68,8 +73,11 @@ pub fn sent(resources: &[Value]) -> Sent {
     }]);
     let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
     let mut listener = json!({"default_filter_chain": {"filters": [filter]}});
-    let mut route =
-        json!({"name": "http-80", "virtual_hosts": [{"name": suffix, "domains": [host], "routes": routes}]});
+    let mut route = json!({
+        "name": "http-80",
+        "ignore_port_in_host_matching": true,
+        "virtual_hosts": [{"name": suffix, "domains": [host], "routes": routes}],
+    });
     let mut extensions = BTreeMap::new();
     for resource in resources {
         match resource["kind"].as_str() {
@@ -89,6 +97,31 @@ pub fn sent(resources: &[Value]) -> Sent {
     Sent { manager, extensions, clusters, overlay, host }
 }
 
+/// A cluster without endpoints and TLS.
+fn cluster(name: &str, breakers: &Value) -> Value {
+    let balancing = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest";
+    json!({
+        "name": name,
+        "connect_timeout": "10s", // a busy machine, in the place of the policy's
+        "per_connection_buffer_limit_bytes": 32_768,
+        "ignore_health_on_host_removal": true,
+        "common_lb_config": {},
+        "load_balancing_policy": {"policies": [{"typed_extension_config": {
+            "name": "envoy.load_balancing_policies.least_request",
+            "typed_config": {
+                "@type": format!("type.googleapis.com/{balancing}"),
+                "locality_lb_config": {"locality_weighted_lb_config": {}},
+            },
+        }}]},
+        "circuit_breakers": {"thresholds": [{
+            "max_connections": breakers["maxConnections"],
+            "max_pending_requests": breakers["maxPendingRequests"],
+            "max_requests": breakers["maxParallelRequests"],
+            "max_retries": breakers["maxParallelRetries"],
+        }]},
+    })
+}
+
 /// The route of the HTTPRoute without conditions: to a host that is not there, or an answer.
 fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     let is_it = |resource: &&Value| {
@@ -96,7 +129,7 @@ fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     };
     let route = resources.iter().find(is_it).expect("a route for whatever else comes");
     let name = format!("httproute/farebox/{}/rule/0", route["metadata"]["name"].as_str().expect("a name"));
-    let mut made = json!({"name": format!("{name}/match/-1/{suffix}"), "match": {"prefix": "/"}});
+    let mut made = json!({"name": format!("{name}/match/0/{suffix}"), "match": {"prefix": "/"}});
     match route["spec"]["rules"][0]["backendRefs"].as_array() {
         Some(_) => made["route"] = json!({"cluster": name}),
         None => {
@@ -211,7 +244,10 @@ fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<St
 }
 
 /// Has filters that stand in the listener found by name, so that their modules can be there or not.
-fn take_inline(value: &mut Value, extensions: &mut BTreeMap<String, Value>) {
+///
+/// # Panics
+/// If one of them has no name.
+pub fn take_inline(value: &mut Value, extensions: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(members) => {
             if members.get("typed_config").is_some_and(|config| config["@type"] == WASM_FILTER) {

@@ -95,6 +95,8 @@ fn collect(path: String, value: &Value, found: &mut BTreeMap<String, Value>) {
             }
         }
         Value::Null => {}
+        // A list without parts is none.
+        Value::Array(items) if items.is_empty() => {}
         _ => drop(found.insert(path, value.clone())),
     }
 }
