@@ -176,6 +176,7 @@ impl Resources<'_> {
             },
         );
         let hostname = self.options.hostname.as_deref().map(|host| format!(", hostname: {}", scalar(host)));
+        let probe_host = self.options.hostname.as_deref().map(mesh::probe_host);
         let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
         let values = [
             ("class", &*class),
@@ -188,6 +189,7 @@ impl Resources<'_> {
             ("least", scale.least),
             ("most", scale.most),
             ("hostname", &hostname.unwrap_or_default()),
+            ("probe_host", &probe_host.unwrap_or_default()),
             ("envoy_note", image::note(&self.options.envoy)),
             ("envoy", &scalar(&self.options.envoy)),
         ];

@@ -195,11 +195,7 @@ impl Resources<'_> {
         let scale = scale::of(self.plan, GATEWAY);
         let (hostname, probe_host) = match &self.options.hostname {
             None => Default::default(),
-            Some(host) => {
-                let host = scalar(host);
-                let header = format!(", httpHeaders: [{{name: Host, value: {host}}}]");
-                (format!(", hostname: {host}"), header)
-            }
+            Some(host) => (format!(", hostname: {}", scalar(host)), mesh::probe_host(host)),
         };
         let values = [
             ("spread", &*scale.spread),

@@ -151,6 +151,11 @@ pub(super) fn rewrite(sheet: &mut Sheet, provider: &Provider) -> String {
     }
 }
 
+/// What a readiness probe's request has besides, where the listener is for one host alone.
+pub(super) fn probe_host(host: &str) -> String {
+    format!(", httpHeaders: [{{name: Host, value: {}}}]", scalar(host))
+}
+
 /// What Envoy's bootstrap has besides.
 pub(super) fn tags(sheet: &mut Sheet) -> String {
     sheet.put(piece!("tags"), &[])
