@@ -56,6 +56,8 @@ class World:
         caller = Caller(pod.address, form.port, by_headers=form.by_headers)
         if form.stranger == 403:
             caller.headers = {"authorization": f"Bearer {self.issuer.token(farebox_key='ci')}"}
+        if form.counts_in_ledger:
+            caller.quiet = 12
         return caller
 
 

@@ -90,7 +90,7 @@ class Rollout:
         spent = self.site.caller.settled("org")
         manifests.apply(self.pushed)
         seconds = calls.until(self.site.caller, PUSHED, 200, PATIENCE)
-        assert self.site.caller.settled("org")["tokens"] > spent["tokens"], "counters began anew"
+        self.site.caller.charged(spent, "org", lambda tokens: tokens > 0)
         return f"{seconds:.0f} s after it was applied"
 
     def is_refused(self) -> str:

@@ -25,7 +25,7 @@ pub fn sent(resources: &[Value]) -> Sent {
         let provider = rule["backendRefs"][0]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
         let header = &rule["matches"][0]["headers"][0];
         let (rewritten, removed) = mesh::rewritten(rule);
-        routes.push(json!({
+        let mut route = json!({
             "name": format!("{name}/match/0/{suffix}"),
             "match": {"prefix": "/", "headers": [{"name": header["name"], "string_match": {"exact": header["value"]}}]},
             "request_headers_to_remove": removed,
@@ -36,7 +36,12 @@ pub fn sent(resources: &[Value]) -> Sent {
                 "host_rewrite_literal": rewritten,
                 "upgrade_configs": [{"upgrade_type": "websocket"}],
             },
-        }));
+        });
+        // Whoever rewrites a host there tells the one behind which one was named.
+        if !route["route"]["host_rewrite_literal"].is_null() {
+            route["route"]["append_x_forwarded_host"] = json!(true);
+        }
+        routes.push(route);
         let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
         clusters.insert(provider.expect("a name of ours").to_owned(), cluster(&name, breakers));
     }
@@ -55,7 +60,7 @@ pub fn sent(resources: &[Value]) -> Sent {
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
         "server_header_transformation": "PASS_THROUGH",
-        "access_log": [],
+        "access_log": access_log(resources),
         "http_filters": [{"name": ROUTER, "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
             "suppress_envoy_headers": true,
@@ -81,7 +86,7 @@ pub fn sent(resources: &[Value]) -> Sent {
     let mut extensions = BTreeMap::new();
     for resource in resources {
         match resource["kind"].as_str() {
-            Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, resource),
+            Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, &mut clusters, resource),
             Some("EnvoyExtensionPolicy") => {
                 extend(&mut listener, &mut route, &mut extensions, &resource["spec"]["wasm"][0]);
             }
@@ -95,6 +100,19 @@ pub fn sent(resources: &[Value]) -> Sent {
     let overlay = mesh::documents(bootstrap.as_str().expect("a text")).into_iter().next();
     let host = if host == "*" { "anything.example.com" } else { host }.to_owned();
     Sent { manager, extensions, clusters, overlay, host }
+}
+
+/// What the EnvoyProxy has written for each request.
+fn access_log(resources: &[Value]) -> Value {
+    let telemetry = &of_kind(resources, "EnvoyProxy")["spec"]["telemetry"]["accessLog"];
+    let log = |setting: &Value| {
+        json!({"name": "envoy.access_loggers.file", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": setting["sinks"][0]["file"]["path"],
+            "log_format": {"text_format_source": {"inline_string": setting["format"]["text"]}},
+        }})
+    };
+    telemetry["settings"].as_array().into_iter().flatten().map(log).collect()
 }
 
 /// A cluster without endpoints and TLS.
@@ -140,8 +158,14 @@ fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     made
 }
 
-fn patch(listener: &mut Value, route: &mut Value, resource: &Value) {
+fn patch(listener: &mut Value, route: &mut Value, clusters: &mut BTreeMap<String, Value>, resource: &Value) {
     for patch in resource["spec"]["jsonPatches"].as_array().expect("patches") {
+        if patch["type"] == "type.googleapis.com/envoy.config.cluster.v3.Cluster" {
+            assert_eq!((&patch["operation"]["op"], &patch["operation"]["path"]), (&json!("add"), &json!("")));
+            let name = patch["name"].as_str().expect("a name");
+            clusters.insert(name.to_owned(), patch["operation"]["value"].clone());
+            continue;
+        }
         let target = match patch["name"].as_str() {
             Some("tcp-80") => &mut *listener,
             Some("http-80") => &mut *route,
@@ -206,7 +230,9 @@ fn split_step(part: &str) -> Vec<String> {
 
 /// A filter that is switched off but for the routes that the policy is for: here, all that there are.
 fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: &Value) {
-    let name = "envoy.filters.http.wasm/envoyextensionpolicy/farebox/farebox/wasm/0";
+    let vm = "envoyextensionpolicy/farebox/farebox/wasm/0";
+    let name = &*format!("envoy.filters.http.wasm/{vm}");
+    assert_eq!(wasm["failOpen"], false);
     extensions.insert(
         name.to_owned(),
         json!({
@@ -214,13 +240,12 @@ fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<St
             "config": {
                 "name": wasm["name"],
                 "root_id": wasm["rootID"],
-                "fail_open": wasm["failOpen"],
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
                     "value": wasm["config"].to_string(),
                 },
                 "vm_config": {
-                    "vm_id": name,
+                    "vm_id": vm,
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"remote": {}},
                     "environment_variables": {"host_env_keys": wasm["env"]["hostKeys"]},

@@ -73,8 +73,7 @@ fn routes(resources: &[Value]) -> (String, &'static str, Value) {
 fn by_http_route(resources: &[Value]) -> Vec<Value> {
     let mut routes = Vec::new();
     let all = resources.iter().filter(|resource| resource["kind"] == "HTTPRoute");
-    for (number, rule) in
-        all.flat_map(|route| route["spec"]["rules"].as_array().expect("rules")).enumerate()
+    for (number, rule) in all.flat_map(|route| route["spec"]["rules"].as_array().expect("rules")).enumerate()
     {
         let (header, backend) = (&rule["matches"][0]["headers"][0], &rule["backendRefs"][0]);
         assert_eq!(backend["kind"], "Hostname");
@@ -96,7 +95,11 @@ fn by_virtual_service(resources: &[Value]) -> Vec<Value> {
         let header = &rule["match"][0]["headers"]["x-farebox-cluster"]["exact"];
         let to = &rule["route"][0]["destination"];
         let cluster = cluster_name(&to["host"], &to["port"]["number"]);
-        routes.push(base::route(header, &cluster, &rule["rewrite"]["authority"], &rule["headers"]["request"]["remove"]));
+        let removed = &rule["headers"]["request"]["remove"];
+        let mut route = base::route(header, &cluster, &rule["rewrite"]["authority"], removed);
+        assert_eq!(rule["retries"]["attempts"], 0);
+        route["route"]["retry_policy"].take();
+        routes.push(route);
     }
     routes
 }
@@ -182,6 +185,10 @@ fn patch(sent: &mut Sent, resource: &Value) {
     for value in of("HTTP_ROUTE", "INSERT_FIRST") {
         let routes = &mut sent.manager["route_config"]["virtual_hosts"][0]["routes"];
         routes.as_array_mut().expect("routes").insert(0, value.clone());
+        applied += 1;
+    }
+    for value in of("CLUSTER", "ADD") {
+        sent.clusters.insert(value["name"].as_str().expect("a name").to_owned(), value.clone());
         applied += 1;
     }
     assert_eq!(applied, patches.len(), "every patch is applied");

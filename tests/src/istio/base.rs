@@ -99,16 +99,20 @@ pub(super) fn to_the_service() -> Value {
 /// The routes of a sidecar's listener: to the Service, and to whatever else the application may call.
 pub(super) fn of_a_sidecar(routes: &[Value]) -> Value {
     let name = "farebox.default.svc.cluster.local";
-    let domains =
-        [name, "farebox.default.svc.cluster.local.", "farebox", "farebox.default.svc", "farebox.default", ADDRESS];
+    let domains = [
+        name,
+        "farebox.default.svc.cluster.local.",
+        "farebox",
+        "farebox.default.svc",
+        "farebox.default",
+        ADDRESS,
+    ];
     let anywhere = json!({
         "name": "allow_any",
         "match": {"prefix": "/"},
         "route": {"cluster": "PassthroughCluster", "timeout": "0s", "max_grpc_timeout": "0s"},
     });
-    let virtual_host = |name: &str, domains: &[&str], routes: &[Value]| {
-        json!({"name": name, "domains": domains, "routes": routes, "include_request_attempt_count": true})
-    };
+    let virtual_host = |name: &str, domains: &[&str], routes: &[Value]| json!({"name": name, "domains": domains, "routes": routes, "include_request_attempt_count": true});
     route_configuration(
         "8788",
         &[
