@@ -310,13 +310,13 @@ odd: build .venv/.installed ## Send 20,000 odd requests and 20,000 odd answers t
 ##@ Control planes
 
 .PHONY: mesh
-mesh: build .venv/.installed ## What is below k8s/ on a real API server, istiod and Envoy Gateway (needs Go, and 20 minutes the first time); FOLDERS=istio/jwt
+mesh: build .venv/.installed ## What is below k8s/ on a real API server, istiod and Envoy Gateway (needs Go, and 20 minutes the first time); FOLDERS=istio/jwt, RECORD=1
 	@$(call need,go,see https://go.dev)
 	@$(call need,unshare,it is in util-linux)
 	$(call step,building etcd and kube-apiserver and istiod and Envoy Gateway into .mesh)
 	@k8s/mesh/build.sh
 	$(call step,applying what is below k8s/)
-	@.venv/bin/python k8s/mesh/run.py $(FOLDERS)
+	@.venv/bin/python k8s/mesh/run.py $(if $(RECORD),--record) $(if $(LOG),--log $(LOG)) $(FOLDERS)
 
 HELMS := $(foreach version,v3.22.0 v4.3.2,.tools/helm/$(version)/helm)
 

@@ -37,6 +37,10 @@ class Caller:
     by_headers: bool = False
     """The model has to be in a header too."""
     headers: dict[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {KEY}"})
+    quiet: int = 2
+    """How often counters have to say the same until that is believed."""
+    passed: list[str] = field(default_factory=list)
+    """The models of chats that were answered, for this caller and for all that are made of it."""
 
     def send(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
         """One request."""
@@ -59,7 +63,10 @@ class Caller:
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]} | (more or {})
         if self.by_headers:
             headers.setdefault("x_model", model)
-        return self.send("POST", "/v1/chat/completions", json.dumps(body), **headers)
+        answer = self.send("POST", "/v1/chat/completions", json.dumps(body), **headers)
+        if answer.status == 200:
+            self.passed.append(model)
+        return answer
 
     def get(self, path: str) -> Answer:
         """A page."""
@@ -77,6 +84,37 @@ class Caller:
         """What a budget of the caller's has spent."""
         budgets = json.loads(self.get("/farebox/usage").text)["budgets"]
         return next(one for one in budgets if one["name"] == budget)["spent"]
+
+    def settled(self, budget: str = "team") -> dict:
+        """The same, once all that was let through is counted. What another worker or another pod has spent, whoever answers
+        here learns from the ledger a moment later.
+        """
+
+        last: list[dict] = []
+
+        def is_all() -> dict | None:
+            last.append(self.spent(budget))
+            # More than was answered may be counted: what no route was for, the filter had let through. So it has to stay.
+            is_quiet = len(last) >= self.quiet and all(one == last[-1] for one in last[-self.quiet :])
+            return last[-1] if is_quiet and last[-1]["requests"] >= len(self.passed) else None
+
+        try:
+            return node.wait("all to be counted", is_all, 20)
+        except TimeoutError:
+            raise AssertionError(f"{self.spent(budget)} and not {len(self.passed)} requests were counted") from None
+
+    def charged(self, before: dict, budget: str, is_right) -> None:
+        """Waits until what was spent since then is right."""
+        found: list[int] = []
+
+        def is_it() -> bool:
+            found.append(self.spent(budget)["tokens"] - before["tokens"])
+            return is_right(found[-1])
+
+        try:
+            node.wait("a charge", is_it, 20)
+        except TimeoutError:
+            raise AssertionError(f"{found[-1]} tokens were charged") from None
 
 
 def many_streams(caller: Caller, count: int, model: str, during) -> list[Answer]:

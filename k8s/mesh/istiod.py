@@ -5,14 +5,13 @@ one refuses a listener with them. They are switched off here, and that is all th
 """
 
 import json
-import signal
 import subprocess
 import urllib.request
 
 import api
 import node
 import yaml
-from node import BIN, RUN, SRC
+from node import BIN, PROJECT, RUN, SRC
 from pod import ENVOY
 
 CHART = SRC / "istio/manifests/charts/istio-control/istio-discovery"
@@ -49,6 +48,8 @@ def configure() -> None:
         "enablePrometheusMerge": True,
         "defaultConfig": {"discoveryAddress": "istiod.istio-system.svc:15012", "binaryPath": str(ENVOY)},
     }
+    # As k8s/README.md says, for the forms that are not an EnvoyFilter.
+    mesh |= yaml.safe_load((PROJECT / "k8s/istio/access-log.yaml").read_text())
     files = {
         "var/lib/istio/inject/values": json.dumps(used),
         "var/lib/istio/inject/config": yaml.safe_dump(injection),
@@ -126,12 +127,6 @@ def is_guarding() -> bool:
         api.kubectl("get", "validatingwebhookconfiguration", f"istio-validator-{NAMESPACE}", "-o", "json")
     )
     return hooks["webhooks"][0]["failurePolicy"] == "Fail"
-
-
-def stop(process: subprocess.Popen) -> None:
-    """As a node that fails does."""
-    process.send_signal(signal.SIGKILL)
-    process.wait()
 
 
 def refusals() -> dict[str, int]:

@@ -56,7 +56,8 @@ def prepare() -> None:
     for folder in (LOG, PKI):
         folder.mkdir(parents=True)
     certificates()
-    shell("ip link set lo up; ip link add mesh0 type bridge; ip link set mesh0 up")
+    # With an address of its own: else it has that of one of its pods, and another one when that pod ends, which the others do not know.
+    shell("ip link set lo up; ip link add mesh0 type bridge; ip link set mesh0 address 02:00:00:00:00:01 up")
     for address in (ADDRESS, *OUTSIDE):
         shell(f"ip addr add {address}/16 dev mesh0")
     say_names(NAMES)
@@ -118,6 +119,23 @@ def start(name: str, command: list, env: dict | None = None, cwd: pathlib.Path |
         stderr=log,
         start_new_session=True,
     )
+
+
+class Service:
+    """A process that can be away and come back."""
+
+    def __init__(self, begin):
+        self.begin = begin
+        self.process: subprocess.Popen = begin()
+
+    def start(self) -> None:
+        """Once more."""
+        self.process = self.begin()
+
+    def stop(self) -> None:
+        """As a node that fails does."""
+        self.process.kill()
+        self.process.wait()
 
 
 def wait(what: str, holds, seconds: float = 90, every: float = 0.2):

@@ -1,11 +1,12 @@
 """What a scheduler, a kubelet and the controllers do for one pod: the Pod itself, its status, the endpoints of its Services,
 its environment and volumes, a network and a root folder of its own, and its proxy's command.
 
-Only the container that is a proxy runs: Istio's agent with Envoy, or Envoy. What else a pod has (the application, Envoy
-Gateway's shutdown manager) has no image here.
+The container that is a proxy runs, Istio's agent with Envoy, or Envoy; and beside it Envoy Gateway's shutdown manager. What else a
+pod has, the application, has no image here.
 """
 
 import base64
+import contextlib
 import http.client
 import itertools
 import json
@@ -16,7 +17,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 
 import api
 import node
@@ -48,9 +51,15 @@ class Pod:
         first = [one for one in spec.get("initContainers", []) if one.get("command") and one is not self.container]
         self.before = [one for one in first if "restartPolicy" not in one]
         self.account = spec.get("serviceAccountName", "default")
+        self.beside = [one for one in spec["containers"] if one.get("command", [""])[0] == "envoy-gateway"]
+        self.companions: list[subprocess.Popen] = []
+        self.gone = threading.Event()
+        self.slices: list[str] = []
         self.say_ready()
         self.folder = RUN / "pods" / self.address
         self.process = self.run()
+        for container in self.beside:
+            self.companions.append(self.run_beside([*container["command"], *container.get("args", [])]))
 
     @classmethod
     def of(cls, deployment: dict, number: int = 0, **more) -> "Pod":
@@ -77,7 +86,9 @@ class Pod:
             selector = service["spec"].get("selector") or {"": ""}
             if all(labels.get(key) == value for key, value in selector.items()):
                 target = {"kind": "Pod", "name": self.name, "namespace": self.namespace}
-                api.apply(endpoints(service, self.address, target))
+                made = endpoints(service, self.address, target)
+                api.apply(made)
+                self.slices.append(made["metadata"]["name"])
 
     def environment(self) -> dict[str, str]:
         """The container's variables."""
@@ -136,7 +147,8 @@ class Pod:
         if "projected" in source:
             return {path: text for part in source["projected"]["sources"] for path, text in self.files(part).items()}
         if "image" in source:
-            return {"plugin.wasm": self.module}
+            # Without one the kubelet would not start the pod; an empty folder is what its mount would be.
+            return {"plugin.wasm": self.module} if self.module else {}
         return {}
 
     def downward(self, item: dict) -> bytes:
@@ -230,14 +242,48 @@ class Pod:
         """What its proxy has printed."""
         return (LOG / f"{self.name}.log").read_text(errors="replace")
 
-    def terminate(self) -> None:
-        """Asks it to end, as a kubelet does."""
-        self.process.terminate()
+    def page(self, port: int, path: str, local: bool = False) -> str:
+        """What it shows to others, or to itself alone."""
+        url = f"http://{'127.0.0.1' if local else self.address}:{port}{path}"
+        read = lambda: urllib.request.urlopen(url, timeout=10).read().decode()
+        return node.inside(self.process.pid, read) if local else read()
 
-    def remove(self) -> None:
-        """Ends it, and all that it has started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def run_beside(self, command: list[str]) -> subprocess.Popen:
+        """Something else of the same pod: in its network, with its root folder."""
+        enter = ["nsenter", "-t", self.process.pid, "-m", "-n", "-r"]
+        return node.start(f"{self.name}-beside", [*enter, BIN / command[0], *command[1:]])
+
+    def terminate(self) -> None:
+        """Asks it to end, as a kubelet does: a container is told to when its `preStop` is over."""
+        for container in [*self.beside, self.container]:
+            threading.Thread(target=self.stop, args=[container], daemon=True).start()
+
+    def stop(self, container: dict) -> None:
+        """The same for one container."""
+        hook = container.get("lifecycle", {}).get("preStop", {})
+        if "sleep" in hook:
+            self.gone.wait(hook["sleep"]["seconds"])
+        elif "exec" in hook:
+            self.run_beside(hook["exec"]["command"]).wait()
+        elif "httpGet" in hook:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection(self.address, hook["httpGet"]["port"])
+                connection.request("GET", hook["httpGet"]["path"])
+                connection.getresponse().read()
+        if container is self.container and not self.gone.is_set():
+            self.process.terminate()
+
+    def forget(self) -> None:
+        """Ends it, and all that it has started, and has the API server forget it."""
+        self.gone.set()
+        for process in (*self.companions, self.process):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        where = ("-n", self.namespace, "--ignore-not-found")
+        api.kubectl("delete", "pod", self.name, *where, "--force", "--grace-period=0", check=False)
+        for slice_name in self.slices:
+            api.kubectl("delete", "endpointslice", slice_name, *where, check=False)
 
 
 def attach(process: int, address: str) -> bool:

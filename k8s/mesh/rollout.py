@@ -3,11 +3,12 @@ others, and a ledger.
 """
 
 import contextlib
+import http.client
+import json
 import sys
 
 import api
 import calls
-import envoy_gateway
 import istiod
 import manifests
 import node
@@ -18,8 +19,8 @@ from node import PROJECT
 sys.path.append(str(PROJECT / "k8s"))
 import image  # it stands in the folder above
 
-MODELS, PUSHED = '"models": {', '"models": {"pushed": [{"provider": "openai", "model": "gpt-4o-mini"}],'
-"""A change that is seen from outside: one more model."""
+PUSHED = "o4-mini"
+"""A model that is in a configuration which was changed: seen from outside."""
 PATIENCE = 60
 
 
@@ -32,83 +33,198 @@ def layout(note: bytes = b"") -> outside.Layout:
     return outside.Layout(image.layout(module, "0.1.0", "linux/amd64"), module)
 
 
-def of_istio(world, report, site: Site, resources: list[dict]) -> None:
-    """With an EnvoyFilter at a gateway."""
-    pushed = manifests.change(resources, MODELS, PUSHED)
-    report.run("a configuration that is pushed holds and counters stay", is_pushed, site, pushed)
-    report.run("a bad configuration is refused and the old one stays", is_refused, site, resources)
-    manifests.apply(pushed)
-    other = layout(b"note")
-    world.registry.layouts["other"] = other
-    exchanged = manifests.change(resources, world.image, f"registry.example.com/other@{other.digest('0.1.0')}")
-    report.run("another module takes over and counters stay", is_exchanged, world, site, exchanged)
-    missing = manifests.change(pushed, world.image, f"registry.example.com/farebox@sha256:{'1' * 64}")
-    report.run("a pod that runs goes on when a module is missing", goes_on_without, world, site, missing)
-    report.run("a pod that starts without a module lets nobody pass", lets_nobody_pass, world)
-    manifests.apply(resources)
-    calls.until(site.caller, "pushed", 404, PATIENCE)
-    report.run("istiod is away and comes back", istiod_is_away, world, site, resources, pushed)
+def with_model(resources: list[dict]) -> list[dict]:
+    """The same with one more model in the plugin configuration, which is a text or part of the resource."""
+    more = f'"{PUSHED}": [{{"provider": "openai"}}],'
+    texts = manifests.change(resources, '"models": {', f'"models": {{{more}')
+    return configured(texts, lambda plugin: plugin["models"].update({PUSHED: [{"provider": "openai"}]}))
 
 
-def is_pushed(site: Site, pushed: list[dict]) -> str:
-    spent = site.caller.spent("org")
-    manifests.apply(pushed)
-    seconds = calls.until(site.caller, "pushed", 200, PATIENCE)
-    assert site.caller.spent("org")["tokens"] > spent["tokens"], "counters began anew"
-    return f"{seconds:.0f} s after it was applied"
+def spoiled(resources: list[dict]) -> list[dict]:
+    """The same with a mistake in the plugin configuration."""
+    texts = manifests.change(resources, '"default_model": "small"', '"default_model": 7')
+    return configured(texts, lambda plugin: plugin.update({"default_model": 7}))
 
 
-def is_refused(site: Site, resources: list[dict]) -> str:
-    before = istiod.refusals()
-    manifests.apply(manifests.change(resources, '"default_model": "small"', '"default_model": 7'))
-    after = node.wait("a refusal", lambda: istiod.refusals() != before and istiod.refusals(), PATIENCE)
-    equal(site.caller.chat("pushed").status, 200, "with the configuration from before")
-    return ", ".join(after)
+def configured(value, edit):
+    """The same with each plugin configuration that is not a text edited."""
+    if isinstance(value, dict):
+        value = {key: configured(member, edit) for key, member in value.items()}
+        if {"models", "providers"} <= value.keys():
+            edit(value)
+        return value
+    return [configured(item, edit) for item in value] if isinstance(value, list) else value
 
 
-def is_exchanged(world, site: Site, exchanged: list[dict]) -> str:
-    spent = site.caller.spent("org")["tokens"]
-    manifests.apply(exchanged)
-    node.wait("the image is asked for", lambda: any("/other/blobs" in path for path in world.registry.asked), PATIENCE)
-    # What was applied with it is seen once the module is there.
-    seconds = calls.until(site.caller, "pushed", 404, PATIENCE)
-    assert site.caller.spent("org")["tokens"] >= spent, "counters began anew"
-    return f"{seconds:.0f} s"
+class Rollout:
+    """A gateway that runs, and what is applied to it."""
 
+    def __init__(self, world, site: Site, resources: list[dict], start, control_plane):
+        self.world, self.site, self.resources = world, site, resources
+        self.start = start
+        """Starts another pod; it may never be ready. Returns it, and who calls it."""
+        self.control_plane = control_plane
+        self.pushed = with_model(resources)
 
-def goes_on_without(world, site: Site, missing: list[dict]) -> None:
-    asked = len(world.registry.asked)
-    manifests.apply(missing)
-    node.wait("the image is asked for", lambda: len(world.registry.asked) > asked, PATIENCE)
-    for _ in range(20):
-        equal(site.caller.chat("small").status, 200)
+    def run(self, report) -> None:
+        """All of it, one after the other."""
+        form = self.site.form
+        if form.host == "plain":
+            report.run(self.is_pushed_by_a_new_pod)
+            report.run(self.is_refused_by_a_new_pod)
+        else:
+            report.run(self.is_pushed)
+            report.run(self.is_refused)
+        if form.in_place:
+            report.run(self.module_is_exchanged)
+            report.run(self.module_is_missing_for_a_pod_that_runs)
+        else:
+            report.run(self.module_is_exchanged_by_a_new_pod)
+        report.run(self.module_is_missing_for_a_pod_that_starts)
+        manifests.apply(self.resources)
+        if self.control_plane:
+            calls.until(self.site.caller, PUSHED, 404, PATIENCE)
+            report.run(self.control_plane_is_away_and_comes_back)
 
+    def is_pushed(self) -> str:
+        spent = self.site.caller.settled("org")
+        manifests.apply(self.pushed)
+        seconds = calls.until(self.site.caller, PUSHED, 200, PATIENCE)
+        self.site.caller.charged(spent, "org", lambda tokens: tokens > 0)
+        return f"{seconds:.0f} s after it was applied"
 
-def lets_nobody_pass(world) -> str:
-    pod = world.pod("farebox-istio", 1)
-    caller = calls.Caller(pod.address, 80)
-    seconds = calls.until(caller, "small", 500, PATIENCE)
-    ready = pod.is_ready()
-    world.pods.remove(pod)
-    pod.remove()
-    api.kubectl("delete", "pod", pod.name, "-n", pod.namespace, "--force", "--grace-period=0", check=False)
-    return f"500 after {seconds:.0f} s, and the pod is {'ready' if ready else 'not ready'}"
+    def is_refused(self) -> str:
+        before = self.refusals()
+        manifests.apply(spoiled(self.pushed))
+        after = node.wait("a refusal", lambda: self.refusals() != before and self.refusals(), PATIENCE)
+        equal(self.site.caller.chat(PUSHED).status, 200, "with the configuration from before")
+        manifests.apply(self.pushed)
+        return ", ".join(sorted(after))
 
+    def refusals(self) -> dict[str, int]:
+        """How often something was refused, by what counts it."""
+        if self.site.form.host == "istio":
+            return istiod.refusals()
+        lines = self.site.pod.page(self.site.form.admin, "/stats?filter=update_rejected|config_fail", local=True)
+        counts = dict(line.rsplit(": ", 1) for line in lines.splitlines())
+        return {name: int(count) for name, count in counts.items() if int(count)}
 
-def istiod_is_away(world, site: Site, resources: list[dict], pushed: list[dict]) -> str:
-    istiod.stop(world.mesh)
-    equal(site.caller.chat("small").status, 200)
-    assert site.caller.chat("small", {"stream": True}).is_whole
-    try:
-        manifests.apply(pushed)
-        raise AssertionError("an EnvoyFilter was taken that nobody has looked at")
-    except api.Refused as refused:
-        assert "failed calling webhook" in str(refused), refused
-    world.mesh = istiod.start()
-    manifests.apply(pushed)
-    seconds = calls.until(site.caller, "pushed", 200, PATIENCE)
-    manifests.apply(resources)
-    return f"a configuration arrives {seconds:.0f} s after it is back"
+    def other(self, note: bytes) -> tuple[outside.Layout, list[dict]]:
+        """Another image, and what was pushed without the model and with that image."""
+        other = layout(note)
+        name = note.decode()
+        self.world.registry.layouts[name] = other
+        image_name = f"registry.example.com/{name}@{other.digest('0.1.0')}"
+        return other, manifests.change(self.resources, self.world.image, image_name)
+
+    def module_is_exchanged(self) -> str:
+        spent = self.site.caller.settled("org")["tokens"]
+        _, exchanged = self.other(b"another")
+        asked = len(self.world.registry.asked)
+        manifests.apply(exchanged)
+        of_another = lambda: any("/another/blobs" in path for path in self.world.registry.asked[asked:])
+        node.wait("the image is asked for", of_another, PATIENCE)
+        # What was applied with it is seen once the module is there.
+        seconds = calls.until(self.site.caller, PUSHED, 404, PATIENCE)
+        assert self.site.caller.settled("org")["tokens"] >= spent, "counters began anew"
+        manifests.apply(self.pushed)
+        calls.until(self.site.caller, PUSHED, 200, PATIENCE)
+        return f"{seconds:.0f} s, and back"
+
+    def missing(self) -> list[dict]:
+        """With an image that nobody has."""
+        return manifests.change(self.pushed, self.world.image, f"registry.example.com/farebox@sha256:{'1' * 64}")
+
+    def module_is_missing_for_a_pod_that_runs(self) -> str:
+        status = self.site.form.without_module[0]
+        asked = len(self.world.registry.asked)
+        manifests.apply(self.missing())
+        node.wait("the image is asked for", lambda: len(self.world.registry.asked) > asked, PATIENCE)
+        if status != 200:
+            calls.until(self.site.caller, self.site.inner, status, PATIENCE)
+        for _ in range(20):
+            equal(self.site.caller.chat(self.site.inner).status, status)
+        return f"{status}"
+
+    def module_is_missing_for_a_pod_that_starts(self) -> str:
+        status = self.site.form.without_module[1]
+        pod, caller = self.start(7, b"")
+        try:
+            if status is not None:
+                calls.until(caller, self.site.inner, status, PATIENCE)
+            else:
+                node.wait("Envoy to say no", lambda: pod.process.poll() or "plugin.wasm" in pod.log(), PATIENCE)
+                try:
+                    equal(caller.chat(self.site.inner).status, 0)
+                except (OSError, http.client.HTTPException):
+                    status = "nobody listens"
+            assert not pod.is_ready() or self.site.form.is_sidecar or self.site.form.by_headers, "it is ready"
+            return f"{status}, and the pod is {'' if pod.is_ready() else 'not '}ready"
+        finally:
+            pod.forget()
+
+    def module_is_exchanged_by_a_new_pod(self) -> str:
+        spent = self.site.caller.settled("org")["tokens"]
+        other, exchanged = self.other(b"another")
+        manifests.apply(exchanged)
+        name = f"registry.example.com/another@{other.digest('0.1.0')}"
+        template = lambda: json.dumps(api.there("deployment", self.site.form.deployment, "farebox"))
+        if "image-volume" in json.dumps(self.resources) or self.site.form.host != "plain":
+            node.wait("another pod template", lambda: name in template(), PATIENCE)
+        pod, caller = self.start(8, other.module)
+        try:
+            node.wait("the new pod", pod.is_ready)
+            equal(caller.chat(self.site.inner).status, 200)
+            told = caller.spent("org")["tokens"]
+            if self.site.form.counts_in_ledger:
+                node.wait("what was spent before", lambda: caller.spent("org")["tokens"] > spent, 20)
+            else:
+                assert told <= 16, f"{told} tokens: counters are each pod's own"
+            return "counters go on" if self.site.form.counts_in_ledger else "its counters begin anew"
+        finally:
+            pod.forget()
+            manifests.apply(self.pushed)
+
+    def is_pushed_by_a_new_pod(self) -> str:
+        manifests.apply(self.pushed)
+        equal(self.site.caller.chat(PUSHED).status, 404, "a pod that runs keeps what it has")
+        pod, caller = self.start(5, self.world.layout.module)
+        try:
+            node.wait("the new pod", pod.is_ready)
+            equal(caller.chat(PUSHED).status, 200)
+        finally:
+            pod.forget()
+        return "by a new pod"
+
+    def is_refused_by_a_new_pod(self) -> str:
+        manifests.apply(spoiled(self.pushed))
+        pod, _ = self.start(6, self.world.layout.module)
+        try:
+            node.wait("Envoy to end", lambda: pod.process.poll() is not None, PATIENCE)
+            assert not pod.is_ready()
+            equal(self.site.caller.chat(self.site.inner).status, 200, "in the pod that runs")
+        finally:
+            pod.forget()
+            manifests.apply(self.pushed)
+        return "the new pod does not start"
+
+    def control_plane_is_away_and_comes_back(self) -> str:
+        self.control_plane.stop()
+        try:
+            equal(self.site.caller.chat(self.site.inner).status, 200)
+            assert self.site.caller.chat(self.site.inner, {"stream": True}).is_whole
+            try:
+                manifests.apply(self.pushed)
+                assert self.site.form.host != "istio", "something was taken that nobody has looked at"
+            except api.Refused as refused:
+                assert "failed calling webhook" in str(refused), refused
+        finally:
+            self.control_plane.start()
+        manifests.apply(self.pushed)
+        seconds = calls.until(self.site.caller, PUSHED, 200, PATIENCE)
+        manifests.apply(self.resources)
+        calls.until(self.site.caller, PUSHED, 404, PATIENCE)
+        return f"a configuration arrives {seconds:.0f} s after it is back"
 
 
 POLICIES = "gateway.envoyproxy.io/v1alpha1"
@@ -121,14 +237,10 @@ def policy(kind: str, spec: dict) -> dict:
     return {"apiVersion": POLICIES, "kind": kind, "metadata": metadata, "spec": {"targetRefs": TARGET} | spec}
 
 
-def of_envoy_gateway(world, report, site: Site, resources: list[dict]) -> None:
-    """With an EnvoyPatchPolicy."""
+def policies_hold(report, site: Site) -> None:
+    """What is said of the gateway by Envoy Gateway's own policies, with an EnvoyPatchPolicy beside them."""
     for kind, what, spec, headers in policies():
-        report.run(f"{kind} {what} holds", holds, site, policy(kind, spec), headers)
-    pushed = manifests.change(resources, MODELS, PUSHED)
-    report.run("a configuration that is pushed holds and counters stay", is_pushed, site, pushed)
-    report.run("a bad configuration is refused and the old one stays", is_kept, site, resources)
-    report.run("Envoy Gateway is away and comes back", envoy_gateway_is_away, world, site, resources)
+        report.run(holds, site, policy(kind, spec), headers, name=f"{kind} {what} holds")
 
 
 def policies() -> list[tuple[str, str, dict, dict]]:
@@ -173,23 +285,6 @@ def turned_away(site: Site) -> int | None:
     """The status of a refusal that is not Farebox's."""
     answer = site.caller.chat("small")
     return answer.status if answer.status != 200 and "x-farebox-denied" not in answer.headers else None
-
-
-def is_kept(site: Site, resources: list[dict]) -> None:
-    manifests.apply(manifests.change(resources, '"default_model": "small"', '"default_model": 7'))
-    refused = "update_rejected"
-    node.wait("a refusal", lambda: any(refused in line for line in site.rejections()), PATIENCE)
-    equal(site.caller.chat("pushed").status, 200, "with the configuration from before")
-
-
-def envoy_gateway_is_away(world, site: Site, resources: list[dict]) -> str:
-    istiod.stop(world.gateways)
-    equal(site.caller.chat("small").status, 200)
-    assert site.caller.chat("small", {"stream": True}).is_whole
-    manifests.apply(resources)
-    world.gateways = envoy_gateway.start()
-    seconds = calls.until(site.caller, "pushed", 404, PATIENCE)
-    return f"a configuration arrives {seconds:.0f} s after it is back"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-//! What Envoy Gateway sends to its Envoys because of the manifests, as its sources make it (`internal/xds`).
+//! What Envoy Gateway sends to its Envoys because of the manifests. `tests/mesh/recorded.rs` holds it against what one has sent.
 //!
 //! Does not make what has nothing to do with Farebox.
 
@@ -25,32 +25,42 @@ pub fn sent(resources: &[Value]) -> Sent {
         let provider = rule["backendRefs"][0]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
         let header = &rule["matches"][0]["headers"][0];
         let (rewritten, removed) = mesh::rewritten(rule);
-        routes.push(json!({
+        let mut route = json!({
             "name": format!("{name}/match/0/{suffix}"),
             "match": {"prefix": "/", "headers": [{"name": header["name"], "string_match": {"exact": header["value"]}}]},
             "request_headers_to_remove": removed,
-            "route": {"cluster": name, "timeout": "0s", "host_rewrite_literal": rewritten},
-        }));
-        let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
-        let cluster = json!({
-            "name": name,
-            "connect_timeout": "10s",
-            "per_connection_buffer_limit_bytes": 32_768,
-            "circuit_breakers": {"thresholds": [{"max_retries": breakers["maxParallelRetries"]}]},
+            "route": {
+                "cluster": name,
+                "timeout": "0s",
+                "idle_timeout": "0s",
+                "host_rewrite_literal": rewritten,
+                "upgrade_configs": [{"upgrade_type": "websocket"}],
+            },
         });
-        clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
+        // Whoever rewrites a host there tells the one behind which one was named.
+        if !route["route"]["host_rewrite_literal"].is_null() {
+            route["route"]["append_x_forwarded_host"] = json!(true);
+        }
+        routes.push(route);
+        let breakers = &of_kind(resources, "BackendTrafficPolicy")["spec"]["circuitBreaker"];
+        clusters.insert(provider.expect("a name of ours").to_owned(), cluster(&name, breakers));
     }
     routes.push(whatever_else(resources, &suffix));
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "http-80",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65_536,
+            "initial_connection_window_size": 1_048_576,
+        },
         "use_remote_address": true,
         "normalize_path": true,
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
         "server_header_transformation": "PASS_THROUGH",
-        "access_log": [],
+        "access_log": access_log(resources),
         "http_filters": [{"name": ROUTER, "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
             "suppress_envoy_headers": true,
@@ -68,12 +78,15 @@ pub fn sent(resources: &[Value]) -> Sent {
     }]);
     let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
     let mut listener = json!({"default_filter_chain": {"filters": [filter]}});
-    let mut route =
-        json!({"name": "http-80", "virtual_hosts": [{"name": suffix, "domains": [host], "routes": routes}]});
+    let mut route = json!({
+        "name": "http-80",
+        "ignore_port_in_host_matching": true,
+        "virtual_hosts": [{"name": suffix, "domains": [host], "routes": routes}],
+    });
     let mut extensions = BTreeMap::new();
     for resource in resources {
         match resource["kind"].as_str() {
-            Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, resource),
+            Some("EnvoyPatchPolicy") => patch(&mut listener, &mut route, &mut clusters, resource),
             Some("EnvoyExtensionPolicy") => {
                 extend(&mut listener, &mut route, &mut extensions, &resource["spec"]["wasm"][0]);
             }
@@ -89,6 +102,44 @@ pub fn sent(resources: &[Value]) -> Sent {
     Sent { manager, extensions, clusters, overlay, host }
 }
 
+/// What the EnvoyProxy has written for each request.
+fn access_log(resources: &[Value]) -> Value {
+    let telemetry = &of_kind(resources, "EnvoyProxy")["spec"]["telemetry"]["accessLog"];
+    let log = |setting: &Value| {
+        json!({"name": "envoy.access_loggers.file", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": setting["sinks"][0]["file"]["path"],
+            "log_format": {"text_format_source": {"inline_string": setting["format"]["text"]}},
+        }})
+    };
+    telemetry["settings"].as_array().into_iter().flatten().map(log).collect()
+}
+
+/// A cluster without endpoints and TLS.
+fn cluster(name: &str, breakers: &Value) -> Value {
+    let balancing = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest";
+    json!({
+        "name": name,
+        "connect_timeout": "10s", // a busy machine, in the place of the policy's
+        "per_connection_buffer_limit_bytes": 32_768,
+        "ignore_health_on_host_removal": true,
+        "common_lb_config": {},
+        "load_balancing_policy": {"policies": [{"typed_extension_config": {
+            "name": "envoy.load_balancing_policies.least_request",
+            "typed_config": {
+                "@type": format!("type.googleapis.com/{balancing}"),
+                "locality_lb_config": {"locality_weighted_lb_config": {}},
+            },
+        }}]},
+        "circuit_breakers": {"thresholds": [{
+            "max_connections": breakers["maxConnections"],
+            "max_pending_requests": breakers["maxPendingRequests"],
+            "max_requests": breakers["maxParallelRequests"],
+            "max_retries": breakers["maxParallelRetries"],
+        }]},
+    })
+}
+
 /// The route of the HTTPRoute without conditions: to a host that is not there, or an answer.
 fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     let is_it = |resource: &&Value| {
@@ -96,7 +147,7 @@ fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     };
     let route = resources.iter().find(is_it).expect("a route for whatever else comes");
     let name = format!("httproute/farebox/{}/rule/0", route["metadata"]["name"].as_str().expect("a name"));
-    let mut made = json!({"name": format!("{name}/match/-1/{suffix}"), "match": {"prefix": "/"}});
+    let mut made = json!({"name": format!("{name}/match/0/{suffix}"), "match": {"prefix": "/"}});
     match route["spec"]["rules"][0]["backendRefs"].as_array() {
         Some(_) => made["route"] = json!({"cluster": name}),
         None => {
@@ -107,8 +158,14 @@ fn whatever_else(resources: &[Value], suffix: &str) -> Value {
     made
 }
 
-fn patch(listener: &mut Value, route: &mut Value, resource: &Value) {
+fn patch(listener: &mut Value, route: &mut Value, clusters: &mut BTreeMap<String, Value>, resource: &Value) {
     for patch in resource["spec"]["jsonPatches"].as_array().expect("patches") {
+        if patch["type"] == "type.googleapis.com/envoy.config.cluster.v3.Cluster" {
+            assert_eq!((&patch["operation"]["op"], &patch["operation"]["path"]), (&json!("add"), &json!("")));
+            let name = patch["name"].as_str().expect("a name");
+            clusters.insert(name.to_owned(), patch["operation"]["value"].clone());
+            continue;
+        }
         let target = match patch["name"].as_str() {
             Some("tcp-80") => &mut *listener,
             Some("http-80") => &mut *route,
@@ -173,7 +230,9 @@ fn split_step(part: &str) -> Vec<String> {
 
 /// A filter that is switched off but for the routes that the policy is for: here, all that there are.
 fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<String, Value>, wasm: &Value) {
-    let name = "envoy.filters.http.wasm/envoyextensionpolicy/farebox/farebox/wasm/0";
+    let vm = "envoyextensionpolicy/farebox/farebox/wasm/0";
+    let name = &*format!("envoy.filters.http.wasm/{vm}");
+    assert_eq!(wasm["failOpen"], false);
     extensions.insert(
         name.to_owned(),
         json!({
@@ -181,13 +240,12 @@ fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<St
             "config": {
                 "name": wasm["name"],
                 "root_id": wasm["rootID"],
-                "fail_open": wasm["failOpen"],
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
                     "value": wasm["config"].to_string(),
                 },
                 "vm_config": {
-                    "vm_id": name,
+                    "vm_id": vm,
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"remote": {}},
                     "environment_variables": {"host_env_keys": wasm["env"]["hostKeys"]},
@@ -211,7 +269,10 @@ fn extend(listener: &mut Value, routes: &mut Value, extensions: &mut BTreeMap<St
 }
 
 /// Has filters that stand in the listener found by name, so that their modules can be there or not.
-fn take_inline(value: &mut Value, extensions: &mut BTreeMap<String, Value>) {
+///
+/// # Panics
+/// If one of them has no name.
+pub fn take_inline(value: &mut Value, extensions: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(members) => {
             if members.get("typed_config").is_some_and(|config| config["@type"] == WASM_FILTER) {

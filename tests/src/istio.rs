@@ -1,14 +1,18 @@
 //! What Istio sends to the Envoy of a gateway or a sidecar because of the manifests: connection manager, routes,
-//! clusters and filters, as its sources make them (`pilot/pkg/networking/core`).
+//! clusters and filters. `tests/mesh/recorded.rs` holds it against what an istiod has sent.
 //!
-//! Does not make what has nothing to do with Farebox: other filters of Istio's, mutual TLS, telemetry.
+//! Does not make what has nothing to do with Farebox: mutual TLS, traces.
+
+mod base;
 
 use crate::bootstrap::WASM_FILTER;
 use crate::mesh::{self, Sent};
+use crate::workspace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const ROUTER: &str = "envoy.filters.http.router";
+const RBAC_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
 
 /// What Istio makes of `resources`.
 ///
@@ -16,10 +20,10 @@ const ROUTER: &str = "envoy.filters.http.router";
 /// If the manifests are of another form than `farebox render istio` writes.
 #[must_use]
 pub fn sent(resources: &[Value]) -> Sent {
-    let (host, virtual_hosts) = virtual_hosts(resources);
+    let (host, prefix, route) = routes(resources);
     let mut sent = Sent {
         host,
-        manager: manager(virtual_hosts),
+        manager: base::manager(prefix, host_is_gateway(resources), &route),
         extensions: BTreeMap::new(),
         clusters: clusters(resources),
         overlay: overlay(resources),
@@ -32,6 +36,7 @@ pub fn sent(resources: &[Value]) -> Sent {
                 plug_in(&mut sent, resource, "~istio-translated-wasmplugin", &resource["spec"])
             }
             Some("TrafficExtension") => plug_in(&mut sent, resource, "", &resource["spec"]["wasm"]),
+            Some("Telemetry") => log(&mut sent, resource),
             Some("AuthorizationPolicy") if resource["spec"]["action"] == "DENY" => deny(&mut sent, resource),
             _ => {}
         }
@@ -39,98 +44,64 @@ pub fn sent(resources: &[Value]) -> Sent {
     sent
 }
 
-/// The host that callers name, and what there is for it: of a gateway, one virtual host for its listener's hostname; of a sidecar,
-/// one for the Service, and one for whatever else the application may call.
-fn virtual_hosts(resources: &[Value]) -> (String, Value) {
-    let routes = routes(resources);
-    if resources.iter().any(|resource| resource["kind"] == "Gateway") {
+fn host_is_gateway(resources: &[Value]) -> bool {
+    resources.iter().any(|resource| resource["kind"] == "Gateway")
+}
+
+/// The host that callers name, what statistics of the listener begin with, and the routes: of a gateway, one virtual host for its
+/// listener's hostname; of a sidecar, one for the Service, and one for whatever else the application may call.
+fn routes(resources: &[Value]) -> (String, &'static str, Value) {
+    if host_is_gateway(resources) {
         let host = mesh::hostname(resources);
         let called = if host == "*" { "anything.example.com" } else { host };
-        let all = json!([{
-            "name": format!("{host}:80"), "domains": [host], "routes": routes, "include_request_attempt_count": true,
-        }]);
-        return (called.to_owned(), all);
+        let virtual_host = json!({
+            "name": format!("{host}:80"), "domains": [host], "routes": by_http_route(resources),
+            "include_request_attempt_count": true,
+        });
+        let route = base::route_configuration("http.80", &[virtual_host]);
+        return (called.to_owned(), "outbound_0.0.0.0_80;", route);
     }
-    let name = "farebox.default.svc.cluster.local";
-    let domains = [name, "farebox.default", "farebox"].map(|name| [name.to_owned(), format!("{name}:8788")]);
-    let anywhere =
-        json!({"match": {"prefix": "/"}, "route": {"cluster": "PassthroughCluster", "timeout": "0s"}});
-    let all = json!([
-        {"name": format!("{name}:8788"), "domains": domains.concat(), "routes": routes, "include_request_attempt_count": true},
-        {"name": "allow_any", "domains": ["*"], "routes": [anywhere]},
-    ]);
-    ("farebox.default:8788".to_owned(), all)
+    let mut routes = by_virtual_service(resources);
+    if routes.is_empty() {
+        routes.push(base::to_the_service());
+    }
+    let route = base::of_a_sidecar(&routes);
+    ("farebox.default:8788".to_owned(), "outbound_0.0.0.0_8788;", route)
 }
 
-fn manager(virtual_hosts: Value) -> Value {
-    let filter = |name: &str, kind: &str| {
-        let kind = format!("type.googleapis.com/envoy.extensions.filters.http.{kind}");
-        json!({"name": name, "typed_config": {"@type": kind}})
-    };
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "outbound_0.0.0.0_80",
-        "use_remote_address": true,
-        "server_name": "istio-envoy",
-        "normalize_path": true,
-        "stream_idle_timeout": "0s",
-        "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": [],
-        "http_filters": [
-            filter("envoy.filters.http.fault", "fault.v3.HTTPFault"),
-            filter("envoy.filters.http.cors", "cors.v3.Cors"),
-            filter(ROUTER, "router.v3.Router"),
-        ],
-        "route_config": {
-            "name": "http.80",
-            "virtual_hosts": virtual_hosts,
-            "validate_clusters": false,
-        },
-    })
-}
-
-/// The routes of the HTTPRoute or the VirtualService: by the header that the filter sets.
-fn routes(resources: &[Value]) -> Vec<Value> {
+/// By the header that the filter sets.
+fn by_http_route(resources: &[Value]) -> Vec<Value> {
     let mut routes = Vec::new();
-    for resource in resources {
-        match resource["kind"].as_str() {
-            Some("HTTPRoute") => {
-                for rule in resource["spec"]["rules"].as_array().expect("rules") {
-                    let (header, backend) = (&rule["matches"][0]["headers"][0], &rule["backendRefs"][0]);
-                    assert_eq!(backend["kind"], "Hostname");
-                    let cluster = cluster_name(&backend["name"], &backend["port"]);
-                    let (host, removed) = mesh::rewritten(rule);
-                    routes.push(route(&header["value"], &cluster, &host, &removed));
-                }
-            }
-            Some("VirtualService") => {
-                for rule in resource["spec"]["http"].as_array().expect("rules") {
-                    let header = &rule["match"][0]["headers"]["x-farebox-cluster"]["exact"];
-                    let to = &rule["route"][0]["destination"];
-                    let cluster = cluster_name(&to["host"], &to["port"]["number"]);
-                    let removed = &rule["headers"]["request"]["remove"];
-                    routes.push(route(header, &cluster, &rule["rewrite"]["authority"], removed));
-                }
-            }
-            _ => {}
-        }
+    let all = resources.iter().filter(|resource| resource["kind"] == "HTTPRoute");
+    for (number, rule) in all.flat_map(|route| route["spec"]["rules"].as_array().expect("rules")).enumerate()
+    {
+        let (header, backend) = (&rule["matches"][0]["headers"][0], &rule["backendRefs"][0]);
+        assert_eq!(backend["kind"], "Hostname");
+        let cluster = cluster_name(&backend["name"], &backend["port"]);
+        let (host, removed) = mesh::rewritten(rule);
+        let mut route = base::route(&header["value"], &cluster, &host, &removed);
+        route["name"] = json!(format!("farebox.farebox.{number}"));
+        route["route"]["cluster_not_found_response_code"] = json!("INTERNAL_SERVER_ERROR");
+        routes.push(route);
     }
     routes
 }
 
-fn route(header: &Value, cluster: &str, host: &Value, removed: &Value) -> Value {
-    json!({
-        "request_headers_to_remove": removed,
-        "match": {"prefix": "/", "headers": [{"name": "x-farebox-cluster", "string_match": {"exact": header}}]},
-        "route": {
-            "cluster": cluster, "timeout": "0s", "host_rewrite_literal": host,
-            // Istio's own, of every route that says nothing of retries.
-            "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
-                "num_retries": 2,
-            },
-        },
-    })
+/// The same.
+fn by_virtual_service(resources: &[Value]) -> Vec<Value> {
+    let mut routes = Vec::new();
+    let all = resources.iter().filter(|resource| resource["kind"] == "VirtualService");
+    for rule in all.flat_map(|service| service["spec"]["http"].as_array().expect("rules")) {
+        let header = &rule["match"][0]["headers"]["x-farebox-cluster"]["exact"];
+        let to = &rule["route"][0]["destination"];
+        let cluster = cluster_name(&to["host"], &to["port"]["number"]);
+        let removed = &rule["headers"]["request"]["remove"];
+        let mut route = base::route(header, &cluster, &rule["rewrite"]["authority"], removed);
+        assert_eq!(rule["retries"]["attempts"], 0);
+        route["route"]["retry_policy"].take();
+        routes.push(route);
+    }
+    routes
 }
 
 fn cluster_name(host: &Value, port: &Value) -> String {
@@ -152,25 +123,22 @@ fn clusters(resources: &[Value]) -> BTreeMap<String, Value> {
         let policy = &rule["spec"]["trafficPolicy"];
         assert_eq!(entry.is_some(), policy["tls"]["mode"] == "SIMPLE", "who is outside is spoken to in TLS");
         let (tcp, http) = (&policy["connectionPool"]["tcp"], &policy["connectionPool"]["http"]);
-        let outliers = &policy["outlierDetection"];
         let provider = rule["metadata"]["name"].as_str().and_then(|name| name.strip_prefix("farebox-"));
-        let cluster = json!({
-            "name": cluster_name(host, &port),
-            "alt_stat_name": format!("{};", cluster_name(host, &port)),
-            "connect_timeout": "10s", // a busy machine, in the place of the manifest's
-            "circuit_breakers": {"thresholds": [{
-                "max_connections": tcp["maxConnections"],
-                "max_pending_requests": http["http1MaxPendingRequests"],
-                "max_requests": http["http2MaxRequests"],
-                "max_retries": http["maxRetries"],
-            }]},
-            "outlier_detection": {
-                "consecutive_5xx": outliers["consecutive5xxErrors"],
-                "interval": outliers["interval"],
-                "base_ejection_time": outliers["baseEjectionTime"],
-                "max_ejection_percent": outliers["maxEjectionPercent"],
-            },
-        });
+        let mut cluster = base::cluster(&cluster_name(host, &port));
+        cluster["circuit_breakers"] = json!({"thresholds": [{
+            "max_connections": tcp["maxConnections"],
+            "max_pending_requests": http["http1MaxPendingRequests"],
+            "max_requests": http["http2MaxRequests"],
+            "max_retries": http["maxRetries"],
+        }]});
+        let outliers = &policy["outlierDetection"];
+        let detection = &mut cluster["outlier_detection"];
+        detection["consecutive_5xx"] = outliers["consecutive5xxErrors"].clone();
+        detection["interval"] = outliers["interval"].clone();
+        detection["base_ejection_time"] = outliers["baseEjectionTime"].clone();
+        detection["max_ejection_percent"] = outliers["maxEjectionPercent"].clone();
+        let options = &mut cluster["typed_extension_protocol_options"][base::PROTOCOL];
+        options["common_http_protocol_options"]["idle_timeout"] = http["idleTimeout"].clone();
         clusters.insert(provider.expect("a name of ours").to_owned(), cluster);
     }
     clusters
@@ -219,6 +187,10 @@ fn patch(sent: &mut Sent, resource: &Value) {
         routes.as_array_mut().expect("routes").insert(0, value.clone());
         applied += 1;
     }
+    for value in of("CLUSTER", "ADD") {
+        sent.clusters.insert(value["name"].as_str().expect("a name").to_owned(), value.clone());
+        applied += 1;
+    }
     assert_eq!(applied, patches.len(), "every patch is applied");
 }
 
@@ -229,12 +201,19 @@ fn deny(sent: &mut Sent, resource: &Value) {
     let key = when["key"].as_str().expect("a key");
     let header =
         key.strip_prefix("request.headers[").and_then(|rest| rest.strip_suffix(']')).expect("a header");
+    let policy = format!(
+        "ns[{}]-policy[{}]-rule[0]",
+        resource["metadata"]["namespace"].as_str().expect("a namespace"),
+        resource["metadata"]["name"].as_str().expect("a name"),
+    );
+    let any_of = json!({"or_ids": {"ids": [{"header": {"name": header, "present_match": true}}]}});
     let filter = json!({"name": "envoy.filters.http.rbac", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-        "rules": {"action": "DENY", "policies": {"header": {
-            "permissions": [{"any": true}],
-            "principals": [{"header": {"name": header, "present_match": true}}],
+        "@type": RBAC_FILTER,
+        "rules": {"action": "DENY", "policies": {policy: {
+            "permissions": [{"and_rules": {"rules": [{"any": true}]}}],
+            "principals": [{"and_ids": {"ids": [any_of]}}],
         }}},
+        "shadow_rules_stat_prefix": "istio_dry_run_allow_",
     }});
     sent.manager["http_filters"].as_array_mut().expect("filters").insert(0, filter);
 }
@@ -270,12 +249,32 @@ fn plug_in(sent: &mut Sent, resource: &Value, suffix: &str, wasm: &Value) {
     );
     let discovery = json!({"name": filter, "config_discovery": {
         "config_source": {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"},
-        "type_urls": [WASM_FILTER, "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"],
+        "type_urls": [WASM_FILTER, RBAC_FILTER],
     }});
     let filters = sent.manager["http_filters"].as_array_mut().expect("filters");
-    filters.insert(filters.len() - 1, discovery);
-    let log = json!({"name": "envoy.access_loggers.stdout", "typed_config": {"log_format": {"text_format_source": {
-        "inline_string": "{\"farebox\":%CEL('wasm.farebox.record' in filter_state ? filter_state['wasm.farebox.record'] : 'null')%}\n",
-    }}}});
+    // Behind what refuses, in front of everything else that Istio has.
+    let at = filters.iter().position(|filter| filter["name"] == "envoy.filters.http.grpc_stats");
+    filters.insert(at.expect("it is there"), discovery);
+}
+
+/// The log that a Telemetry has written by a provider of the mesh's configuration.
+fn log(sent: &mut Sent, resource: &Value) {
+    let logging = &resource["spec"]["accessLogging"][0];
+    let path = workspace::root().join("k8s/istio/access-log.yaml");
+    let text = std::fs::read_to_string(path).expect("the provider's file");
+    let provider = &mesh::documents(&text)[0]["extensionProviders"][0];
+    assert_eq!(provider["name"], logging["providers"][0]["name"]);
+    let file = &provider["envoyFileAccessLog"];
+    let mut log = json!({"name": "envoy.access_loggers.file", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": file["path"],
+        "log_format": {"text_format_source": {"inline_string": file["logFormat"]["text"]}},
+    }});
+    if let Some(expression) = logging["filter"]["expression"].as_str() {
+        log["filter"] = json!({"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            "expression": expression,
+        }}});
+    }
     sent.manager["access_log"] = json!([log]);
 }

@@ -35,6 +35,7 @@ mod pool;
 pub mod process;
 pub mod provider;
 pub mod raw;
+pub mod recorded;
 pub mod resp;
 pub mod script;
 pub mod sdk;

@@ -3,6 +3,7 @@
 
 mod headers_only;
 mod plain;
+mod recorded;
 mod rollout;
 
 use farebox_tests::answers::Answers;

@@ -181,8 +181,12 @@ impl Resources<'_> {
         let telemetry = match self.options.form {
             Form::PatchPolicy => {
                 "# The policy below has a line written for each request.\ntelemetry: {accessLog: {disable: true}}"
+                    .to_owned()
             }
-            Form::ExtensionPolicy => "",
+            Form::ExtensionPolicy => {
+                let line = mesh::log_line(sheet);
+                sheet.put(piece!("telemetry"), &[("line", &line)])
+            }
         };
         let scale = scale::of(self.plan, PODS);
         let open = if sheet.is_open { open::lines("envoy_gateway_pod") } else { String::new() };
@@ -193,10 +197,10 @@ impl Resources<'_> {
                 if pod.is_empty() { format!("pod:\n  {lines}") } else { format!("{pod}\n  {lines}") }
             },
         );
-        let hostname = match self.options.hostname.as_deref() {
-            None if sheet.is_open => open::part("hostname"),
-            None => String::new(),
-            Some(host) => format!(", hostname: {}", scalar(host)),
+        let (hostname, probe_host) = match self.options.hostname.as_deref() {
+            None if sheet.is_open => (open::part("hostname"), open::part("probe_host")),
+            None => <_>::default(),
+            Some(host) => (format!(", hostname: {}", scalar(host)), mesh::probe_host(host)),
         };
         let (class, tags) = (scalar(&self.options.gateway_class), mesh::tags(sheet));
         let values = [
@@ -206,11 +210,12 @@ impl Resources<'_> {
             ("pod", &pod),
             ("memory", &Memory::default().container_mib(sheet)),
             ("tags", &tags),
-            ("telemetry", telemetry),
+            ("telemetry", &telemetry),
             ("scale_note", scale.note),
             ("least", &scale.least),
             ("most", &scale.most),
             ("hostname", &hostname),
+            ("probe_host", &probe_host),
             ("envoy_note", image::note(&self.options.envoy)),
             ("envoy", &scalar(&self.options.envoy)),
         ];

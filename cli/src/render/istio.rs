@@ -153,7 +153,10 @@ impl Resources<'_> {
         let Options { form, at, .. } = self.options;
         let mut documents = match at {
             Position::Gateway => self.gateway(sheet),
-            Position::Sidecar => vec![self.put(sheet, piece!("sidecar"), &[])],
+            Position::Sidecar => {
+                let tags = mesh::tags(sheet);
+                vec![self.put(sheet, piece!("sidecar"), &[("tags", &tags)])]
+            }
         };
         if *at == Position::Gateway {
             documents.push(self.policy(sheet));
@@ -174,6 +177,10 @@ impl Resources<'_> {
             Form::TrafficExtension => self.plugin(sheet, piece!("traffic_extension")),
         });
         documents.extend(self.ledger(sheet));
+        // An EnvoyFilter says itself what is logged.
+        if *form != Form::EnvoyFilter {
+            documents.push(self.telemetry(sheet));
+        }
         let what = match at {
             Position::Gateway => "in a gateway of its own.",
             Position::Sidecar => "in the sidecars of the applications.",
@@ -207,11 +214,7 @@ impl Resources<'_> {
         let (hostname, probe_host) = match &self.options.hostname {
             None if sheet.is_open => (open::part("hostname"), open::part("probe_host")),
             None => Default::default(),
-            Some(host) => {
-                let host = scalar(host);
-                let header = format!(", httpHeaders: [{{name: Host, value: {host}}}]");
-                (format!(", hostname: {host}"), header)
-            }
+            Some(host) => (format!(", hostname: {}", scalar(host)), mesh::probe_host(host)),
         };
         let values = [
             ("spread", &*scale.spread),
@@ -353,6 +356,18 @@ impl Resources<'_> {
         let values =
             [("target", &*target), ("image", &image), ("vm", &vm), ("configuration", &configuration)];
         self.put(sheet, piece, &values)
+    }
+
+    /// Who writes a line for each request.
+    fn telemetry(&self, sheet: &mut Sheet) -> String {
+        let (target, only) = match self.options.at {
+            Position::Gateway => (sheet.put(piece!("target_gateway"), &[]), String::new()),
+            Position::Sidecar => {
+                let selector = "selector: {matchLabels: {farebox: client}}".to_owned();
+                (selector, sheet.put(piece!("telemetry_sidecar"), &[]))
+            }
+        };
+        self.put(sheet, piece!("telemetry"), &[("target", &target), ("only", &only)])
     }
 
     /// The context and the labels of the proxies that are patched.

@@ -86,7 +86,13 @@ pub(super) fn early(sheet: &mut Sheet, plan: &Plan<'_>) -> Option<String> {
 
 /// One line of JSON for each request.
 pub(super) fn access_log(sheet: &mut Sheet) -> String {
-    sheet.put(piece!("access_log"), &[])
+    let line = log_line(sheet);
+    sheet.put(piece!("access_log"), &[("line", &line)])
+}
+
+/// What that line is made of.
+pub(super) fn log_line(sheet: &mut Sheet) -> String {
+    sheet.put(piece!("log_line"), &[])
 }
 
 /// How long a stream may be silent, in seconds.
@@ -143,6 +149,11 @@ pub(super) fn rewrite(sheet: &mut Sheet, provider: &Provider) -> String {
         true => sheet.put(piece!("rewrite"), &[("host", &scalar(host))]),
         false => sheet.put(piece!("unnamed"), &[]),
     }
+}
+
+/// What a readiness probe's request has besides, where the listener is for one host alone.
+pub(super) fn probe_host(host: &str) -> String {
+    format!(", httpHeaders: [{{name: Host, value: {}}}]", scalar(host))
 }
 
 /// What Envoy's bootstrap has besides.

@@ -180,3 +180,37 @@ fn the_identity_header_is_taken_from_clients_wherever_envoy_is_patched() {
         assert!(outcome.stdout.contains("mutations: [{remove: x-caller}]"), "{arguments:?}");
     }
 }
+
+/// The text below `key`, wherever it stands.
+fn text_of(value: &Value, key: &str) -> Option<String> {
+    match value {
+        Value::Object(members) => members
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .or_else(|| members.values().find_map(|member| text_of(member, key))),
+        Value::Array(items) => items.iter().find_map(|item| text_of(item, key)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_request_has_the_same_line_in_the_log_whoever_writes_it() {
+    let openai = r#""openai": {"preset": "openai"}"#;
+    let patched = resources(&["istio"], openai);
+    let line = text_of(of_kind(&patched, "EnvoyFilter")[0], "inline_string").unwrap();
+    let mesh = include_str!("../../../k8s/istio/access-log.yaml");
+    assert_eq!(text_of(&serde_saphyr::from_str(mesh).unwrap(), "text"), Some(line.clone()));
+
+    let headers_only = plugin(openai, r#", "headers_only": {"model_header": "x-model"}"#);
+    let policy = run(&["envoy-gateway", "--form", "extension-policy"], &headers_only);
+    let written = policy.stdout.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap());
+    let written: Vec<Value> = written.collect();
+    assert_eq!(text_of(&of_kind(&written, "EnvoyProxy")[0]["spec"]["telemetry"], "text"), Some(line));
+    for form in ["wasm-plugin", "traffic-extension"] {
+        for at in ["gateway", "sidecar"] {
+            let written = run(&["istio", "--form", form, "--at", at], &headers_only).stdout;
+            assert!(written.contains("providers: [{name: farebox}]"), "{form} {at}");
+        }
+    }
+}
