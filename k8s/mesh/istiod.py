@@ -49,7 +49,7 @@ def configure() -> None:
         "defaultConfig": {"discoveryAddress": "istiod.istio-system.svc:15012", "binaryPath": str(ENVOY)},
     }
     # As k8s/README.md says, for the forms that are not an EnvoyFilter.
-    mesh |= yaml.safe_load((PROJECT / "k8s/istio/access-log.yaml").read_text())
+    mesh |= yaml.safe_load((PROJECT / "k8s/istio-access-log.yaml").read_text())
     files = {
         "var/lib/istio/inject/values": json.dumps(used),
         "var/lib/istio/inject/config": yaml.safe_dump(injection),

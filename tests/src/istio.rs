@@ -260,7 +260,7 @@ fn plug_in(sent: &mut Sent, resource: &Value, suffix: &str, wasm: &Value) {
 /// The log that a Telemetry has written by a provider of the mesh's configuration.
 fn log(sent: &mut Sent, resource: &Value) {
     let logging = &resource["spec"]["accessLogging"][0];
-    let path = workspace::root().join("k8s/istio/access-log.yaml");
+    let path = workspace::root().join("k8s/istio-access-log.yaml");
     let text = std::fs::read_to_string(path).expect("the provider's file");
     let provider = &mesh::documents(&text)[0]["extensionProviders"][0];
     assert_eq!(provider["name"], logging["providers"][0]["name"]);

@@ -199,7 +199,7 @@ fn a_request_has_the_same_line_in_the_log_whoever_writes_it() {
     let openai = r#""openai": {"preset": "openai"}"#;
     let patched = resources(&["istio"], openai);
     let line = text_of(of_kind(&patched, "EnvoyFilter")[0], "inline_string").unwrap();
-    let mesh = include_str!("../../../k8s/istio/access-log.yaml");
+    let mesh = include_str!("../../../k8s/istio-access-log.yaml");
     assert_eq!(text_of(&serde_saphyr::from_str(mesh).unwrap(), "text"), Some(line.clone()));
 
     let headers_only = plugin(openai, r#", "headers_only": {"model_header": "x-model"}"#);
