@@ -36,7 +36,9 @@ async fn a_full_heap_lets_nothing_new_in_until_there_is_room() {
         open.push(raw);
     }
     until("a refusal", async || (gateway.client.chat("fast").await.status == 503).then_some(())).await;
-    let overloaded = |line: &Value| (&line["details"], &line["farebox"]) == (&json!("overload"), &json!({"outcome": "not_seen"}));
+    let overloaded = |line: &Value| {
+        (&line["details"], &line["farebox"]) == (&json!("overload"), &json!({"outcome": "not_seen"}))
+    };
     until("its line", async || gateway.envoy.log_lines().iter().any(overloaded).then_some(())).await;
     open.into_iter().for_each(Raw::reset);
     until("room", async || (gateway.client.chat("fast").await.status == 200).then_some(())).await;

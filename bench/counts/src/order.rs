@@ -88,7 +88,9 @@ impl Reencode for Writer<'_> {
     }
 
     fn parse_custom_name_subsection(&mut self, into: &mut NameSection, from: Name<'_>) -> Rewritten {
-        let Name::Function(names) = from else { return utils::parse_custom_name_subsection(self, into, from) };
+        let Name::Function(names) = from else {
+            return utils::parse_custom_name_subsection(self, into, from);
+        };
         let mut names = names.into_iter().collect::<Result<Vec<_>, BinaryReaderError>>()?;
         for naming in &mut names {
             naming.index = self.function_index(naming.index);
