@@ -58,7 +58,7 @@ fn every_bootstrap_has_an_overload_manager_for_the_heap_that_is_said() {
 #[test]
 fn envoy_gateway_gets_a_limit_to_make_a_heap_of_and_no_monitor_of_ours() {
     let text = rendered(&["envoy-gateway"]);
-    assert!(text.contains("limits: {memory: 1Gi}") && !text.contains(HEAP), "{text}");
+    assert!(text.contains("limits: {memory: 1024Mi}") && !text.contains(HEAP), "{text}");
 }
 
 #[test]
