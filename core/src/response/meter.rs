@@ -13,6 +13,7 @@
 //! `accounting/settlement.rs`.
 
 mod chunk;
+mod document;
 mod head;
 mod marks;
 mod number;
@@ -32,14 +33,13 @@ use crate::dialect::{Endpoint, Field};
 use crate::json::Scanner;
 
 use chunk::{CHUNK_BYTES, inside_chunk};
+use document::{Document, END_MARKER};
 use outgoing::Outgoing;
 pub use outgoing::Passed;
 use reading::{Collect, Event};
 pub use reading::{Reading, Step};
 use template::Template;
 use whole::is_whole;
-
-const END_MARKER: &[u8] = b"[DONE]";
 
 /// Reads one answer.
 #[derive(Clone, Debug)]
@@ -358,50 +358,5 @@ impl Meter {
     fn end_event(&mut self, piece: &[u8], end: usize, is_usage: bool) {
         let went_out = if self.hides { self.outgoing.end_event(piece, end, is_usage) } else { end };
         self.boundary = Some(went_out);
-    }
-}
-
-/// One document after the other, and what all of them say together.
-#[derive(Clone, Debug)]
-struct Document {
-    scanner: Scanner<Field>,
-    event: Event,
-    reading: Reading,
-}
-
-impl Document {
-    /// Reads on. Another document behind this one cannot be read.
-    fn feed(&mut self, data: &[u8]) {
-        self.event.failed |= self.feed_one(data).is_some();
-    }
-
-    /// Reads on. Returns where in `data` another document begins, if this one is complete before that.
-    fn feed_one(&mut self, data: &[u8]) -> Option<usize> {
-        let Self { scanner, event, reading } = self;
-        if !event.prefix.is_full() {
-            event.prefix.extend(data);
-        }
-        if event.failed {
-            return None;
-        }
-        let error = scanner.feed(data, &mut Collect { reading, event }).err()?;
-        let next = scanner.next_document(error);
-        event.failed = next.is_none();
-        next
-    }
-
-    /// Ends the current document and returns what it said. Nothing at all, and the end marker, are none.
-    fn end(&mut self) -> Event {
-        let Self { scanner, event, reading } = self;
-        let mut ended = core::mem::take(event);
-        if !ended.prefix.is_empty() && !ended.prefix.is(END_MARKER) {
-            let mut sink = Collect { reading, event: &mut ended };
-            let complete = !sink.event.failed && scanner.finish(&mut sink).is_ok();
-            sink.end(complete);
-            reading.unreadable += u64::from(!complete);
-            ended.failed = !complete;
-        }
-        scanner.reset();
-        ended
     }
 }
