@@ -187,6 +187,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
         let hash = record.as_object_mut().unwrap().remove(hash).unwrap();
         assert_eq!(hash.as_str().unwrap().len(), 16);
     }
+    assert_eq!(record.as_object_mut().unwrap().remove("details"), Some(Value::Null));
     let priced =
         ["charged_tier", "cost_source"].map(|name| record.as_object_mut().unwrap().remove(name).unwrap());
     assert_eq!(priced, ["standard", "price"]);
@@ -205,7 +206,7 @@ fn the_answer_reaches_the_client_untouched_and_is_written_down() {
             "model_served": "plain-2026", "provider": "local", "service_tier": null, "stream": false, "input_tokens": 10,
             "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,
             "cost_usd": "0.00002", "stated_cost_usd": null, "usage_source": "provider", "usage_basis": null, "ttft_ms": 20, "duration_ms": 30,
-            "status": 200, "outcome": "ok", "details": null, "denied": null, "shadowed": null, "downgraded_by": null, "output_limit": null, "attempts": [], "provider_status": null, "budget": null, "retries": 1, "unreadable": 0,
+            "status": 200, "outcome": "ok", "denied": null, "shadowed": null, "downgraded_by": null, "output_limit": null, "attempts": [], "provider_status": null, "budget": null, "retries": 1, "unreadable": 0,
         })
     );
 }
