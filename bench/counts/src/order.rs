@@ -1,7 +1,7 @@
 //! Decides in which order the filter's functions stand: those first that most kinds of requests come through.
 //!
-//! An engine compiles functions as they stand, and calls them by a table with a place for each. A request comes through
-//! 300 of 5,000 functions: where these stand together, so does what a processor has to hold of the code and of the table.
+//! An engine compiles functions as they stand, and calls them by a table with a place for each. The scenarios come through
+//! 460 of 2,600 functions: where these stand together, so does what a processor has to hold of the code and of the table.
 //! Which they are is counted, so the order is the same on every machine. It changes nothing but the layout.
 
 use std::cmp::Reverse;

@@ -34,7 +34,7 @@ pub trait StreamEnd {
     fn details(&self) -> Vec<u8>;
 
     /// The same as a text for a record. Some of it may be a provider's, so it is bounded.
-    fn told(&self) -> Option<String> {
+    fn details_text(&self) -> Option<String> {
         let mut details = self.details();
         details.truncate(DETAILS_BYTES);
         Some(String::from_utf8_lossy(&details).into_owned()).filter(|details| !details.is_empty())

@@ -91,7 +91,7 @@ impl Exchange {
         let rehearsal = self.admission.rehearsal.as_ref();
         let unpriced: Vec<String> = self.admission.unpriced.iter().map(ToString::to_string).collect();
         let unpriced = joined(unpriced.iter().map(String::as_str));
-        let details = if outcome == Outcome::Answered { None } else { end.told() };
+        let details = if outcome == Outcome::Answered { None } else { end.details_text() };
         let record = Record {
             details: details.as_deref(),
             model: Some(&self.admission.plan.label),

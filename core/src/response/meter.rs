@@ -41,6 +41,10 @@ pub use reading::{Reading, Step};
 use template::Template;
 use whole::is_whole;
 
+/// An answer that has not said by its first bytes how it is framed is framed as its headers say. Providers send white space
+/// while they think.
+const START_BYTES: usize = 4096;
+
 /// Reads one answer.
 #[derive(Clone, Debug)]
 pub struct Meter {
@@ -152,7 +156,7 @@ impl Meter {
         };
         match self.framing.sniff(self.endpoint, whole) {
             Some(framing) => self.framing = framing,
-            None if last => {}
+            None if last || whole.len() > START_BYTES => {}
             None => {
                 self.start = Some(if before == 0 { piece.to_vec() } else { start });
                 // Whether a chunk has to be hidden is not known yet either.
@@ -216,9 +220,6 @@ impl Meter {
     fn documents(&mut self, piece: &[u8]) {
         let document = &mut self.document;
         let mut rest = piece;
-        if document.event.prefix.is_empty() {
-            rest = without_marks(rest);
-        }
         while let Some(next) = document.feed_one(rest) {
             document.end();
             rest = rest.get(next..).unwrap_or_default();

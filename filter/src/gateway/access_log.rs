@@ -100,7 +100,7 @@ impl Gateway {
 
     /// A request that was neither sent nor answered here.
     fn unanswered(&self, denied: Option<&'static str>, now: Millis) {
-        let (outcome, details) = (self.unsent().as_str(), EnvoyEnd.told());
+        let (outcome, details) = (self.unsent().as_str(), EnvoyEnd.details_text());
         let record = Record { outcome, denied, details: details.as_deref(), ..self.record(now) };
         self.write(&record.to_bytes());
     }

@@ -92,6 +92,36 @@ fn marks_of_utf_8_in_front_of_a_stream_reach_the_client_and_change_nothing_in_th
 }
 
 #[test]
+fn white_space_in_front_of_an_answer_is_not_kept_for_ever_and_the_answer_is_read_as_it_calls_itself() {
+    for (framing, answer) in [
+        (
+            Framing::Json,
+            r#"{"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":36,"completion_tokens":7}}"#,
+        ),
+        (Framing::Events, CHAT),
+    ] {
+        for hide in [false, true] {
+            let mut meter = Meter::new(Endpoint::ChatCompletions, framing, hide);
+            let (mut sent, mut seen) = (Vec::new(), Vec::new());
+            let mut pass = |piece: &[u8], last| {
+                sent.extend_from_slice(piece);
+                match meter.feed(piece, last) {
+                    Passed::Unchanged => seen.extend_from_slice(piece),
+                    Passed::Replaced(bytes) => seen.extend(bytes),
+                }
+                assert!(meter.start.as_ref().is_none_or(|start| start.len() <= START_BYTES), "{framing:?}");
+            };
+            (0..10_000).for_each(|_| pass(b"\n\n", false));
+            pass(answer.as_bytes(), true);
+            let tokens = meter.reading().reported.tokens();
+            assert_eq!((tokens.total_input(), tokens.total_output()), (36, 7), "{framing:?}");
+            assert!(sent.starts_with(&seen[..START_BYTES]), "{framing:?}");
+            assert_eq!(hide && framing == Framing::Events, seen.len() < sent.len(), "{framing:?}");
+        }
+    }
+}
+
+#[test]
 fn a_mark_of_utf_8_in_front_of_lines_changes_nothing_in_the_reading() {
     let lines = "{\"model\":\"llama\",\"message\":{\"content\":\"Hi\"},\"done\":false}\n\
                  {\"model\":\"llama\",\"done\":true,\"prompt_eval_count\":5,\"eval_count\":2}\n";
