@@ -63,9 +63,9 @@ help: ## Show this list
 
 .PHONY: build
 build: plain $(COUNTS) ## Build the filter: target/wasm32-wasip1/release/farebox.wasm
-	@# How it is laid out is found by playing the scenarios of bench/counts: the same on every machine.
+	@# Which branches are likely is found by playing the scenarios of bench/counts: the same on every machine.
 	@{ test $(WASM) -nt $(PLAIN) && test -z "$$(find bench/counts -name '*.rs' -newer $(WASM))"; } \
-		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) arrange $(PLAIN) $(WASM); }
+		|| { mkdir -p $(dir $(WASM)) && $(COUNTS) hint $(PLAIN) $(WASM); }
 
 .PHONY: plain
 plain:

@@ -96,22 +96,6 @@ pub(crate) fn hint(module: &[u8], taken: &[Taken]) -> Result<(Vec<u8>, usize), F
     Ok(([head, &section, tail].concat(), count))
 }
 
-/// What was counted of the branches of each function that is not imported.
-///
-/// # Errors
-///
-/// The bytes are no module.
-pub(crate) fn by_function(module: &[u8], taken: &[Taken]) -> Result<Vec<Vec<Taken>>, Fault> {
-    let outline = Outline::read(module)?;
-    let mut all = vec![Vec::new(); outline.parameters.len()];
-    for (branch, taken) in branches(module, outline.imported)?.iter().zip(taken) {
-        if let Some(own) = all.get_mut((branch.function - outline.imported) as usize) {
-            own.push(*taken);
-        }
-    }
-    Ok(all)
-}
-
 /// What is said of a branch: 1, it is likely; 0, it is not.
 fn likely(Taken { seen, taken }: Taken) -> Option<u32> {
     match seen {

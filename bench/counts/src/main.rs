@@ -6,8 +6,7 @@
 //! farebox-counts profile NAME                which functions a scenario spends its instructions in
 //! farebox-counts check                       compares with budget.json and fails where it differs
 //! farebox-counts write                       writes budget.json anew
-//! farebox-counts arrange FROM INTO           writes the filter with its functions in another order, and with hints of which
-//!                                            branches are likely
+//! farebox-counts hint FROM INTO              writes the filter with hints of which branches are likely
 //! ```
 //!
 //! The filter is the file that `make build` makes. It is not measured here how long anything takes: that is for a real
@@ -24,7 +23,6 @@ mod envoy;
 mod failure;
 mod host;
 mod instrument;
-mod order;
 mod outline;
 mod payload;
 mod scenario;
@@ -39,14 +37,11 @@ use std::process::ExitCode;
 
 use branches::Taken;
 use budget::{Budget, Counted};
-use instrument::Fault;
-use order::Order;
-use outline::Outline;
 use scenario::Scenario;
 use vm::Code;
 
 const USAGE: &str =
-    "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write | arrange FROM INTO";
+    "farebox-counts show [--callbacks] [NAME] | profile NAME | check | write | hint FROM INTO";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,7 +54,7 @@ fn main() -> ExitCode {
         ["profile", name] => profile(name),
         ["check"] => check(),
         ["write"] => write(),
-        ["arrange", from, into] => arrange(Path::new(from), into),
+        ["hint", from, into] => hint(Path::new(from), into),
         _ => Err(USAGE.to_owned()),
     };
     // A reader that has gone is no failure: hence no `println!`.
@@ -121,38 +116,23 @@ fn write() -> Result<String, String> {
     Ok(table::scenarios(&counted, size, &Budget::default()))
 }
 
-/// Writes the filter laid out as the scenarios run it: see `order.rs` and `branches.rs`.
-fn arrange(from: &Path, into: &str) -> Result<String, String> {
+/// Writes the filter with hints of its branches.
+fn hint(from: &Path, into: &str) -> Result<String, String> {
     let plain = read(from)?;
-    let layout = || -> Result<_, Fault> {
-        let counting = branches::count(&plain)?;
-        Ok((Outline::read(&plain)?, instrument::instrument(&counting, true)?))
-    };
-    let (outline, instrumented) = layout().map_err(|fault| fault.to_string())?;
+    let counting = branches::count(&plain).map_err(|fault| fault.to_string())?;
+    let instrumented = instrument::instrument(&counting, false).map_err(|fault| fault.to_string())?;
     let code = Code::new(instrumented).map_err(|fault| fault.to_string())?;
-    let (mut taken, mut scenarios) = (Vec::new(), vec![0; outline.parameters.len()]);
+    let mut taken: Vec<Taken> = Vec::new();
     for scenario in scenario::all().iter().filter(|scenario| !scenario.is_start()) {
         let played = scenario.play(&code).map_err(|failure| format!("{}: {failure}", scenario.name))?;
         for counted in played.branches {
             taken.resize(counted.len(), Taken::default());
-            taken.iter_mut().zip(counted).for_each(|(sum, more): (&mut Taken, _)| sum.add(more));
+            taken.iter_mut().zip(counted).for_each(|(sum, more)| sum.add(more));
         }
-        let own = played.functions.iter().skip(outline.imported as usize);
-        scenarios.iter_mut().zip(own).for_each(|(sum, function)| *sum += u64::from(function.entered > 0));
     }
-    let order = Order::of(outline.imported, &scenarios);
-    let arranged = || -> Result<_, Fault> {
-        let taken = order.arrange(&branches::by_function(&plain, &taken)?).concat();
-        branches::hint(&order.write(&plain)?, &taken)
-    };
-    let (module, hints) = arranged().map_err(|fault| fault.to_string())?;
-    std::fs::write(into, module).map_err(|error| format!("{into} cannot be written: {error}"))?;
-    let run = scenarios.iter().filter(|count| **count > 0).count();
-    Ok(format!(
-        "  {run} of {} functions are run, {hints} of {} branches are likely or unlikely",
-        scenarios.len(),
-        taken.len()
-    ))
+    let (hinted, hints) = branches::hint(&plain, &taken).map_err(|fault| fault.to_string())?;
+    std::fs::write(into, hinted).map_err(|error| format!("{into} cannot be written: {error}"))?;
+    Ok(format!("  {hints} of {} branches are likely or unlikely", taken.len()))
 }
 
 /// The filter with counters in it, and its size without them.
