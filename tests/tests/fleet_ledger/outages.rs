@@ -121,7 +121,16 @@ async fn an_operator_sees_what_the_ledger_was_not_told_of_by_all_workers_and_for
     let mut shared = Envoys::start(1, Setup::new(&plugin(budgets, json!({}))).ledger(valkey.address())).await;
     // Both workers are lent something for further requests.
     shared.crowd(40).await;
-    shared.settled("team", 40).await;
+    // The usage page counts what an Envoy has yet to say. When the ledger dies, all of that has to be said and answered.
+    until("the ledger to have been told of all", async || {
+        let mut spent = 0;
+        for key in valkey.keys("farebox:{team}:team/*").await {
+            spent += valkey.account(&key).await.unwrap_or_default().spent.nano_usd;
+        }
+        let waiting = shared.envoys[0].stat("^cluster.ledger.upstream_rq_active$").await;
+        (spent == 40 * COST_MICRO_USD * 1_000 && waiting == 0).then_some(())
+    })
+    .await;
     valkey.kill();
     shared.is_away = true;
     let through = shared.crowd(8).await as f64;
