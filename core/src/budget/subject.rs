@@ -103,6 +103,20 @@ impl<'a> Subject<'a> {
     }
 }
 
+impl Key {
+    /// The same caller, counted by `budgets`: with the account of each that is known from the key alone.
+    #[must_use]
+    pub fn counted_by(mut self, budgets: &[Rc<Budget>]) -> Self {
+        let of_key = |budget: &&Rc<Budget>| budget.per.iter().all(Dimension::is_of_key);
+        let account = |budget: &Rc<Budget>| {
+            let budget = Some(budget).filter(of_key)?;
+            Subject::of(&self).account(budget).ok().map(Rc::new)
+        };
+        self.accounts = budgets.iter().map(account).collect();
+        self
+    }
+}
+
 /// The value of a dimension.
 enum Text<'a> {
     Borrowed(&'a str),

@@ -7,8 +7,7 @@ use crate::base::hash::HashMap;
 use super::cursor::{Cursor, Fields};
 use super::syntax::{ID, LABEL, NAME, PATTERN};
 use crate::base::window::Millis;
-use crate::budget::subject::Subject;
-use crate::config::{Budget, Dimension, Key, Pattern};
+use crate::config::{Budget, Key, Pattern};
 
 const FIELDS: [&str; 8] = ["id", "sha256", "team", "labels", "models", "expires", "enabled", "admin"];
 
@@ -76,14 +75,8 @@ fn read_key(
     let (id, team) = (id?, team?);
     let admin = fields.get("admin").and_then(|at| at.flag()).unwrap_or(false);
     let (id, team): (Box<str>, Box<str>) = (id.into(), team.into());
-    let mut key = Key { id, sha256, team, labels, models, expires, enabled, accounts: Vec::new(), admin };
-    let of_key = |budget: &&Rc<Budget>| budget.per.iter().all(Dimension::is_of_key);
-    let account = |budget: &Rc<Budget>| {
-        let budget = Some(budget).filter(of_key)?;
-        Subject::of(&key).account(budget).ok().map(Rc::new)
-    };
-    key.accounts = budgets.iter().map(account).collect();
-    Some(key)
+    let key = Key { id, sha256, team, labels, models, expires, enabled, accounts: Vec::new(), admin };
+    Some(key.counted_by(budgets))
 }
 
 fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
