@@ -13,6 +13,7 @@ pub mod dialect;
 // The life of a request, in reading order.
 pub mod request;
 pub mod resp;
+pub mod registry;
 pub mod pricing;
 pub mod budget;
 pub mod failover;

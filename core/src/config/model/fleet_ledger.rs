@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::budget::fleet::Settings;
+use crate::registry::RegistrySettings;
 
 /// A Valkey or Redis that keeps the budgets of a fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct FleetLedger {
     pub ca_file: Option<Box<str>>,
     /// The environment variable with its password.
     pub password_env: Option<Box<str>>,
+    /// The keys, limits and teams in it, if they count.
+    pub registry: Option<RegistrySettings>,
     /// How it is used.
     pub settings: Rc<Settings>,
 }

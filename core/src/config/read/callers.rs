@@ -79,7 +79,7 @@ fn read_key(
     Some(key.counted_by(budgets))
 }
 
-fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
+pub(super) fn read_labels(at: &Cursor<'_>) -> Vec<(Box<str>, Box<str>)> {
     let entries = at.entries().unwrap_or_default();
     if entries.len() > MAX_LABELS {
         at.fail(format!("must have at most {MAX_LABELS} labels, not {}", entries.len()));
@@ -120,7 +120,7 @@ fn read_sha256(at: &Cursor<'_>, seen: &mut Seen) -> Option<[u8; 32]> {
     Some(hash)
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     if text.len() != 2 * hash.len() {
         return None;

@@ -12,8 +12,9 @@ use super::endpoints;
 use super::syntax::{BASE_PATH, CLUSTER, ID, LABEL, TLS_HOST};
 use crate::budget::fleet::{Access, Network, OnOutage, Settings};
 use crate::config::{FleetLedger, HoldPolicy, LedgerEndpoint};
+use crate::registry::{OnColdStart, RegistrySettings};
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "cluster",
     "endpoints",
     "tls",
@@ -29,6 +30,7 @@ const FIELDS: [&str; 15] = [
     "wait_ms",
     "on_outage",
     "lost",
+    "registry",
 ];
 const ENDPOINT: &str =
     "must be redis:// or rediss:// with a host and an optional port, like redis://valkey:6379";
@@ -79,6 +81,7 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
     let outages = [("deny", OnOutage::Deny), ("allotment", OnOutage::Allotment), ("local", OnOutage::Local)];
     let on_outage = fields.get("on_outage").and_then(|at| at.word(&outages)).unwrap_or(usual.on_outage);
     let forgives = fields.get("lost").and_then(|at| at.word(&[("charge", false), ("forgive", true)]));
+    let registry = fields.get("registry").map(|at| read_registry(&at));
     let (password_env, password) = password.unzip();
     Some(FleetLedger {
         cluster: cluster?.into(),
@@ -86,6 +89,7 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
         tls_host,
         ca_file,
         password_env,
+        registry,
         settings: Rc::new(Settings {
             prefix: prefix?.into(),
             interval_ms,
@@ -100,6 +104,17 @@ pub(super) fn read(at: &Cursor<'_>, hold: &HoldPolicy, environment: Environment<
             access: Access { username: username.map(Into::into), password, db },
         }),
     })
+}
+
+fn read_registry(at: &Cursor<'_>) -> RegistrySettings {
+    let (fields, usual) = (at.fields(&["interval_ms", "on_cold_start"]), RegistrySettings::default());
+    let get = |key| fields.as_ref()?.get(key);
+    RegistrySettings {
+        interval_ms: get("interval_ms").and_then(|at| at.count(100..=60_000)).unwrap_or(usual.interval_ms),
+        on_cold_start: get("on_cold_start")
+            .and_then(|at| at.word(&OnColdStart::NAMES))
+            .unwrap_or(usual.on_cold_start),
+    }
 }
 
 fn read_endpoints(at: &Cursor<'_>) -> Vec<LedgerEndpoint> {

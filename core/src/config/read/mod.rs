@@ -13,6 +13,7 @@ mod dimensions;
 mod document;
 mod downgrades;
 mod endpoints;
+mod entry;
 mod failover;
 mod headers_only;
 mod mistakes;

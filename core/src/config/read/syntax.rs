@@ -36,6 +36,9 @@ pub(super) const NAME: Syntax = Syntax {
 /// Names of free labels.
 pub(super) const LABEL: Syntax = Syntax { wanted: "1 to 64 characters", longest: 64, fits: |_| true };
 
+/// Groups of an identity provider.
+pub(super) const GROUP: Syntax = Syntax { wanted: "1 to 256 characters", longest: 256, fits: |_| true };
+
 /// The name of a header: a `token` of RFC 9110, section 5.6.2.
 pub(super) const HEADER: Syntax = Syntax {
     wanted: "an HTTP header name of 1 to 64 characters",

@@ -1,6 +1,7 @@
 //! What is told about mistakes in the ledger of a fleet, and what it is if nobody says more.
 
 use super::*;
+use crate::registry::{OnColdStart, RegistrySettings};
 
 #[test]
 fn a_ledger_of_which_nothing_is_said_has_usual_timings_and_keeps_the_budgets() {
@@ -32,8 +33,29 @@ fn who_waits_for_a_ledger_waits_longer_than_its_grace() {
 }
 
 #[test]
+fn a_registry_is_there_if_it_is_named() {
+    let registry = |ledger: &str| {
+        let budgets = format!(r#"[{{"name": "a", "window": "day", "limit_usd": 1}}], "ledger": {ledger}"#);
+        parse(&with("budgets", &budgets)).unwrap().ledger.unwrap().registry
+    };
+    assert_eq!(registry("{}"), None);
+    assert_eq!(registry(r#"{"registry": {}}"#), Some(RegistrySettings::default()));
+    let own = RegistrySettings { interval_ms: 500, on_cold_start: OnColdStart::Configured };
+    assert_eq!(registry(r#"{"registry": {"interval_ms": 500, "on_cold_start": "configured"}}"#), Some(own));
+}
+
+#[test]
 fn what_is_wrong_with_a_ledger_is_told() {
     check(&[
+        (
+            "ledger",
+            r#"{"registry": {"interval": 7, "interval_ms": 7, "on_cold_start": "allow"}}"#,
+            &[
+                "ledger.registry.interval: unknown key (did you mean \"interval_ms\"?)",
+                "ledger.registry.interval_ms: must be a whole number from 100 to 60000",
+                "ledger.registry.on_cold_start: must be one of deny, configured",
+            ],
+        ),
         ("ledger", "7", &["ledger: must be an object, not a number"]),
         ("ledger", r#"{"clutser": "a"}"#, &["ledger.clutser: unknown key (did you mean \"cluster\"?)"]),
         ("ledger", r#"{"endpoints": []}"#, &["ledger.endpoints: must have at least one endpoint"]),
