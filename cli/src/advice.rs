@@ -78,7 +78,7 @@ impl<'a> Advisor<'a> {
             let models = entry.get("models").and_then(Value::as_array);
             for (index, name) in models.into_iter().flatten().enumerate() {
                 let name = name.as_str().unwrap_or_default();
-                if !self.leads_somewhere(name) {
+                if !leads_somewhere(self.config, name) {
                     let at = path::item(&path::member(&at, "models"), index);
                     self.say(at, format!("nothing serves {}", quoted(name)));
                 }
@@ -87,19 +87,6 @@ impl<'a> Advisor<'a> {
         if !self.config.keys.is_empty() && self.working().is_empty() {
             self.say("keys", "every key has expired or is switched off: nobody can call");
         }
-    }
-
-    /// Whether some model can be asked for by a name that fits `pattern`.
-    fn leads_somewhere(&self, pattern: &str) -> bool {
-        if !Pattern::is_pattern(pattern) {
-            return route::is_known(self.config, pattern);
-        }
-        let start = literal(pattern);
-        let overlaps = |other: &str| other.starts_with(start) || start.starts_with(other);
-        let fits = Pattern::new(pattern);
-        self.config.aliases.keys().any(|name| fits.matches(name))
-            || self.config.patterns.iter().any(|(_, model)| overlaps(literal(&model.name)))
-            || self.config.providers.keys().any(|provider| overlaps(&format!("{provider}/")))
     }
 
     fn models(&mut self) {
@@ -196,6 +183,19 @@ impl<'a> Advisor<'a> {
             }
         }
     }
+}
+
+/// Whether some model can be asked for by a name that fits `pattern`.
+pub(crate) fn leads_somewhere(config: &Config, pattern: &str) -> bool {
+    if !Pattern::is_pattern(pattern) {
+        return route::is_known(config, pattern);
+    }
+    let start = literal(pattern);
+    let overlaps = |other: &str| other.starts_with(start) || start.starts_with(other);
+    let fits = Pattern::new(pattern);
+    config.aliases.keys().any(|name| fits.matches(name))
+        || config.patterns.iter().any(|(_, model)| overlaps(literal(&model.name)))
+        || config.providers.keys().any(|provider| overlaps(&format!("{provider}/")))
 }
 
 /// What every name begins with that fits a pattern.

@@ -142,7 +142,8 @@ fn ids(arguments: &Arguments) -> Vec<String> {
     }
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// A label as it is written at a shell.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

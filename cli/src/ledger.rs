@@ -10,6 +10,9 @@ mod show;
 mod table;
 mod top;
 
+pub(crate) use place::{Address, Place};
+pub(crate) use table::lines;
+
 use core::fmt;
 use std::path::PathBuf;
 
@@ -34,12 +37,15 @@ enum Command {
 
 /// Which ledger.
 #[derive(Debug, clap::Args)]
-struct Where {
+pub(crate) struct Where {
     /// Plugin configuration, JSON or YAML; - reads the standard input
     file: PathBuf,
     /// Another way to it than `ledger.endpoints` (redis://host:port or rediss://host:port), as through a tunnel
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// Another user of it than `ledger.username`; the password is in the same variable
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 }
 
 /// Why nothing is shown.
@@ -69,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
 
 impl Where {
     /// The configuration. Only the ledger's password has to be in the environment.
-    fn read(&self) -> Result<Config, LedgerError> {
+    pub(crate) fn read(&self) -> Result<Config, LedgerError> {
         let Source { name, json } = Source::read(&self.file)
             .map_err(|error| LedgerError::Configuration(CheckError::Source(error)))?;
         let broken = |errors| LedgerError::Configuration(CheckError::Broken(name.clone(), errors));

@@ -12,7 +12,7 @@ use farebox_core::pricing::Price;
 use farebox_core::request::route;
 use serde_json::Value;
 
-use super::{Advisor, listed, literal, may_use, quoted};
+use super::{Advisor, leads_somewhere, listed, literal, may_use, quoted};
 
 impl Advisor<'_> {
     /// Tells what is odd about where the budget at `index`, which is for `keys`, sends requests.
@@ -33,7 +33,7 @@ impl Advisor<'_> {
             return;
         }
         self.direct(at, &step.to);
-        if !self.leads_somewhere(&step.from) {
+        if !leads_somewhere(self.config, &step.from) {
             self.say(at, format!("nothing serves {}", quoted(&step.from)));
             return;
         }

@@ -21,16 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOVES: usize = 3;
 
 /// The servers of a ledger.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     ledger: &'a FleetLedger,
     /// Where it begins.
     first: Address,
+    /// Whom to be there, if not the filter's own user.
+    user: Option<String>,
     open: BTreeMap<Address, Connection>,
 }
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Address {
+pub(crate) struct Address {
     tls: bool,
     host: String,
     port: u16,
@@ -38,7 +40,7 @@ pub(super) struct Address {
 
 impl Address {
     /// As one writes it.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         format!("{}://{host}:{}", if self.tls { "rediss" } else { "redis" }, self.port)
     }
@@ -49,20 +51,20 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// If it has none, or nobody said where it listens.
-    pub(super) fn of(config: &'a Config, place: &Where) -> Result<Self, LedgerError> {
+    pub(crate) fn of(config: &'a Config, place: &Where) -> Result<Self, LedgerError> {
         let ledger = ledger_of(config)?;
         let first = addresses(ledger, place)?.into_iter().next();
         let nowhere =
             "ledger.endpoints: is missing: nobody said where it listens; --endpoint redis://host:port does";
         let first = first.ok_or_else(|| LedgerError::Nothing(nowhere.to_owned()))?;
-        Ok(Self { ledger, first, open: BTreeMap::new() })
+        Ok(Self { ledger, first, user: place.user.clone(), open: BTreeMap::new() })
     }
 
     /// Asks the first server.
     ///
     /// # Errors
     /// What it refuses.
-    pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, LedgerError> {
+    pub(crate) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, LedgerError> {
         let first = self.first.clone();
         self.ask_at(&first, command).map_err(|error| LedgerError::Server(first.text(), error))
     }
@@ -71,7 +73,7 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// What it refuses.
-    pub(super) fn follow<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<(Address, T), LedgerError> {
+    pub(crate) fn follow<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<(Address, T), LedgerError> {
         let mut at = self.first.clone();
         for _ in 0..MOVES {
             let error = match self.ask_at(&at, command) {
@@ -96,13 +98,13 @@ impl<'a> Place<'a> {
     }
 
     /// Asks the server at `address`.
-    pub(super) fn ask_at<T: FromRedisValue>(
+    pub(crate) fn ask_at<T: FromRedisValue>(
         &mut self,
         address: &Address,
         command: &Cmd,
     ) -> Result<T, RedisError> {
         if !self.open.contains_key(address) {
-            let connection = connect(self.ledger, address)?;
+            let connection = connect(self.ledger, address, self.user.as_deref())?;
             self.open.insert(address.clone(), connection);
         }
         match self.open.get_mut(address) {
@@ -113,7 +115,7 @@ impl<'a> Place<'a> {
 }
 
 /// Every place where `ledger` listens.
-pub(super) fn addresses(ledger: &FleetLedger, place: &Where) -> Result<Vec<Address>, LedgerError> {
+pub(crate) fn addresses(ledger: &FleetLedger, place: &Where) -> Result<Vec<Address>, LedgerError> {
     let Some(url) = &place.endpoint else {
         let address = |endpoint: &farebox_core::config::LedgerEndpoint| Address {
             tls: endpoint.tls,
@@ -135,10 +137,10 @@ pub(super) fn addresses(ledger: &FleetLedger, place: &Where) -> Result<Vec<Addre
     }
 }
 
-fn connect(ledger: &FleetLedger, address: &Address) -> Result<Connection, RedisError> {
+fn connect(ledger: &FleetLedger, address: &Address, user: Option<&str>) -> Result<Connection, RedisError> {
     let access = &ledger.settings.access;
     let mut who = RedisConnectionInfo::default().set_db(i64::from(access.db)).set_skip_set_lib_name();
-    if let Some(username) = &access.username {
+    if let Some(username) = user.or(access.username.as_deref()) {
         who = who.set_username(username);
     }
     if let Some(password) = &access.password {

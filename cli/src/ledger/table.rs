@@ -3,7 +3,7 @@
 use farebox_core::base::money::PicoUsd;
 
 /// Rows of one width, the first of them the heads. What is only numbers stands at the right.
-pub(super) fn lines(rows: &[Vec<String>]) -> String {
+pub(crate) fn lines(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let column = |at: usize| rows.iter().filter_map(move |row| row.get(at));
     let width = |at: usize| column(at).map(|cell| cell.chars().count()).max().unwrap_or(0);

@@ -9,7 +9,7 @@ mod model;
 pub mod path;
 mod read;
 mod secret;
-pub(crate) mod suggestion;
+pub mod suggestion;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
