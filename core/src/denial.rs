@@ -109,7 +109,14 @@ impl Denial {
     /// HTTP status of what is no matter of a budget.
     fn plain_status(&self) -> u16 {
         match self {
-            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) | Self::Body(_) => 400,
+            Self::Identity(
+                IdentityError::Several(..)
+                | IdentityError::Repeated(_)
+                | IdentityError::BesideProof
+                | IdentityError::SeveralProofs,
+            )
+            | Self::Body(_) => 400,
+            Self::Identity(IdentityError::Unmapped(_)) => 403,
             Self::Identity(_) => 401,
             // Claude Code says of every 404 that there is no such model, and shows no message.
             Self::UnknownEndpoint(UnknownPath::Meant(path)) if path.starts_with("/v1/messages") => 400,

@@ -20,6 +20,7 @@ use farebox_core::denial::Denial;
 use farebox_core::exchange::closing::Closing;
 use farebox_core::exchange::waiting::{GivenUp, Waiting};
 use farebox_core::failover::reach::Behind;
+use farebox_core::request::proof::Callers;
 
 use farebox_hostcalls::shared_store::SharedStore;
 use farebox_hostcalls::{self as host, ProcessMetrics};
@@ -68,6 +69,8 @@ pub(crate) struct Vm {
     pub(crate) attempts: RefCell<Behind>,
     /// The counts of tokens that keys have asked for.
     pub(crate) counting: RefCell<Counting>,
+    /// Callers that were proven lately.
+    pub(crate) callers: RefCell<Callers>,
     unsettled: RefCell<Vec<Unsettled>>,
     pub(crate) closing: Closing,
     /// What there is to do with the ledger of the fleet.

@@ -154,7 +154,9 @@ impl<'a> Record<'a> {
         line.text(name!("agent"), part(|whole| &whole.agent));
         line.text(name!("session"), part(|whole| &whole.session));
         line.text(name!("workflow"), part(|whole| &whole.workflow));
-        line.text(name!("user"), part(|whole| &whole.user));
+        // Whoever is proven is not somebody else by saying so.
+        let proven = self.key.and_then(|key| key.user.as_deref());
+        line.text(name!("user"), proven.or_else(|| part(|whole| &whole.user)));
         line.text(name!("client"), part(|whole| &whole.client));
         line.labels(self.key.map(|key| key.labels.as_slice()).unwrap_or_default());
         line.text(name!("endpoint"), self.endpoint);

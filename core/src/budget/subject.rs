@@ -1,6 +1,6 @@
 //! Decides whose counters a request uses: for each budget, the subject that it is counted for.
 //!
-//! What a caller is (its key, team, labels) comes from its verified key. What a request says of itself (agent,
+//! What a caller is (its key, team, labels, and a user that is proven) comes from its verified key. What a request says of itself (agent,
 //! session, any header) is a claim: it chooses among counters of the team that pays, so that a claim can take
 //! room from nobody else, and the budgets of team and key hold whatever it claims.
 //!
@@ -22,6 +22,8 @@ pub struct Subject<'a> {
     pub key: Option<&'a str>,
     /// The labels of the key.
     pub labels: &'a [(Box<str>, Box<str>)],
+    /// The user, if it is proven: then nothing that the request says is.
+    pub proven_user: Option<&'a str>,
     /// What metrics call the model.
     pub model: Option<&'a str>,
     /// The provider.
@@ -38,7 +40,13 @@ impl<'a> Subject<'a> {
     /// What is known of the caller that uses `key`.
     #[must_use]
     pub fn of(key: &'a Key) -> Self {
-        Self { team: &key.team, key: Some(&key.id), labels: &key.labels, ..Self::default() }
+        Self {
+            team: &key.team,
+            key: Some(&key.id),
+            labels: &key.labels,
+            proven_user: key.user.as_deref(),
+            ..Self::default()
+        }
     }
 
     /// The account of `budget`.
@@ -51,7 +59,7 @@ impl<'a> Subject<'a> {
             values.push(self.value(dimension).ok_or(dimension)?);
         }
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        Ok(Account::new(budget, self.team, &values))
+        Ok(Account::of(budget, self.team, self.proven_user.is_some(), &values))
     }
 
     /// The accounts of all budgets of `config` that hold for this subject, `key`'s own from where they are kept.
@@ -76,7 +84,7 @@ impl<'a> Subject<'a> {
             }
         }
         // Whoever is new takes a place in a slot, perhaps somebody else's: not if another budget refuses it.
-        accounts.sort_by_key(|account| account.budget.is_claimed());
+        accounts.sort_by_key(|account| account.is_in_slot());
         Ok(accounts)
     }
 
@@ -93,7 +101,7 @@ impl<'a> Subject<'a> {
             }
             Dimension::Model => self.model.map(Text::Borrowed),
             Dimension::Provider => self.provider.map(Text::Borrowed),
-            Dimension::User => part(|whole| &whole.user),
+            Dimension::User => self.proven_user.map(Text::Borrowed).or_else(|| part(|whole| &whole.user)),
             Dimension::Agent => part(|whole| &whole.agent),
             Dimension::Session => part(|whole| &whole.session),
             Dimension::Workflow => part(|whole| &whole.workflow),
@@ -107,7 +115,9 @@ impl Key {
     /// The same caller, counted by `budgets`: with the account of each that is known from the key alone.
     #[must_use]
     pub fn counted_by(mut self, budgets: &[Rc<Budget>]) -> Self {
-        let of_key = |budget: &&Rc<Budget>| budget.per.iter().all(Dimension::is_of_key);
+        let has_user = self.user.is_some();
+        let is_known = |of: &Dimension| of.is_of_key() || (has_user && *of == Dimension::User);
+        let of_key = |budget: &&Rc<Budget>| budget.per.iter().all(is_known);
         let account = |budget: &Rc<Budget>| {
             let budget = Some(budget).filter(of_key)?;
             Subject::of(&self).account(budget).ok().map(Rc::new)

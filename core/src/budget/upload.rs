@@ -52,7 +52,7 @@ pub fn enter<S: Store>(
         }
     });
     let mut accounts: Vec<Rc<Account>> = known.filter(|account| account.limits.any()).collect();
-    accounts.sort_by_key(|account| account.budget.is_claimed());
+    accounts.sort_by_key(|account| account.is_in_slot());
     hold::enter(ledger, &accounts, now).map_err(|refusal| admit::denial(config, refusal, now))
 }
 

@@ -5,6 +5,7 @@
 mod cors;
 mod fleet_ledger;
 mod hold_policy;
+mod identity;
 mod passed;
 mod requests;
 mod stated_cost;
@@ -12,6 +13,9 @@ mod stated_cost;
 pub use cors::Cors;
 pub use fleet_ledger::{FleetLedger, LedgerEndpoint};
 pub use hold_policy::HoldPolicy;
+pub use identity::{
+    BesideKey, ClaimPath, Identity, NameField, Names as CertificateNames, Piece, Proof, Source, TeamRule, UserRule,
+};
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
 pub use stated_cost::StatedCost;
@@ -22,7 +26,7 @@ use super::Secret;
 use crate::base::hash::HashMap;
 use crate::base::pattern::Pattern;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Budget};
+use crate::budget::ledger::{Account, Budget, Listed};
 use crate::budget::pending::PendingBounds;
 use crate::dialect::Api;
 use crate::pricing::Catalogue;
@@ -33,6 +37,10 @@ use crate::request::signed_id::ProviderAccounts;
 pub struct Config {
     /// Header that names a caller, set by an authentication filter before this one. Lower-case.
     pub identity_header: Option<Box<str>>,
+    /// Where callers are proven who show no key.
+    pub identity: Identity,
+    /// What the configuration names of what callers are counted by; `None`: there are no others.
+    pub listed: Option<Rc<Listed>>,
     /// Callers by `id`.
     pub keys: HashMap<Box<str>, Rc<Key>>,
     /// Providers by name.
@@ -107,6 +115,8 @@ pub struct Key {
     pub sha256: Box<[[u8; 32]]>,
     /// Who pays.
     pub team: Box<str>,
+    /// Who asks, if that is proven.
+    pub user: Option<Box<str>>,
     /// Free labels for the record.
     pub labels: Vec<(Box<str>, Box<str>)>,
     /// Models the key may ask for, as patterns over the name asked for; empty means every one.
@@ -347,10 +357,18 @@ impl OnDisconnect {
 }
 
 impl Config {
-    /// The teams of all callers, sorted, each once: the values the `team` label of a metric may have.
+    /// What metrics call `team`: one word for all that nobody listed.
+    #[must_use]
+    pub fn metric_team<'a>(&self, team: &'a str) -> &'a str {
+        let is_listed = team.is_empty() || self.listed.as_ref().is_none_or(|listed| listed.teams.contains(team));
+        if is_listed { team } else { "other" }
+    }
+
+    /// The teams that it names, sorted, each once: the values the `team` label of a metric may have, besides `other`.
     #[must_use]
     pub fn teams(&self) -> Vec<&str> {
         let mut teams: Vec<&str> = self.keys.values().map(|key| &*key.team).collect();
+        teams.extend(self.listed.iter().flat_map(|listed| listed.teams.iter().map(|team| &**team)));
         teams.sort_unstable();
         teams.dedup();
         teams

@@ -135,6 +135,18 @@ fn identity_message(error: IdentityError) -> String {
         IdentityError::Invalid => "The API key is not valid here.",
         IdentityError::Disabled => "The API key is switched off.",
         IdentityError::Expired => "The API key has expired.",
+        IdentityError::BesideProof => {
+            "A key of this gateway was given beside a token or certificate that says who calls. Send one of them."
+        }
+        IdentityError::SeveralProofs => {
+            "More than one token says who calls. Send one."
+        }
+        IdentityError::Untrusted => {
+            "The token or certificate is good, but not of anybody whom this gateway trusts to say who calls, or not meant for it."
+        }
+        IdentityError::Unmapped(what) => {
+            return format!("Your token or certificate has no {what} that this gateway knows. This is for its operator to mend.");
+        }
     };
     message.to_owned()
 }

@@ -7,12 +7,14 @@ use crate::request::route::RouteError;
 
 impl Denial {
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 35] = [
+    pub const REASONS: [&'static str; 37] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
         "key_disabled",
         "key_expired",
+        "untrusted_identity",
+        "no_team",
         "unknown_endpoint",
         "upgrade_refused",
         "method_not_allowed",
@@ -50,12 +52,17 @@ impl Denial {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Identity(IdentityError::Missing) => "missing_key",
-            Self::Identity(IdentityError::Several(..) | IdentityError::Repeated(_)) => {
-                "duplicate_credentials"
-            }
+            Self::Identity(
+                IdentityError::Several(..)
+                | IdentityError::Repeated(_)
+                | IdentityError::BesideProof
+                | IdentityError::SeveralProofs,
+            ) => "duplicate_credentials",
             Self::Identity(IdentityError::Invalid) => "invalid_key",
             Self::Identity(IdentityError::Disabled) => "key_disabled",
             Self::Identity(IdentityError::Expired) => "key_expired",
+            Self::Identity(IdentityError::Untrusted) => "untrusted_identity",
+            Self::Identity(IdentityError::Unmapped(_)) => "no_team",
             Self::UnknownEndpoint(_) => "unknown_endpoint",
             Self::Upgrade => "upgrade_refused",
             Self::Method(_) => "method_not_allowed",

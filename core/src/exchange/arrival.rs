@@ -22,8 +22,9 @@ use crate::denial::{Denial, Reply};
 use crate::dialect::{Api, Dialect, Served};
 use crate::pages;
 use crate::request::context::RequestContext;
-use crate::request::identity::{claimed_key, identify};
+use crate::request::identity::claimed_key;
 use crate::request::llm_request::{LlmRequest, LlmRequestError};
+use crate::request::proof::{Callers, Evidence, caller};
 use crate::request::resource::{Resource, UnknownPath, dialect_of};
 
 /// A request of a caller who was let in.
@@ -50,13 +51,17 @@ pub enum Arrival {
     Body(Call, Option<Served>),
 }
 
-/// What one worker counts.
-#[derive(Debug)]
+/// What one worker counts, and what it knows of who asks.
+#[expect(missing_debug_implementations, reason = "what Envoy knows has none")]
 pub struct Counts<'a, S> {
     /// What budgets stand at.
     pub ledger: &'a Ledger<'a, S>,
     /// The counts of tokens that keys have asked for.
     pub counting: &'a RefCell<Counting>,
+    /// What Envoy has found out about the caller.
+    pub evidence: &'a dyn Evidence,
+    /// Callers that were proven lately.
+    pub callers: &'a RefCell<Callers>,
 }
 
 impl Arrival {
@@ -90,7 +95,7 @@ impl Arrival {
             // Google's clients may have their key in the query of any path.
             _ => (dialect_of(config, &head) == Dialect::Gemini).then_some(Api::Gemini),
         };
-        let key = identify(config, &head, api, now)
+        let key = caller(config, &head, api, now, counts.evidence, counts.callers)
             .inspect_err(|_| context.claimed_key = claimed_key(config, &head, api))?;
         context.key = Some(Rc::clone(&key));
         let served = match resource? {

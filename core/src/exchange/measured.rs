@@ -31,7 +31,7 @@ impl Exchange {
             metrics.attempt(provider, Failure::NoAnswer.reason());
         }
         metrics.measured(&Measured {
-            team: context.team(),
+            team: self.config.metric_team(context.team()),
             model,
             provider,
             outcome: ended.outcome.as_str(),

@@ -28,6 +28,8 @@ struct Query {
     key: Option<String>,
     model: Option<String>,
     provider: Option<String>,
+    /// Who is asked about by name, in the query itself.
+    user: Option<String>,
     attribution: Attribution,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -111,11 +113,13 @@ fn whose<'a>(config: &'a Config, key: &'a Rc<Key>, query: &Query) -> Result<Opti
     }
     if let Some(team) =
         query.team.as_deref().filter(|team| !config.keys.values().any(|key| *key.team == **team))
+        && config.listed.is_none()
     {
         let near = did_you_mean(team, config.teams());
         return Err(Denial::UnknownSubject(format!("There is no team '{team}'{near}.")));
     }
     match &query.key {
+        Some(id) if *id == *key.id => Ok(Some(key)),
         Some(id) => {
             let in_team = |of: &&Rc<Key>| query.team.as_deref().is_none_or(|team| team == &*of.team);
             let unknown = || {
@@ -140,10 +144,18 @@ impl Query {
         head: &'a RequestHead,
     ) -> Result<Subject<'a>, Denial> {
         let of = whose(config, key, self)?;
+        let own = of.and_then(|of| of.user.as_deref());
+        let proven_user = match self.user.as_deref() {
+            None => own,
+            Some(user) if own == Some(user) => own,
+            Some(_) if key.user.is_some() && !key.admin => return Err(Denial::AdminOnly),
+            Some(user) => Some(user).filter(|_| key.admin && config.identity.proves_users()),
+        };
         Ok(Subject {
             team: of.map_or_else(|| self.team.as_deref().unwrap_or(&key.team), |of| &of.team),
             key: of.map(|of| &*of.id),
             labels: of.map(|of| of.labels.as_slice()).unwrap_or_default(),
+            proven_user,
             model: self.model.as_deref(),
             provider: self.provider.as_deref(),
             attribution: Some(&self.attribution),
@@ -169,7 +181,7 @@ impl Query {
                 "key" => query.key = text(),
                 "model" => query.model = text(),
                 "provider" => query.provider = text(),
-                "user" => query.attribution.user = label,
+                "user" => (query.user, query.attribution.user) = (text(), label),
                 "agent" => query.attribution.agent = label,
                 "session" => query.attribution.session = label,
                 "workflow" => query.attribution.workflow = label,

@@ -42,6 +42,14 @@ pub enum IdentityError {
     Disabled,
     /// The key has expired.
     Expired,
+    /// A key of ours beside a proof of who calls.
+    BesideProof,
+    /// More than one proof of the same kind.
+    SeveralProofs,
+    /// A proof by somebody who is not trusted to give one, or that is not meant for us.
+    Untrusted,
+    /// A proof without what is needed of it.
+    Unmapped(&'static str),
 }
 
 /// Finds the caller of a request.
@@ -112,6 +120,13 @@ fn named_by_filter<'h>(config: &Config, head: &'h RequestHead) -> Result<Option<
 /// # Errors
 /// [`IdentityError::Several`] or [`IdentityError::Repeated`].
 pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]>>, IdentityError> {
+    match all_shown(head, api)? {
+        Shown { first: Some((one, _)), second: Some(other), .. } => Err(IdentityError::Several(one, other)),
+        Shown { first, .. } => Ok(first.map(|(_, credential)| credential)),
+    }
+}
+
+fn all_shown(head: &RequestHead, api: Option<Api>) -> Result<Shown<'_>, IdentityError> {
     const QUERY: &str = "key";
     let mut shown = Shown::default();
     if let Some(api) = api.filter(|api| matches!(api, Api::Gemini | Api::Vertex)) {
@@ -131,9 +146,18 @@ pub fn shown(head: &RequestHead, api: Option<Api>) -> Result<Option<Cow<'_, [u8]
         places |= bit;
         shown.add(header, Cow::Borrowed(credential));
     }
+    Ok(shown)
+}
+
+/// Whether the client shows a key of ours. Credentials of others may be any number: they count for nobody.
+///
+/// # Errors
+/// As [`shown`], but for those of others.
+pub fn shows_key(head: &RequestHead, api: Option<Api>) -> Result<bool, IdentityError> {
+    let shown = all_shown(head, api)?;
     match shown {
-        Shown { first: Some((one, _)), second: Some(other), .. } => Err(IdentityError::Several(one, other)),
-        Shown { first, .. } => Ok(first.map(|(_, credential)| credential)),
+        Shown { ours: true, first: Some((one, _)), second: Some(other) } => Err(IdentityError::Several(one, other)),
+        Shown { ours, .. } => Ok(ours),
     }
 }
 

@@ -11,5 +11,6 @@ pub mod usage_option;
 pub mod signed_id;
 pub mod cors;
 pub mod credential_headers;
+pub mod proof;
 pub mod repeat;
 pub mod route;

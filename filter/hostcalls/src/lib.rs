@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "calls into the host are foreign function calls")]
 
 pub mod callout;
+pub mod evidence;
 pub mod filter_state;
 mod pairs;
 pub mod queue;

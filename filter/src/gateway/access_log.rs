@@ -84,7 +84,8 @@ impl Gateway {
 
     fn replied(&self, denial: Option<&Denial>, now: Millis) {
         if let Some(denial) = denial {
-            let team = self.context.key.as_ref().map(|key| &*key.team);
+            let key = self.context.key.as_ref().zip(self.config.as_ref());
+            let team = key.map(|(key, config)| config.metric_team(&key.team));
             self.vm.metrics.denied(team, denial.reason(), denial.budget_name());
         }
         self.write(&self.record(now).replied(denial, now).to_bytes());

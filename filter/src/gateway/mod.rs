@@ -38,6 +38,7 @@ use self::response::{bytes, is_via_upstream};
 pub(crate) use self::state::Gateway;
 use self::state::{Asking, Reading, State};
 use self::upload::Upload;
+use farebox_hostcalls::evidence::StreamEvidence;
 use farebox_hostcalls::shared_store::SharedStore;
 use farebox_hostcalls::{self as host, Buffer, Map};
 
@@ -46,7 +47,12 @@ impl Gateway {
     fn read_head(&mut self, bodiless: bool) -> Result<Action, Stop> {
         let head = host::headers(Map::Request).map_err(|error| self.unsupported(error))?;
         let config = self.config.clone().ok_or(Denial::HostUnsupported)?;
-        let counts = Counts { ledger: &self.vm.ledger_in(&config, self.turn), counting: &self.vm.counting };
+        let counts = Counts {
+            ledger: &self.vm.ledger_in(&config, self.turn),
+            counting: &self.vm.counting,
+            evidence: &StreamEvidence,
+            callers: &self.vm.callers,
+        };
         match Arrival::of(&mut self.context, &config, head, bodiless, &counts)? {
             Arrival::Page(page) => Ok(self.show(page)),
             Arrival::Asks(asks) => Err(Stop::Asks(asks)),

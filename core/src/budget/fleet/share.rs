@@ -258,7 +258,7 @@ impl Share {
     /// How many subjects its team may make, if callers name them.
     pub(super) fn bound(&self, time: Millis) -> Option<Bound> {
         let budget = &self.account.budget;
-        if !budget.is_claimed() || budget.when_full == WhenFull::Evict {
+        if !self.account.is_in_slot() || budget.when_full == WhenFull::Evict {
             return None;
         }
         let team = self.account.record.rsplit_once('#').map_or("", |(team, _)| team);
@@ -280,7 +280,7 @@ impl Share {
         };
         let budget = &self.account.budget;
         let tail = match till {
-            0 if budget.is_claimed() => budget.forget_ms,
+            0 if self.account.is_in_slot() => budget.forget_ms,
             0 => 0,
             _ => settings.tail_ms,
         };
@@ -291,13 +291,13 @@ impl Share {
     /// `crowded`: there are many, so what callers name is forgotten as soon as it holds nothing.
     pub(super) fn is_forgotten(&self, crowded: bool, time: Millis, now: Millis) -> bool {
         let budget = &self.account.budget;
-        let forget_ms = match (budget.is_claimed(), crowded) {
+        let forget_ms = match (self.account.is_in_slot(), crowded) {
             (true, true) => 0,
             (true, false) => budget.forget_ms.min(FORGET_MS),
             (false, _) => FORGET_MS,
         };
         let is_over = self.windows.last().is_none_or(|last| !last.is_current(time));
-        let is_old = is_over || budget.is_claimed() || budget.window.resets_at(time).is_none();
+        let is_old = is_over || self.account.is_in_slot() || budget.window.resets_at(time).is_none();
         let is_done = |part: &Component| part.is_done() && part.has_nothing_to_spare();
         self.waiting == 0
             && is_old

@@ -5,9 +5,14 @@
 //! the counters of the subjects that fall into it, told apart by the hash of their names. So a caller that
 //! makes up names takes no more memory than the slots of its team have, and no other team's slots.
 //!
+//! Who is proven and whom nobody listed (users, teams, labels of an identity provider) lives in slots too, in one set for
+//! all teams: nobody can make up such names. The hash of a proven user is of the team as well, and is none that
+//! a caller can come by who only says that it is that user.
+//!
 //! ```text
 //! ## fb/2/<budget>/<per>/<subject>   => one counter
 //! ## fb/2/<budget>/<per>@<team>#<0..1023>   => the counters of several subjects that callers name
+//! ## fb/2/<budget>/<per>@*#<0..1023>   => the counters of several subjects that are proven and not listed
 //! ## fb/2/claims                     => which budgets are in use: see `registry.rs`
 //! ```
 
@@ -15,7 +20,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Budget, Limits};
+use super::{Budget, Dimension, Limits};
 
 /// Records that the slots of a budget are spread over, for each team. Fixed, so that subjects stay where they are when
 /// the number of slots is changed.
@@ -44,25 +49,83 @@ impl Account {
     /// name is told apart by the `team` that pays: nobody uses up what another team's session has.
     #[must_use]
     pub fn new(budget: &Rc<Budget>, team: &str, values: &[&str]) -> Self {
+        Self::of(budget, team, false, values)
+    }
+
+    /// The same, where the user among the values may be proven.
+    #[must_use]
+    pub fn of(budget: &Rc<Budget>, team: &str, proven_user: bool, values: &[&str]) -> Self {
         let subject = if values.is_empty() { "*".to_owned() } else { values.join("/") };
-        let (record, tag) = if budget.is_claimed() {
-            let tag = tag(values);
-            let start = format!("fb/2/{}/{}@{team}", budget.name, budget.per_text());
-            (format!("{start}#{}", bucket(&tag)), Some(tag))
-        } else {
+        let start = || format!("fb/2/{}/{}", budget.name, budget.per_text());
+        let slot = |of: &str, tag: Tag| (format!("{}@{of}#{}", start(), bucket(&tag)), Some(tag));
+        let (record, tag) = match budget.place(proven_user, values) {
             // A separator that no value has: what is joined differently is another record.
-            (format!("fb/2/{}/{}/{}", budget.name, budget.per_text(), values.join("\u{1f}")), None)
+            Place::Own => (format!("{}/{}", start(), values.join("\u{1f}")), None),
+            Place::Team => slot(team, tag(&[], values)),
+            Place::TeamWithProvenUser => slot(team, tag(&[PROVEN], values)),
+            Place::All => slot(EVERY_TEAM, tag(&[], values)),
+            Place::AllOfTeam => slot(EVERY_TEAM, tag(&[PROVEN, team], values)),
         };
         let limits = budget.limits_of(&subject);
         Self { budget: Rc::clone(budget), subject: subject.into(), limits, record: record.into(), tag }
+    }
+
+    /// Whether it is one of several counters of a record, so that it has a place only while there is one.
+    #[must_use]
+    pub fn is_in_slot(&self) -> bool {
+        self.tag.is_some()
+    }
+}
+
+/// Where counters are.
+enum Place {
+    /// In a record of their own.
+    Own,
+    /// In a slot of the team.
+    Team,
+    /// The same, of a user who is proven.
+    TeamWithProvenUser,
+    /// In a slot of those that are proven.
+    All,
+    /// The same, of somebody of the team.
+    AllOfTeam,
+}
+
+/// Stands in the place of a team: no team is called that.
+const EVERY_TEAM: &str = "*";
+/// Where names of a caller would stand if it could say this: they never have this byte.
+const PROVEN: &str = "\u{1}proven";
+
+impl Budget {
+    /// Whether `record` is one of several counters.
+    pub(crate) fn is_slots(&self, record: &str) -> bool {
+        let rest = record.strip_prefix("fb/2/").and_then(|rest| rest.strip_prefix(&*self.name));
+        let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(&*self.per_text()));
+        rest.is_some_and(|rest| rest.starts_with('@'))
+    }
+
+    fn place(&self, proven_user: bool, values: &[&str]) -> Place {
+        let is_claim = |dimension: &Dimension| dimension.is_claimed() && (*dimension != Dimension::User || !proven_user);
+        let has = |wanted: &Dimension| self.per.contains(wanted);
+        if self.per.iter().any(is_claim) {
+            return if proven_user && has(&Dimension::User) { Place::TeamWithProvenUser } else { Place::Team };
+        }
+        if has(&Dimension::User) {
+            return Place::AllOfTeam;
+        }
+        let Some(listed) = &self.listed else { return Place::Own };
+        if self.per.iter().zip(values).all(|(dimension, value)| listed.has(dimension, value)) {
+            return Place::Own;
+        }
+        if has(&Dimension::Key) { Place::AllOfTeam } else { Place::All }
     }
 }
 
 /// Nobody gains from finding two names with one tag: they would be names of one team's subjects, and who wants to use
 /// another subject's counter can name that subject.
-fn tag(values: &[&str]) -> Tag {
+fn tag(before: &[&str], values: &[&str]) -> Tag {
     let mut names = Vec::with_capacity(64);
-    for value in values {
+    for value in before.iter().chain(values) {
         names.extend((value.len() as u64).to_le_bytes());
         names.extend(value.as_bytes());
     }

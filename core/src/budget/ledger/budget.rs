@@ -1,8 +1,9 @@
 //! Decides what a budget is: how much of what may be used, by whom, until when, and what happens then.
 
-use crate::base::hash::HashMap;
+use std::rc::Rc;
 
-use super::{Downgrade, Limits};
+use super::{Downgrade, Limits, Listed};
+use crate::base::hash::HashMap;
 use crate::base::pattern::Pattern;
 use crate::base::window::Calendar;
 
@@ -19,6 +20,8 @@ pub struct Budget {
     pub window: Calendar,
     /// The limits of everyone who has no others.
     pub limits: Limits,
+    /// What the configuration names, if there may be others; `None`: there are none.
+    pub listed: Option<Rc<Listed>>,
     /// Other limits for some subjects.
     pub overrides: Overrides,
     /// What is taken from the budget before a request is sent.
@@ -130,6 +133,7 @@ impl Budget {
             scope: Scope::Process,
             window,
             limits,
+            listed: None,
             overrides: Overrides::default(),
             mode: Mode::Hold,
             at_limit: AtLimit::Deny,

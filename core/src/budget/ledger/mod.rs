@@ -15,6 +15,7 @@ mod registry;
 mod counter;
 mod downgrade;
 mod lease;
+mod listed;
 mod number;
 mod record;
 mod room;
@@ -30,6 +31,7 @@ pub use budget::{AtLimit, Budget, Dimension, Mode, Overrides, Running, Scope, Wh
 pub use counter::Counter;
 pub use downgrade::{Downgrade, Step};
 pub use lease::Leases;
+pub use listed::{Listed, NameSet, PROVEN_BY};
 pub use registry::BudgetRegistry;
 pub use room::{Figures, Room, Short};
 pub use shared::Ledger;

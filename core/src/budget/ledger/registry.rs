@@ -122,7 +122,7 @@ impl BudgetRegistry {
         let batch = self.queue.split_off(self.queue.len().saturating_sub(BATCH));
         let mut found = Vec::with_capacity(batch.len());
         for (budget, record) in batch {
-            match ledger.records().content(&record, budget.is_claimed(), now) {
+            match ledger.records().content(&record, budget.is_slots(&record), now) {
                 Ok(Content::Usage(version)) => found.push((budget, record, version)),
                 // What is not a counter stays as it is.
                 Ok(Content::Nothing) | Err(StoreError::Unreadable) => self.drop_record(&budget, &record),

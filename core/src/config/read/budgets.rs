@@ -102,7 +102,7 @@ fn read_budget(
         check_watching(fields, running);
     }
     if let Some(per) = &per {
-        check_meaning(fields, per);
+        check_meaning(fields, per, names.listed().is_some());
     }
     let scope = read_scope(fields, per.as_deref().unwrap_or_default(), has_ledger);
     if scope == Scope::Fleet {
@@ -111,6 +111,7 @@ fn read_budget(
     let usual = Budget::new(name?, per?, window?, limits);
     Some(Budget {
         scope,
+        listed: names.listed(),
         overrides,
         mode: mode.unwrap_or(usual.mode),
         at_limit: at_limit.unwrap_or(usual.at_limit),
@@ -178,8 +179,9 @@ fn check_watching(fields: &Fields<'_>, running: Option<Running>) {
 }
 
 /// Tells what means nothing for a budget that is counted by `per`.
-fn check_meaning(fields: &Fields<'_>, per: &[Dimension]) {
-    if !per.iter().any(Dimension::is_claimed) {
+fn check_meaning(fields: &Fields<'_>, per: &[Dimension], has_others: bool) {
+    let has_slots = |of: &Dimension| of.is_claimed() || (has_others && of.is_of_key());
+    if !per.iter().any(has_slots) {
         for at in CLAIMED_ONLY.iter().filter_map(|key| fields.get(key)) {
             at.fail(
                 "only means something if callers name what the budget is counted by: \

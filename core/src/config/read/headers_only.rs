@@ -20,6 +20,12 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<HeadersOnly> {
             models.fail(cannot("the model stands in the body"));
         }
     }
+    if let Some(at) = fields.get("identity") {
+        let sources = if at.is_list() { at.items().unwrap_or_default() } else { vec![at] };
+        for models in sources.iter().filter(|at| at.is_object()).filter_map(|at| at.member("models")) {
+            models.fail(cannot("the model stands in the body"));
+        }
+    }
     if let Some(budgets) = fields.get("budgets").filter(Cursor::is_list) {
         budgets.items().unwrap_or_default().iter().for_each(check_budget);
     }

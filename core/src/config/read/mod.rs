@@ -16,12 +16,14 @@ mod endpoints;
 mod entry;
 mod failover;
 mod headers_only;
+mod identity;
 mod mistakes;
 mod hold;
 mod ledger;
 mod measures;
 mod models;
 mod names;
+mod names_of_certificates;
 mod overrides;
 mod passed;
 mod policy;
@@ -103,12 +105,13 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     if let Some(version) = fields.need("version") {
         version.word(&[("v1", ())]);
     }
-    let identity_header = fields.get("identity").and_then(|identity| policy::identity_header(&identity));
     let hold = hold::read(fields.get("hold").as_ref());
     let ledger = fields.get("ledger").map(|at| ledger::read(&at, &hold, environment));
     let has_ledger = ledger.is_some();
     let budgets =
         fields.get("budgets").map(|list| budgets::read(&list, names, has_ledger)).unwrap_or_default();
+    let identity = fields.get("identity").map(|at| identity::read(&at, &budgets));
+    let (identity_header, identity) = identity.unwrap_or_default();
     let sha256_needed = fields.get("identity").is_none();
     let keys = fields.need("keys").map(|list| callers::read(&list, sha256_needed, &budgets));
     let providers = fields.need("providers").map(|entries| providers::read(&entries, environment));
@@ -136,6 +139,8 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref().map(|(_, secret)| secret));
     Some(Config {
         identity_header,
+        identity,
+        listed: names.listed(),
         keys,
         providers,
         aliases,

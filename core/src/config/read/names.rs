@@ -4,9 +4,11 @@
 //! model that names it look wrong too. If a whole part is missing, nothing that refers to it is judged.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::cursor::Cursor;
 use super::document::{Node, Shape};
+use crate::budget::ledger::{Listed, PROVEN_BY};
 use crate::config::Pattern;
 use crate::config::suggestion::{did_you_mean, nearest};
 use crate::request::route::DIRECT;
@@ -19,6 +21,8 @@ pub(super) struct Names<'a> {
     ids: Option<BTreeSet<&'a str>>,
     teams: Option<BTreeSet<&'a str>>,
     labels: Option<BTreeSet<&'a str>>,
+    /// What is listed, if others than those who are may call.
+    listed: Option<Rc<Listed>>,
 }
 
 impl<'a> Names<'a> {
@@ -29,8 +33,17 @@ impl<'a> Names<'a> {
             models: members(root.member("models")),
             ids: each(root.member("keys"), "id"),
             teams: each(root.member("keys"), "team"),
-            labels: labels(root.member("keys")),
+            labels: labels(root.member("keys")).map(|mut names| {
+                names.extend(sources(root).filter_map(|source| members(source.member("labels"))).flatten());
+                names
+            }),
+            listed: listed(root).map(Rc::new),
         }
+    }
+
+    /// What is listed of what callers are counted by, if there may be others.
+    pub(super) fn listed(&self) -> Option<Rc<Listed>> {
+        self.listed.clone()
     }
 
     /// Whether a provider has the name `name`, which stands at `at`.
@@ -40,12 +53,15 @@ impl<'a> Names<'a> {
 
     /// Whether a key has the id `name`, which stands at `at`.
     pub(super) fn id(&self, at: &Cursor<'_>, name: &str) -> bool {
-        found(self.ids.as_ref(), at, name, "no key has this id")
+        // Who is proven is a caller too: `jwt:alice@example.com`.
+        (self.listed.is_some() && name.contains(PROVEN_BY))
+            || found(self.ids.as_ref(), at, name, "no key has this id")
     }
 
-    /// Whether a key has the team `name`, which stands at `at`.
+    /// Whether a caller may have the team `name`, which stands at `at`.
     pub(super) fn team(&self, at: &Cursor<'_>, name: &str) -> bool {
-        found(self.teams.as_ref(), at, name, "no key has this team")
+        // Others may be of any team.
+        self.listed.is_some() || found(self.teams.as_ref(), at, name, "no key has this team")
     }
 
     /// Whether a key has a label `name`, which stands at `at` after the word that says so.
@@ -109,6 +125,56 @@ fn members(node: Option<&Node>) -> Option<BTreeSet<&str>> {
 fn labels(node: Option<&Node>) -> Option<BTreeSet<&str>> {
     let Shape::List(keys) = &node?.shape else { return None };
     Some(keys.iter().filter_map(|key| members(key.member("labels"))).flatten().collect())
+}
+
+/// The sources of an identity that are no header.
+fn sources(root: &Node) -> impl Iterator<Item = &Node> {
+    let items = match root.member("identity") {
+        Some(Node { shape: Shape::List(items), .. }) => items.as_slice(),
+        Some(one) => core::slice::from_ref(one),
+        None => &[],
+    };
+    items.iter().filter(|item| item.member("from").is_some())
+}
+
+/// The teams and labels that the document names; `None`: there can be no others.
+fn listed(root: &Node) -> Option<Listed> {
+    let registry = root.member("ledger").and_then(|ledger| ledger.member("registry"));
+    if registry.is_none() && sources(root).next().is_none() {
+        return None;
+    }
+    let mut listed = Listed::default();
+    let teams = each(root.member("keys"), "team").unwrap_or_default();
+    listed.teams.extend(teams.into_iter().map(Box::from));
+    for source in sources(root) {
+        let rule = source.member("team");
+        let table = rule.and_then(|rule| rule.member("teams"));
+        let otherwise = rule.and_then(|rule| rule.member("otherwise"));
+        let absent = source.member("when_absent").and_then(|absent| absent.member("team"));
+        listed.teams.extend(texts(table).into_iter().chain(text(otherwise)).chain(text(absent)).map(Box::from));
+    }
+    let Some(Node { shape: Shape::List(keys), .. }) = root.member("keys") else { return Some(listed) };
+    for labels in keys.iter().filter_map(|key| key.member("labels")) {
+        let Shape::Object(members) = &labels.shape else { continue };
+        for (name, value) in members {
+            let values = listed.labels.entry(name.as_str().into()).or_default();
+            values.extend(text(Some(value)).map(Box::from));
+        }
+    }
+    Some(listed)
+}
+
+fn text(node: Option<&Node>) -> Option<&str> {
+    if let Shape::Text(text) = &node?.shape { Some(text) } else { None }
+}
+
+/// The teams of a table: the values of an object's members, or what the items of a list say.
+fn texts(node: Option<&Node>) -> Vec<&str> {
+    match node.map(|node| &node.shape) {
+        Some(Shape::Object(members)) => members.iter().filter_map(|(_, value)| text(Some(value))).collect(),
+        Some(Shape::List(items)) => items.iter().filter_map(|item| text(item.member("team"))).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn each<'a>(node: Option<&'a Node>, key: &str) -> Option<BTreeSet<&'a str>> {

@@ -1,7 +1,7 @@
 //! Decides the settings that are not about one caller, provider or model, and their defaults.
 
 use super::cursor::Cursor;
-use super::syntax::{ENDPOINT, HEADER};
+use super::syntax::ENDPOINT;
 use crate::budget::pending::PendingBounds;
 use crate::config::{OnDisconnect, Pattern, Unpriced};
 
@@ -33,12 +33,6 @@ pub(super) struct BodyLimits {
     pub count_requests_per_minute: u64,
     /// Most tokens that a report can have.
     pub plausible_tokens: u64,
-}
-
-/// The header that names a caller, in lower case.
-pub(super) fn identity_header(at: &Cursor<'_>) -> Option<Box<str>> {
-    let header = at.fields(&["header"])?.need("header")?;
-    Some(header.text_as(HEADER)?.to_ascii_lowercase().into())
 }
 
 pub(super) fn unpriced(at: Option<&Cursor<'_>>) -> Unpriced {

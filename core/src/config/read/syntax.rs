@@ -59,6 +59,13 @@ pub(super) const QUERY_NAME: Syntax = Syntax {
     fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-$".contains(&byte)),
 };
 
+/// Names and values of claims, and templates over them.
+pub(super) const CLAIM: Syntax = Syntax {
+    wanted: "1 to 256 characters, none of them a control character",
+    longest: 256,
+    fits: |text| !text.contains(char::is_control),
+};
+
 /// Projects and locations of Google's.
 pub(super) const PROJECT: Syntax = Syntax {
     wanted: "1 to 64 characters out of a-z, A-Z, 0-9, \":\", \".\" and \"-\"",
