@@ -17,8 +17,11 @@ const MAXIMAL: &str = include_str!("documents/maximal.json");
 /// What [`MAXIMAL`] cannot have besides the rest.
 const HEADERS_ONLY: &str = include_str!("documents/headers_only.json");
 
+/// What would make [`MAXIMAL`] know no team's name better than another.
+const IDENTITY: &str = include_str!("documents/identity.json");
+
 /// Parts of the messages about mistakes that a schema cannot express.
-const ONLY_THE_READER_SEES: [&str; 16] = [
+const ONLY_THE_READER_SEES: [&str; 18] = [
     "no key has this",
     "no provider has this name",
     "no provider is named",
@@ -35,6 +38,8 @@ const ONLY_THE_READER_SEES: [&str; 16] = [
     "is too large to be counted",
     "cannot be kept with headers_only",
     "would never be let in",
+    "the template",
+    "of the sources",
 ];
 
 /// The schema, as a validator reads it.
@@ -134,7 +139,7 @@ fn damaged(value: &Value) -> Vec<Value> {
 
 #[test]
 fn the_sample_and_the_document_that_uses_everything_are_valid_in_both() {
-    for text in [SAMPLE, MAXIMAL, HEADERS_ONLY] {
+    for text in [SAMPLE, MAXIMAL, HEADERS_ONLY, IDENTITY] {
         let document = json_of(text);
         assert_eq!(Schema::read().told(&document), None);
         assert_eq!(mistakes(&document), [""; 0]);
@@ -146,6 +151,7 @@ fn schema_and_reader_agree_on_every_damaged_document() {
     let count = damage_everything(MAXIMAL);
     assert!(count > 2_000, "only {count} documents");
     damage_everything(HEADERS_ONLY);
+    damage_everything(IDENTITY);
 }
 
 /// Damages `text` in every place and way; says in how many. Every core has its part of them.
@@ -318,6 +324,16 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
         ("/budgets/0/limit_usd", json!("18446745")),
         ("/headers_only", json!({})),
     ];
+    // The last ones are those of another document.
+    for (at, value) in [
+        ("/identity/4/template", json!("spiffe://{trust_domain}/x")),
+        ("/identity/0/when_absent", json!("deny")),
+    ] {
+        let mut document = json_of(IDENTITY);
+        let (parent, key) = at.rsplit_once('/').unwrap();
+        document.pointer_mut(parent).unwrap()[key] = value;
+        assert!(schema.is_valid(&document) && !mistakes(&document).is_empty(), "{at}");
+    }
     for (part, (at, value)) in ONLY_THE_READER_SEES.iter().zip(examples) {
         let mut document = whole.clone();
         let (parent, key) = at.rsplit_once('/').unwrap();
@@ -335,7 +351,7 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
 fn properties(schema: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     visit(schema, String::new(), &mut |at, value| {
-        let conditional = ["/if/", "/else/", "/dependentSchemas/", "/anyOf/", "/by_claim/", "/by_absent/"]
+        let conditional = ["/if/", "/then/", "/else/", "/dependentSchemas/", "/anyOf/", "/by_claim/", "/by_absent/"]
             .iter()
             .any(|part| at.contains(part));
         let parent = at.rsplit('/').nth(1);
@@ -358,7 +374,7 @@ fn every_property_is_described() {
 fn schema_and_reader_know_the_same_keys() {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut used = BTreeSet::new();
-    for whole in [json_of(MAXIMAL), json_of(HEADERS_ONLY)] {
+    for whole in [json_of(MAXIMAL), json_of(HEADERS_ONLY), json_of(IDENTITY)] {
         visit(&whole, String::new(), &mut |at, value| {
             let Value::Object(members) = value else { return };
             used.extend(members.keys().cloned());

@@ -65,7 +65,7 @@ pub(super) fn read(at: &Cursor<'_>, budgets: &[Rc<Budget>]) -> (Option<Box<str>>
             let named = item.fields(&["header"]).and_then(|fields| fields.need("header"));
             let Some(named) = named else { continue };
             if header.is_some() {
-                named.fail("another source names a header already");
+                named.fail("another of the sources names a header already");
             }
             header = named.text_as(HEADER).map(|text| text.to_ascii_lowercase().into());
             continue;
@@ -74,7 +74,7 @@ pub(super) fn read(at: &Cursor<'_>, budgets: &[Rc<Budget>]) -> (Option<Box<str>>
             sources.extend(source);
             if let Some(absent) = absent {
                 if index != last {
-                    absent.fail("only means something for the last source");
+                    absent.fail("only the last of the sources can say this");
                 }
                 guest = read_absent(&absent);
             }
@@ -156,7 +156,7 @@ fn read_claim(at: &Cursor<'_>) -> Option<ClaimPath> {
         at.items()?.iter().map(Cursor::text).collect::<Option<_>>()?
     } else {
         let text = at.text()?;
-        if text.contains("://") { vec![text] } else { text.split('.').collect() }
+        if text.contains("://") || !CLAIM.fits(text) { vec![text] } else { text.split('.').collect() }
     };
     if !(1..=MAX_DEPTH).contains(&names.len()) || !names.iter().all(|name| CLAIM.fits(name)) {
         at.fail(

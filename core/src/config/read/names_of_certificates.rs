@@ -24,16 +24,16 @@ pub(super) fn read(fields: &Fields<'_>, field: NameField) -> Option<CertificateN
     let template = match pieces(text, field) {
         Ok(template) => template,
         Err(why) => {
-            at.fail(why);
+            at.fail(format!("the template {why}"));
             return None;
         }
     };
     let has = |wanted: &str| template.iter().any(|piece| matches!(piece, Piece::Part(name) if **name == *wanted));
     if !has("team") {
-        at.fail("must have a place for {team}, or nobody knows who pays");
+        at.fail("the template must have a place for {team}, or nobody knows who pays");
     }
     if has(TRUST_DOMAIN) && domains.is_none() {
-        at.fail("has a place for {trust_domain}: list those that count in \"trust_domains\"");
+        at.fail("the template has a place for {trust_domain}: list those that count in \"trust_domains\"");
     }
     if let Some(domains) = domains.filter(|_| !has(TRUST_DOMAIN)) {
         domains.fail("only means something if the template has a place for {trust_domain}");
