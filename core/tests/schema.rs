@@ -351,9 +351,18 @@ fn the_mistakes_that_only_the_reader_sees_are_all_needed() {
 fn properties(schema: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     visit(schema, String::new(), &mut |at, value| {
-        let conditional = ["/if/", "/then/", "/else/", "/dependentSchemas/", "/anyOf/", "/by_claim/", "/by_absent/"]
-            .iter()
-            .any(|part| at.contains(part));
+        let conditional = [
+            "/if/",
+            "/then/",
+            "/else/",
+            "/dependentSchemas/",
+            "/anyOf/",
+            "/by_claim/",
+            "/by_caller/",
+            "/by_absent/",
+        ]
+        .iter()
+        .any(|part| at.contains(part));
         let parent = at.rsplit('/').nth(1);
         if parent == Some("properties") && !conditional {
             found.push((at.rsplit('/').next().unwrap_or_default().to_owned(), value.clone()));

@@ -14,7 +14,8 @@ pub use cors::Cors;
 pub use fleet_ledger::{FleetLedger, LedgerEndpoint};
 pub use hold_policy::HoldPolicy;
 pub use identity::{
-    BesideKey, ClaimPath, Identity, NameField, Names as CertificateNames, Piece, Proof, Source, TeamRule, UserRule,
+    BesideKey, ClaimPath, Identity, NameField, Names as CertificateNames, Piece, Proof, Source, TeamRule,
+    UserRule,
 };
 pub use passed::{Names, Passed};
 pub use requests::{Requests, StoredState};
@@ -360,7 +361,8 @@ impl Config {
     /// What metrics call `team`: one word for all that nobody listed.
     #[must_use]
     pub fn metric_team<'a>(&self, team: &'a str) -> &'a str {
-        let is_listed = team.is_empty() || self.listed.as_ref().is_none_or(|listed| listed.teams.contains(team));
+        let is_listed =
+            team.is_empty() || self.listed.as_ref().is_none_or(|listed| listed.teams.contains(team));
         if is_listed { team } else { "other" }
     }
 

@@ -138,14 +138,14 @@ fn identity_message(error: IdentityError) -> String {
         IdentityError::BesideProof => {
             "A key of this gateway was given beside a token or certificate that says who calls. Send one of them."
         }
-        IdentityError::SeveralProofs => {
-            "More than one token says who calls. Send one."
-        }
+        IdentityError::SeveralProofs => "More than one token says who calls. Send one.",
         IdentityError::Untrusted => {
             "The token or certificate is good, but not of anybody whom this gateway trusts to say who calls, or not meant for it."
         }
         IdentityError::Unmapped(what) => {
-            return format!("Your token or certificate has no {what} that this gateway knows. This is for its operator to mend.");
+            return format!(
+                "Your token or certificate has no {what} that this gateway knows. This is for its operator to mend."
+            );
         }
     };
     message.to_owned()

@@ -156,7 +156,9 @@ fn all_shown(head: &RequestHead, api: Option<Api>) -> Result<Shown<'_>, Identity
 pub fn shows_key(head: &RequestHead, api: Option<Api>) -> Result<bool, IdentityError> {
     let shown = all_shown(head, api)?;
     match shown {
-        Shown { ours: true, first: Some((one, _)), second: Some(other) } => Err(IdentityError::Several(one, other)),
+        Shown { ours: true, first: Some((one, _)), second: Some(other) } => {
+            Err(IdentityError::Several(one, other))
+        }
         Shown { ours, .. } => Ok(ours),
     }
 }

@@ -72,9 +72,7 @@ impl State {
 
     /// Whether there is no place for `account`, of which nothing is remembered: callers make up as many as they like.
     pub(super) fn has_no_place(&self, account: &Account) -> bool {
-        self.shares.len() >= SUBJECTS
-            && account.is_in_slot()
-            && !self.shares.contains_key(&id_of(account))
+        self.shares.len() >= SUBJECTS && account.is_in_slot() && !self.shares.contains_key(&id_of(account))
     }
 
     /// The share of `account`, if it is of the present window.

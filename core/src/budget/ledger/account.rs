@@ -105,10 +105,15 @@ impl Budget {
     }
 
     fn place(&self, proven_user: bool, values: &[&str]) -> Place {
-        let is_claim = |dimension: &Dimension| dimension.is_claimed() && (*dimension != Dimension::User || !proven_user);
+        let is_claim =
+            |dimension: &Dimension| dimension.is_claimed() && (*dimension != Dimension::User || !proven_user);
         let has = |wanted: &Dimension| self.per.contains(wanted);
         if self.per.iter().any(is_claim) {
-            return if proven_user && has(&Dimension::User) { Place::TeamWithProvenUser } else { Place::Team };
+            return if proven_user && has(&Dimension::User) {
+                Place::TeamWithProvenUser
+            } else {
+                Place::Team
+            };
         }
         if has(&Dimension::User) {
             return Place::AllOfTeam;

@@ -13,6 +13,7 @@ use crate::base::window::{Calendar, Millis, Window};
 mod registry;
 mod lease;
 mod lease_in_change;
+mod proven;
 mod rules;
 mod slots;
 

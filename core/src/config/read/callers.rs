@@ -75,7 +75,8 @@ fn read_key(
     let (id, team) = (id?, team?);
     let admin = fields.get("admin").and_then(|at| at.flag()).unwrap_or(false);
     let (id, team): (Box<str>, Box<str>) = (id.into(), team.into());
-    let key = Key { id, sha256, team, user: None, labels, models, expires, enabled, accounts: Vec::new(), admin };
+    let key =
+        Key { id, sha256, team, user: None, labels, models, expires, enabled, accounts: Vec::new(), admin };
     Some(key.counted_by(budgets))
 }
 

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use super::cursor::{Cursor, Fields};
 use super::names_of_certificates as names;
 use super::syntax::{CLAIM, HEADER, LABEL, NAME};
-use crate::config::{BesideKey, Budget, ClaimPath, Identity, Key, NameField, Proof, Source, TeamRule, UserRule};
+use crate::config::{
+    BesideKey, Budget, ClaimPath, Identity, Key, NameField, Proof, Source, TeamRule, UserRule,
+};
 
 /// The members of each kind of source, and what every one may have.
 const JWT: [&str; 10] = [
@@ -99,7 +101,8 @@ fn read_source<'a>(at: &Cursor<'a>) -> Option<Read<'a>> {
         Kind::Jwt => read_jwt(&fields),
         Kind::ExtAuthz => Some(Proof::ExtAuthz { payload: text(&fields, "payload") }),
         Kind::Certificate => {
-            let field = fields.get("name").and_then(|at| at.word(&NameField::NAMES)).unwrap_or(NameField::Uri);
+            let field =
+                fields.get("name").and_then(|at| at.word(&NameField::NAMES)).unwrap_or(NameField::Uri);
             names::read(&fields, field).map(Proof::Certificate)
         }
         Kind::Forwarded => {

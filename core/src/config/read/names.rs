@@ -23,6 +23,8 @@ pub(super) struct Names<'a> {
     labels: Option<BTreeSet<&'a str>>,
     /// What is listed, if others than those who are may call.
     listed: Option<Rc<Listed>>,
+    /// Keys may be made while it runs.
+    has_registry: bool,
 }
 
 impl<'a> Names<'a> {
@@ -38,6 +40,7 @@ impl<'a> Names<'a> {
                 names
             }),
             listed: listed(root).map(Rc::new),
+            has_registry: registry(root).is_some(),
         }
     }
 
@@ -54,7 +57,8 @@ impl<'a> Names<'a> {
     /// Whether a key has the id `name`, which stands at `at`.
     pub(super) fn id(&self, at: &Cursor<'_>, name: &str) -> bool {
         // Who is proven is a caller too: `jwt:alice@example.com`.
-        (self.listed.is_some() && name.contains(PROVEN_BY))
+        self.has_registry
+            || (self.listed.is_some() && name.contains(PROVEN_BY))
             || found(self.ids.as_ref(), at, name, "no key has this id")
     }
 
@@ -67,7 +71,7 @@ impl<'a> Names<'a> {
     /// Whether a key has a label `name`, which stands at `at` after the word that says so.
     pub(super) fn label(&self, at: &Cursor<'_>, name: &str) -> bool {
         let Some(known) = &self.labels else { return true };
-        if known.contains(name) {
+        if self.has_registry || known.contains(name) {
             return true;
         }
         let meant = nearest(name, known.iter().copied());
@@ -137,10 +141,13 @@ fn sources(root: &Node) -> impl Iterator<Item = &Node> {
     items.iter().filter(|item| item.member("from").is_some())
 }
 
+fn registry(root: &Node) -> Option<&Node> {
+    root.member("ledger")?.member("registry")
+}
+
 /// The teams and labels that the document names; `None`: there can be no others.
 fn listed(root: &Node) -> Option<Listed> {
-    let registry = root.member("ledger").and_then(|ledger| ledger.member("registry"));
-    if registry.is_none() && sources(root).next().is_none() {
+    if registry(root).is_none() && sources(root).next().is_none() {
         return None;
     }
     let mut listed = Listed::default();
@@ -151,7 +158,9 @@ fn listed(root: &Node) -> Option<Listed> {
         let table = rule.and_then(|rule| rule.member("teams"));
         let otherwise = rule.and_then(|rule| rule.member("otherwise"));
         let absent = source.member("when_absent").and_then(|absent| absent.member("team"));
-        listed.teams.extend(texts(table).into_iter().chain(text(otherwise)).chain(text(absent)).map(Box::from));
+        listed
+            .teams
+            .extend(texts(table).into_iter().chain(text(otherwise)).chain(text(absent)).map(Box::from));
     }
     let Some(Node { shape: Shape::List(keys), .. }) = root.member("keys") else { return Some(listed) };
     for labels in keys.iter().filter_map(|key| key.member("labels")) {

@@ -28,7 +28,8 @@ pub(super) fn read(fields: &Fields<'_>, field: NameField) -> Option<CertificateN
             return None;
         }
     };
-    let has = |wanted: &str| template.iter().any(|piece| matches!(piece, Piece::Part(name) if **name == *wanted));
+    let has =
+        |wanted: &str| template.iter().any(|piece| matches!(piece, Piece::Part(name) if **name == *wanted));
     if !has("team") {
         at.fail("the template must have a place for {team}, or nobody knows who pays");
     }
@@ -46,7 +47,9 @@ fn pieces(text: &str, field: NameField) -> Result<Box<[Piece]>, String> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else { return Err("has a \"{\" without its \"}\"".into()) };
+        let Some((name, after)) = after.split_once('}') else {
+            return Err("has a \"{\" without its \"}\"".into());
+        };
         if !PARTS.contains(&name) && name.strip_prefix("label:").is_none_or(str::is_empty) {
             return Err(format!("may have {{{}}} and {{label:<name>}}", PARTS.join("}, {")));
         }
@@ -54,14 +57,13 @@ fn pieces(text: &str, field: NameField) -> Result<Box<[Piece]>, String> {
         if pieces.iter().any(twice) {
             return Err(format!("has {{{name}}} more than once"));
         }
-        if before.is_empty() && matches!(pieces.last(), Some(Piece::Part(_))) {
-            return Err("must have something between two parts".into());
-        }
         if !before.is_empty() {
             pieces.push(Piece::Text(before.into()));
         }
         if after.chars().next().is_some_and(|next| !field.ends_part(next)) {
-            return Err(format!("must go on after {{{name}}} with what ends a part there, as \"/\" does in a URI"));
+            return Err(format!(
+                "must go on after {{{name}}} with what ends a part there, as \"/\" does in a URI"
+            ));
         }
         pieces.push(Piece::Part(name.into()));
         rest = after;

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod headers_only;
+mod identity;
 mod ledger;
 mod providers;
 use super::*;

@@ -68,7 +68,9 @@ impl<'a> Claim<'a> {
             None => Self::Null,
             Some(Some((1, Field::Varint(_)))) => Self::Null,
             Some(Some((2, Field::Fixed(number)))) => Self::Number(f64::from_le_bytes(number)),
-            Some(Some((3, Field::Bytes(text)))) => core::str::from_utf8(text).map_or(Self::Unreadable, Self::Text),
+            Some(Some((3, Field::Bytes(text)))) => {
+                core::str::from_utf8(text).map_or(Self::Unreadable, Self::Text)
+            }
             Some(Some((4, Field::Varint(flag)))) => Self::Flag(flag != 0),
             Some(Some((5, Field::Bytes(object)))) => Self::Object(object),
             Some(Some((6, Field::Bytes(list)))) => Self::List(list),

@@ -68,7 +68,8 @@ pub(super) fn has_issuer(payloads: &[u8]) -> bool {
 
 /// Whether a payload is meant for one of the `audiences`.
 pub(super) fn is_meant(payload: &[u8], audiences: &[Box<str>]) -> bool {
-    let is_one = |claim: Claim<'_>| matches!(claim, Claim::Text(text) if audiences.iter().any(|one| **one == *text));
+    let is_one =
+        |claim: Claim<'_>| matches!(claim, Claim::Text(text) if audiences.iter().any(|one| **one == *text));
     match claim::member(payload, "aud") {
         Some(Claim::List(list)) => claim::items(list).any(is_one),
         Some(one) => is_one(one),
@@ -77,7 +78,11 @@ pub(super) fn is_meant(payload: &[u8], audiences: &[Box<str>]) -> bool {
 }
 
 /// What a payload says.
-pub(super) fn of_payload(source: &Source, payload: &[u8], groups: &Groups<'_>) -> Result<Proven, IdentityError> {
+pub(super) fn of_payload(
+    source: &Source,
+    payload: &[u8],
+    groups: &Groups<'_>,
+) -> Result<Proven, IdentityError> {
     let values = texts(payload, &source.team.claim, "team")?;
     let team = team(&source.team, &values, groups)?;
     let user = match &source.user {
@@ -127,11 +132,17 @@ pub(super) fn of_name(
 
 fn team(rule: &TeamRule, values: &[Cow<'_, str>], groups: &Groups<'_>) -> Result<Box<str>, IdentityError> {
     const WHAT: IdentityError = IdentityError::Unmapped("team");
-    let mut values: Vec<&str> = values.iter().filter_map(|value| value.strip_prefix(&*rule.strip_prefix)).collect();
+    let mut values: Vec<&str> =
+        values.iter().filter_map(|value| value.strip_prefix(&*rule.strip_prefix)).collect();
     values.retain(|value| !value.is_empty());
-    let mut known = rule.teams.iter().flatten().filter(|(value, _)| values.contains(&&**value)).map(|(_, team)| team);
+    let mut known =
+        rule.teams.iter().flatten().filter(|(value, _)| values.contains(&&**value)).map(|(_, team)| team);
     if let Some(team) = known.next() {
-        return if rule.is_ordered || known.all(|other| other == team) { Ok(team.clone()) } else { Err(WHAT) };
+        return if rule.is_ordered || known.all(|other| other == team) {
+            Ok(team.clone())
+        } else {
+            Err(WHAT)
+        };
     }
     let mut others: Vec<Rc<str>> = values.iter().filter_map(|value| groups(value)).collect();
     others.sort_unstable();

@@ -85,7 +85,10 @@ fn metadata(namespaces: &Value) -> Vec<u8> {
 fn of_token(claims: &Value) -> Found {
     let mut payload = json!({"iss": "https://login.example.com", "aud": ["farebox", "x"], "gone": null});
     payload.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    Found { metadata: Some(metadata(&json!({JWT_AUTHN: {"payload": payload}, "other": {"a": 1}}))), uri: None }
+    Found {
+        metadata: Some(metadata(&json!({JWT_AUTHN: {"payload": payload}, "other": {"a": 1}}))),
+        uri: None,
+    }
 }
 
 fn jwt(members: Value) -> Value {
@@ -217,7 +220,8 @@ fn a_user_who_is_asked_for_must_be_there_whole() {
     };
     let no_user = Err(IdentityError::Unmapped("user"));
     assert_eq!(of(json!("email"), json!("älice")), Ok(Some("älice".into())), "no two names become one");
-    for email in [json!(null), json!(""), json!(["a", "b"]), json!("a\nb"), json!("a".repeat(129)), json!({})] {
+    for email in [json!(null), json!(""), json!(["a", "b"]), json!("a\nb"), json!("a".repeat(129)), json!({})]
+    {
         assert_eq!(of(json!("email"), email.clone()), no_user, "{email}");
     }
     assert_eq!(of(json!({"claim": "email", "optional": true}), json!(null)), Ok(None));
@@ -263,15 +267,23 @@ fn a_certificate_is_taken_apart_by_its_template() {
 
 #[test]
 fn of_a_forwarded_certificate_the_last_element_counts() {
-    let source = json!({"from": "xfcc", "sanitized_by_envoy": true, "template": "spiffe://c/ns/{team}/sa/{user}"});
+    let source =
+        json!({"from": "xfcc", "sanitized_by_envoy": true, "template": "spiffe://c/ns/{team}/sa/{user}"});
     let of = |value| {
         found(source.clone(), &Found::default(), &[("x-forwarded-client-cert", value)])
             .map(|key| key.team.to_string())
     };
     assert_eq!(of("Hash=ab;URI=spiffe://c/ns/a/sa/x"), Ok("a".into()));
-    assert_eq!(of("URI=spiffe://c/ns/evil/sa/x,By=b;uri=spiffe://c/ns/a/sa/x;URI=spiffe://c/ns/b/sa/x"), Ok("a".into()));
-    assert_eq!(of(r#"By=x;Subject="CN=a\",URI=spiffe://c/ns/evil/sa/x";URI=spiffe://c/ns/a/sa/x"#), Ok("a".into()));
-    for none in ["", "Hash=ab", "URI=spiffe://c/ns/a/sa/x,Hash=ab", r#"URI=spiffe://c/ns/a/sa/x;Subject="a"#] {
+    assert_eq!(
+        of("URI=spiffe://c/ns/evil/sa/x,By=b;uri=spiffe://c/ns/a/sa/x;URI=spiffe://c/ns/b/sa/x"),
+        Ok("a".into())
+    );
+    assert_eq!(
+        of(r#"By=x;Subject="CN=a\",URI=spiffe://c/ns/evil/sa/x";URI=spiffe://c/ns/a/sa/x"#),
+        Ok("a".into())
+    );
+    for none in ["", "Hash=ab", "URI=spiffe://c/ns/a/sa/x,Hash=ab", r#"URI=spiffe://c/ns/a/sa/x;Subject="a"#]
+    {
         assert_eq!(of(none), Err(IdentityError::Missing), "{none}");
     }
 }
@@ -295,7 +307,10 @@ fn who_proves_nothing_is_refused_or_a_guest() {
     assert_eq!(team(jwt(json!({})), &Found::default()), Err(IdentityError::Missing));
     let guests = jwt(json!({"when_absent": {"team": "guests"}}));
     assert_eq!(team(guests.clone(), &Found::default()), Ok("guests".into()));
-    assert_eq!(found(guests.clone(), &Found::default(), &[("x-api-key", "fb_a_x")]), Err(IdentityError::Invalid));
+    assert_eq!(
+        found(guests.clone(), &Found::default(), &[("x-api-key", "fb_a_x")]),
+        Err(IdentityError::Invalid)
+    );
     let untrusted = Found {
         metadata: Some(metadata(&json!({JWT_AUTHN: {"payload": {"iss": "https://evil"}}}))),
         uri: None,
