@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Budget, Dimension, Limits};
+use super::{Budget, Dimension, Limits, Listed, PROVEN_BY};
 
 /// Records that the slots of a budget are spread over, for each team. Fixed, so that subjects stay where they are when
 /// the number of slots is changed.
@@ -119,10 +119,20 @@ impl Budget {
             return Place::AllOfTeam;
         }
         let Some(listed) = &self.listed else { return Place::Own };
-        if self.per.iter().zip(values).all(|(dimension, value)| listed.has(dimension, value)) {
+        if self.per.iter().zip(values).all(|(dimension, value)| is_listed(listed, dimension, value)) {
             return Place::Own;
         }
         if has(&Dimension::Key) { Place::AllOfTeam } else { Place::All }
+    }
+}
+
+/// Whether `value` is one of those that are bounded without slots.
+fn is_listed(listed: &Listed, dimension: &Dimension, value: &str) -> bool {
+    match dimension {
+        Dimension::Team => listed.teams.contains(value),
+        Dimension::Label(name) => listed.labels.get(name).is_some_and(|values| values.contains(value)),
+        Dimension::Key => !value.contains(PROVEN_BY),
+        _ => true,
     }
 }
 

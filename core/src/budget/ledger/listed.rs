@@ -5,7 +5,6 @@
 use hashbrown::HashSet;
 use rustc_hash::FxBuildHasher;
 
-use super::Dimension;
 use crate::base::hash::HashMap;
 
 /// A set of names.
@@ -22,16 +21,3 @@ pub struct Listed {
 
 /// What stands between the kind of a proof and who was proven by it. No configured key has it in its id.
 pub const PROVEN_BY: char = ':';
-
-impl Listed {
-    /// Whether `value` is one of those that are bounded without slots.
-    #[must_use]
-    pub fn has(&self, dimension: &Dimension, value: &str) -> bool {
-        match dimension {
-            Dimension::Team => self.teams.contains(value),
-            Dimension::Label(name) => self.labels.get(name).is_some_and(|values| values.contains(value)),
-            Dimension::Key => !value.contains(PROVEN_BY),
-            _ => true,
-        }
-    }
-}
