@@ -8,6 +8,7 @@
 mod budgets;
 mod downgrades;
 mod failover;
+mod registry;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ pub(crate) fn of(config: &Config, json: &str, now: Millis) -> Vec<ConfigError> {
     advisor.rules();
     advisor.budgets();
     advisor.prices();
+    advisor.registry();
     advisor.said
 }
 
@@ -84,7 +86,7 @@ impl<'a> Advisor<'a> {
                 }
             }
         }
-        if !self.config.keys.is_empty() && self.working().is_empty() {
+        if !self.config.keys.is_empty() && self.working().is_empty() && !self.has_registry() {
             self.say("keys", "every key has expired or is switched off: nobody can call");
         }
     }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod check;
+mod limits;
 mod load;
 mod place;
 mod show;

@@ -127,6 +127,21 @@ async fn accounts_are_shown_with_who_holds_what_of_them_and_the_nearest_to_their
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_shown_with_the_limits_of_the_registry() {
+    let valkey = Valkey::start().await;
+    let plugin = plugin(&valkey, json!({"registry": {}}));
+    let spent = item("farebox:{team}:team/search:0", "cafe.1", [45_000_000_000, 900, 500, 10], [0; 4]);
+    say(&valkey, "farebox:mark", &[spent]).await;
+    let entry = r#"7 {"limit_usd":"60.00","raised":{"limit_requests":500,"until":"2099-01-01T00:00:00Z"}}"#;
+    valkey.command(&["HSET", "farebox:{registry}:entries", "limit/team/search", entry]).await;
+    let (good, text) = ledger(&plugin, &["show", "team", "search"], "").await;
+    assert!(good, "{text}");
+    for part in ["$45.00  $0.00  $60.00  75.0%", "10      0     500   2.0%"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_fit_is_found_fit_by_a_user_who_may_do_no_more_than_the_filter() {
     let rights = "resetchannels -@all +evalsha +eval +script|load +hget +hset +hmget +hdel +hscan +pexpireat \
                   +time +auth +select +quit";

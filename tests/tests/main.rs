@@ -20,6 +20,7 @@ mod odd;
 mod overload;
 mod pushes;
 mod refused;
+mod registry_command;
 mod routing;
 mod running;
 mod sdks;

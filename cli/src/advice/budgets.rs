@@ -14,6 +14,11 @@ impl Advisor<'_> {
         }
         for (index, budget) in self.config.budgets.iter().enumerate() {
             let at = path::item("budgets", index);
+            if self.has_registry() {
+                // Who can call is not known here.
+                self.downgrade(index, budget, &working);
+                continue;
+            }
             if let Some(label) = budget.per.iter().find_map(|dimension| missing_label(dimension, &working)) {
                 self.say(
                     at,

@@ -234,3 +234,27 @@ fn a_downgrade_to_what_its_callers_may_not_ask_for_is_told() {
     let other = of_downgrade(&step, |json| json["keys"][1]["models"] = json!(["big"]));
     assert_eq!(other, Vec::<String>::new(), "the budget does not limit the team blue");
 }
+
+#[test]
+fn of_a_registry_that_anybody_can_write_to_is_told_and_who_calls_by_it_is_not_known() {
+    let said = |endpoint: &str, password: Value| {
+        advice(|json| {
+            json["keys"][0]["expires"] = json!("2026-11-20");
+            json["keys"][1]["enabled"] = json!(false);
+            json["ledger"] = json!({"endpoints": [endpoint], "password": password, "registry": {}});
+            json["budgets"] =
+                json!([{"name": "key", "per": "key", "window": "day", "overrides": {"a": {"limit_usd": 2}}}]);
+            if json["ledger"]["password"].is_null() {
+                json["ledger"].as_object_mut().unwrap().remove("password");
+            }
+        })
+    };
+    let keys = [
+        "keys[0].expires: the key has expired: whoever uses it is refused",
+        "keys[1].enabled: the key is switched off: whoever uses it is refused",
+    ];
+    let open = "ledger.registry: the ledger wants no password: whoever reaches it can make keys that are let in, and \
+                raise limits";
+    assert_eq!(said("redis://valkey:6379", Value::Null), [keys[0], keys[1], open]);
+    assert_eq!(said("redis://127.0.0.1:6379", Value::Null), keys);
+}

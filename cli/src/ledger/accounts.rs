@@ -1,12 +1,15 @@
 //! Decides which accounts of the ledger there are now, and what each has in it.
 
+use std::rc::Rc;
+
 use farebox_core::base::window::Millis;
 use farebox_core::budget::fleet::Units;
 use farebox_core::budget::fleet::stored::{HEADER, StoredAccount, StoredComponent, StoredKey};
 use farebox_core::config::{Budget, Config, Limits, Scope};
 
-use super::LedgerError;
+use super::limits::RegistryLimits;
 use super::place::Place;
+use super::{LedgerError, Where};
 
 /// Keys that a server looks at before it serves somebody else.
 const STEP: usize = 512;
@@ -93,14 +96,15 @@ impl Found<'_> {
 /// What a server refuses, or a budget that is not there.
 pub(super) fn read<'a>(
     config: &'a Config,
-    place: &mut Place<'_>,
+    place: &Where,
     wanted: Wanted<'_>,
 ) -> Result<Accounts<'a>, LedgerError> {
-    let budgets: Vec<&Budget> = config
+    let limits = RegistryLimits::read(config, place)?;
+    let place = &mut Place::of(config, place)?;
+    let budgets: Vec<&Rc<Budget>> = config
         .budgets
         .iter()
-        .map(AsRef::as_ref)
-        .filter(|budget: &&Budget| wanted.budget.is_none_or(|name| *budget.name == *name))
+        .filter(|budget| wanted.budget.is_none_or(|name| *budget.name == *name))
         .collect();
     if let Some(name) = wanted.budget.filter(|_| budgets.is_empty()) {
         return Err(LedgerError::Nothing(format!("no budget is named \"{name}\"")));
@@ -108,7 +112,7 @@ pub(super) fn read<'a>(
     let mut accounts = Accounts { now: clock(place)?, found: Vec::new(), unreadable: Vec::new() };
     for budget in budgets.into_iter().filter(|budget| budget.scope == Scope::Fleet) {
         let at = accounts.found.len();
-        read_budget(config, place, budget, wanted, &mut accounts)?;
+        read_budget(config, place, budget, wanted, &limits, &mut accounts)?;
         if let Some(own) = accounts.found.get_mut(at..) {
             own.sort_by(|one, other| (&one.subject, one.from).cmp(&(&other.subject, other.from)));
         }
@@ -124,8 +128,9 @@ fn clock(place: &mut Place<'_>) -> Result<Millis, LedgerError> {
 fn read_budget<'a>(
     config: &Config,
     place: &mut Place<'_>,
-    budget: &'a Budget,
+    budget: &'a Rc<Budget>,
     wanted: Wanted<'_>,
+    limits: &RegistryLimits,
     accounts: &mut Accounts<'a>,
 ) -> Result<(), LedgerError> {
     let prefix = prefix_of(config);
@@ -154,7 +159,8 @@ fn read_budget<'a>(
             get.arg(&key);
             match place.ask_at::<Vec<(String, String)>>(&at, &get) {
                 Ok(fields) if fields.is_empty() => {}
-                Ok(fields) => match found(budget, &stored, &fields) {
+                Ok(fields) => match found(budget, &stored, &fields, limits.of(budget, &stored, accounts.now))
+                {
                     Some(found) => accounts.found.push(found),
                     None => accounts.unreadable.push(key),
                 },
@@ -185,7 +191,12 @@ fn is_subject(config: &Config, budget: &Budget, key: &StoredKey<'_>, subject: &s
     })
 }
 
-fn found<'a>(budget: &'a Budget, key: &StoredKey<'_>, fields: &[(String, String)]) -> Option<Found<'a>> {
+fn found<'a>(
+    budget: &'a Budget,
+    key: &StoredKey<'_>,
+    fields: &[(String, String)],
+    limits: Limits,
+) -> Option<Found<'a>> {
     let header = fields.iter().find(|(name, _)| name == HEADER)?;
     let mut components = Vec::with_capacity(fields.len());
     for (name, text) in fields.iter().filter(|(name, _)| name != HEADER) {
@@ -195,7 +206,7 @@ fn found<'a>(budget: &'a Budget, key: &StoredKey<'_>, fields: &[(String, String)
     let subject = key.shown(&budget.per_text());
     Some(Found {
         budget,
-        limits: budget.limits_of(&subject),
+        limits,
         from: key.from,
         subject,
         account: StoredAccount::parse(&header.1)?,

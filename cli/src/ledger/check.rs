@@ -4,6 +4,7 @@
 //! What cannot be found out is said, and is no reason to call it unfit: managed servers do not tell everything.
 
 mod facts;
+mod registry;
 mod rights;
 
 use redis::cmd;
@@ -64,6 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     }
     if !findings.is_unfit {
         rights::look(&mut place, ledger, &mut findings)?;
+        if ledger.registry.is_some() {
+            registry::look(&mut place, &ledger.settings.prefix, &mut findings)?;
+        }
     }
     if findings.is_unfit {
         return Err(LedgerError::Unfit(findings.lines.join("\n")));

@@ -3,7 +3,6 @@
 use farebox_core::base::window::Millis;
 
 use super::accounts::{self, Accounts, Found, Wanted};
-use super::place::Place;
 use super::table::{amount, lines, percent};
 use super::{LedgerError, Where};
 
@@ -27,13 +26,12 @@ pub(super) struct Arguments {
 /// [`LedgerError`] if they cannot be read.
 pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     let config = arguments.place.read()?;
-    let mut place = Place::of(&config, &arguments.place)?;
     let wanted = Wanted {
         budget: arguments.budget.as_deref(),
         subject: arguments.subject.as_deref(),
         past: arguments.past,
     };
-    let accounts = accounts::read(&config, &mut place, wanted)?;
+    let accounts = accounts::read(&config, &arguments.place, wanted)?;
     let mut text = match accounts.found.is_empty() {
         true => "nothing was spent yet in these windows".to_owned(),
         false => table(&accounts.found),

@@ -3,7 +3,6 @@
 use core::cmp::Reverse;
 
 use super::accounts::{self, Wanted};
-use super::place::Place;
 use super::{LedgerError, Where, show};
 
 /// Shows the accounts that are the nearest to their limits.
@@ -22,8 +21,7 @@ pub(super) struct Arguments {
 /// [`LedgerError`] if they cannot be read.
 pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     let config = arguments.place.read()?;
-    let mut place = Place::of(&config, &arguments.place)?;
-    let mut accounts = accounts::read(&config, &mut place, Wanted::default())?;
+    let mut accounts = accounts::read(&config, &arguments.place, Wanted::default())?;
     accounts.found.sort_by_key(|found| Reverse(found.permille()));
     accounts.found.truncate(arguments.count);
     if accounts.found.is_empty() {

@@ -16,7 +16,7 @@ pub const READ: Script =
     Script { text: include_str!("read.lua"), sha: "6f0390aac83eeae5ece42f91b26dc459dd76f2a9" };
 /// Changes entries.
 pub const WRITE: Script =
-    Script { text: include_str!("write.lua"), sha: "94b401e67d335e8c22a079618a5e783fead02ccb" };
+    Script { text: include_str!("write.lua"), sha: "8dbf80e5dbb6a47421b78ca9d43d37d276e47107" };
 
 impl Script {
     /// Has the server know it.

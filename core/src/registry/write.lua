@@ -42,15 +42,22 @@ for at = 3, #ARGV, 3 do
   end
 end
 
+-- A server looks at the rights of a user, and at the type of a key, when a command of a script runs, and takes nothing back of what ran before. So
+-- each command is first run in a way that changes nothing; but XADD, which therefore comes first.
+redis.call('HSET', KEYS[3], 'version', int(version))
+redis.call('HDEL', KEYS[1], '')
+redis.call('ZREM', KEYS[2], '')
+redis.call('ZADD', KEYS[2], 'XX', 0, '')
+redis.call('ZRANGEBYSCORE', KEYS[2], 1, 0)
 for at = 3, #ARGV, 3 do
   local name, json = ARGV[at], ARGV[at + 2]
   local old = before[name]
   -- What is not there need not be removed.
   if old or json ~= '' then
     version = math.max(version + 1, now)
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', AUDIT, '*', 'who', ARGV[1], 'what', ARGV[2], 'name', name, 'before', old or '', 'after', json)
     if json == '' then redis.call('HDEL', KEYS[1], name) else redis.call('HSET', KEYS[1], name, int(version) .. ' ' .. json) end
     redis.call('ZADD', KEYS[2], int(version), name)
-    redis.call('XADD', KEYS[4], 'MAXLEN', '~', AUDIT, '*', 'who', ARGV[1], 'what', ARGV[2], 'name', name, 'before', old or '', 'after', json)
   end
 end
 
