@@ -7,6 +7,7 @@ mod facts;
 mod registry;
 mod rights;
 
+use farebox_core::config::FleetLedger;
 use redis::cmd;
 
 use self::facts::Facts;
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
     let mut place = Place::of(&config, &arguments.place)?;
     let mut findings = Findings::default();
     for address in addresses(ledger, &arguments.place)? {
-        look(&mut place, &address, ledger.settings.is_sharded, &mut findings);
+        look(&mut place, &address, ledger, &mut findings);
     }
     if !findings.is_unfit {
         rights::look(&mut place, ledger, &mut findings)?;
@@ -92,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, LedgerError> {
 }
 
 /// Looks at one server.
-fn look(place: &mut Place<'_>, address: &Address, is_sharded: bool, findings: &mut Findings) {
+fn look(place: &mut Place<'_>, address: &Address, ledger: &FleetLedger, findings: &mut Findings) {
     let at = address.text();
     if let Err(error) = place.ask_at::<(u64, u64)>(address, &cmd("TIME")) {
         findings.bad(format!("{at}: {error}"));
@@ -105,5 +106,5 @@ fn look(place: &mut Place<'_>, address: &Address, is_sharded: bool, findings: &m
         ));
         return;
     };
-    Facts::of(&info).judge(&at, is_sharded, findings);
+    Facts::of(&info).judge(&at, ledger.settings.is_sharded, ledger.registry.is_some(), findings);
 }

@@ -27,7 +27,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Tells what it is, and what of that is no good.
-    pub(super) fn judge(&self, at: &str, is_sharded: bool, findings: &mut Findings) {
+    pub(super) fn judge(&self, at: &str, is_sharded: bool, has_registry: bool, findings: &mut Findings) {
         self.version(at, findings);
         match self.get("maxmemory_policy") {
             "noeviction" => findings.good(format!("{at}: maxmemory-policy noeviction")),
@@ -47,7 +47,7 @@ impl<'a> Facts<'a> {
         if self.get("role") == "slave" && !is_sharded {
             findings.bad(format!("{at}: is a replica, which takes no writes"));
         }
-        self.persistence(at, findings);
+        self.persistence(at, has_registry, findings);
     }
 
     fn version(&self, at: &str, findings: &mut Findings) {
@@ -70,10 +70,14 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn persistence(&self, at: &str, findings: &mut Findings) {
+    fn persistence(&self, at: &str, has_registry: bool, findings: &mut Findings) {
         match self.get("aof_enabled") {
             "1" => findings.good(format!("{at}: keeps what it is told (appendonly yes)")),
             "" => {}
+            _ if has_registry => findings.odd(format!(
+                "{at}: appendonly no: a restart of it forgets, keys and limits of the registry for good: Envoys that \
+                 start then do not know them"
+            )),
             _ => findings.odd(format!(
                 "{at}: appendonly no: a restart of it forgets. Envoys that run say their sums again; what those had \
                  spent that are gone, and windows that are over, it does not learn again"
@@ -91,7 +95,7 @@ mod tests {
 
     fn judged(info: &str, is_sharded: bool) -> (bool, String) {
         let mut findings = Findings::default();
-        Facts::of(info).judge("redis://a:6379", is_sharded, &mut findings);
+        Facts::of(info).judge("redis://a:6379", is_sharded, false, &mut findings);
         (findings.is_unfit, findings.lines.join("\n"))
     }
 
@@ -131,5 +135,9 @@ mod tests {
         let (unfit, lines) =
             judged("redis_version:7.2.4\nmaxmemory_policy:noeviction\naof_enabled:0\n", false);
         assert!(!unfit && lines.contains("warning  redis://a:6379: appendonly no"), "{lines}");
+        let mut findings = Findings::default();
+        Facts::of("aof_enabled:0\n").judge("redis://a:6379", false, true, &mut findings);
+        let lines = findings.lines.join("\n");
+        assert!(lines.contains("keys and limits of the registry for good"), "{lines}");
     }
 }
