@@ -7,7 +7,7 @@ use farebox_core::budget::fleet::Units;
 use farebox_core::budget::fleet::stored::{HEADER, StoredAccount, StoredComponent, StoredKey};
 use farebox_core::config::{Budget, Config, Limits, Scope};
 
-use super::limits::RegistryLimits;
+use super::limits::KnownLimits;
 use super::place::Place;
 use super::{LedgerError, Where};
 
@@ -99,7 +99,7 @@ pub(super) fn read<'a>(
     place: &Where,
     wanted: Wanted<'_>,
 ) -> Result<Accounts<'a>, LedgerError> {
-    let limits = RegistryLimits::read(config, place)?;
+    let known = KnownLimits::read(config, place)?;
     let place = &mut Place::of(config, place)?;
     let budgets: Vec<&Rc<Budget>> = config
         .budgets
@@ -112,7 +112,7 @@ pub(super) fn read<'a>(
     let mut accounts = Accounts { now: clock(place)?, found: Vec::new(), unreadable: Vec::new() };
     for budget in budgets.into_iter().filter(|budget| budget.scope == Scope::Fleet) {
         let at = accounts.found.len();
-        read_budget(config, place, budget, wanted, &limits, &mut accounts)?;
+        read_budget(config, place, budget, wanted, &known, &mut accounts)?;
         if let Some(own) = accounts.found.get_mut(at..) {
             own.sort_by(|one, other| (&one.subject, one.from).cmp(&(&other.subject, other.from)));
         }
@@ -130,7 +130,7 @@ fn read_budget<'a>(
     place: &mut Place<'_>,
     budget: &'a Rc<Budget>,
     wanted: Wanted<'_>,
-    limits: &RegistryLimits,
+    known: &KnownLimits,
     accounts: &mut Accounts<'a>,
 ) -> Result<(), LedgerError> {
     let prefix = prefix_of(config);
@@ -151,7 +151,7 @@ fn read_budget<'a>(
                 .and_then(|from| budget.window.resets_at(from))
                 .is_some_and(|end| end <= accounts.now);
             if (is_over && !wanted.past)
-                || !wanted.subject.is_none_or(|subject| is_subject(config, budget, &stored, subject))
+                || !wanted.subject.is_none_or(|subject| is_subject(known, budget, &stored, subject))
             {
                 continue;
             }
@@ -159,11 +159,12 @@ fn read_budget<'a>(
             get.arg(&key);
             match place.ask_at::<Vec<(String, String)>>(&at, &get) {
                 Ok(fields) if fields.is_empty() => {}
-                Ok(fields) => match found(budget, &stored, &fields, limits.of(budget, &stored, accounts.now))
-                {
-                    Some(found) => accounts.found.push(found),
-                    None => accounts.unreadable.push(key),
-                },
+                Ok(fields) => {
+                    match found(budget, &stored, &fields, known.of(budget, &stored, accounts.now)) {
+                        Some(found) => accounts.found.push(found),
+                        None => accounts.unreadable.push(key),
+                    }
+                }
                 Err(error) if error.code() == Some("WRONGTYPE") => accounts.unreadable.push(key),
                 Err(error) => return Err(server(error)),
             }
@@ -179,16 +180,10 @@ fn prefix_of(config: &Config) -> &str {
     config.ledger.as_ref().map_or("", |ledger| &ledger.settings.prefix)
 }
 
-/// Whether somebody who says `subject` means the account of `key`: by what is shown of it, or by what callers name.
-fn is_subject(config: &Config, budget: &Budget, key: &StoredKey<'_>, subject: &str) -> bool {
-    if key.shown(&budget.per_text()) == subject {
-        return true;
-    }
-    let Some(own) = config.budgets.iter().find(|own| own.name == budget.name) else { return false };
-    let values: Vec<&str> = subject.split('/').collect();
-    config.teams().iter().any(|team| {
-        values.len() == budget.per.len() && key.is_of(&farebox_core::config::Account::new(own, team, &values))
-    })
+/// Whether somebody who says `subject` means the account of `key`: by what is shown of it, or by its name.
+fn is_subject(known: &KnownLimits, budget: &Rc<Budget>, key: &StoredKey<'_>, subject: &str) -> bool {
+    key.shown(&budget.per_text()) == subject
+        || known.accounts(budget, subject).iter().any(|account| key.is_of(account))
 }
 
 fn found<'a>(

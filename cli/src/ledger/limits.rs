@@ -1,8 +1,9 @@
 //! Decides which limits hold for an account that is shown: the configuration's, and what the registry says over them.
 //!
-//! An account of a subject that callers name is stored by a hash, so whose it is is found by trying the names that have
-//! limits of their own.
+//! An account of a subject that is not listed is stored by a hash, so whose it is is found by trying the names that have
+//! limits of their own, in each team that is known.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use farebox_core::base::window::Millis;
@@ -13,59 +14,81 @@ use farebox_core::registry::{Entry, EntryName, LimitEntry};
 use super::{LedgerError, Where};
 use crate::registry::{RegistryError, Store};
 
-/// What the registry says of limits.
+/// What is known of who has limits of their own.
 #[derive(Debug, Default)]
-pub(super) struct RegistryLimits(Vec<(String, LimitEntry)>);
+pub(super) struct KnownLimits {
+    /// What the registry says, by whole name.
+    entries: BTreeMap<String, LimitEntry>,
+    teams: BTreeSet<String>,
+    /// Names of subjects that are stored by a hash, by budget and by what is stored.
+    names: BTreeMap<(String, String), String>,
+}
 
-impl RegistryLimits {
-    /// Those that Envoys of `config` read: none if they do not.
+impl KnownLimits {
+    /// Those of `config`, and of the registry if Envoys read it.
     ///
     /// # Errors
     /// What the server refuses.
     pub(super) fn read(config: &Config, place: &Where) -> Result<Self, LedgerError> {
-        if config.ledger.as_ref().is_none_or(|ledger| ledger.registry.is_none()) {
-            return Ok(Self::default());
+        let mut known = Self::default();
+        if config.ledger.as_ref().is_some_and(|ledger| ledger.registry.is_some()) {
+            let told = |error| match error {
+                RegistryError::Ledger(error) => error,
+                other => LedgerError::Nothing(other.to_string()),
+            };
+            let mut store = Store::of(config, place).map_err(told)?;
+            for (rest, stored) in store.all("limit/").map_err(told)?.entries {
+                if let Entry::Limit(entry) = stored.entry {
+                    known.entries.insert(format!("limit/{rest}"), entry);
+                }
+            }
+            known.teams.extend(store.all("team/").map_err(told)?.entries.into_keys());
         }
-        let told = |error| match error {
-            RegistryError::Ledger(error) => error,
-            other => LedgerError::Nothing(other.to_string()),
-        };
-        let all = Store::of(config, place).and_then(|mut store| store.all("limit/")).map_err(told)?;
-        let limits = all.entries.into_iter().filter_map(|(rest, stored)| match stored.entry {
-            Entry::Limit(entry) => Some((format!("limit/{rest}"), entry)),
-            _ => None,
-        });
-        Ok(Self(limits.collect()))
+        known.teams.extend(config.teams().into_iter().map(str::to_owned));
+        for budget in &config.budgets {
+            known
+                .teams
+                .extend(budget.listed.iter().flat_map(|listed| &listed.teams).map(|team| team.to_string()));
+        }
+        for budget in &config.budgets {
+            known.name(budget);
+        }
+        Ok(known)
     }
 
-    /// The limits of the account with the key `key` at `now`.
-    pub(super) fn of(&self, budget: &Rc<Budget>, key: &StoredKey<'_>, now: Millis) -> Limits {
-        let shown = key.shown(&budget.per_text());
-        if !budget.is_claimed() {
-            return self.over(budget, &shown, &budget.limits_of(&shown), now);
-        }
-        let team = shown.rsplit_once('#').map_or("", |(team, _)| team);
-        let own = self.0.iter().filter_map(|(name, _)| match EntryName::parse(name) {
+    /// Finds what is stored for the subjects of `budget` that have limits of their own.
+    fn name(&mut self, budget: &Rc<Budget>) {
+        let own = self.entries.keys().filter_map(|name| match EntryName::parse(name) {
             Some(EntryName::Limit { budget: other, subject }) if *other == *budget.name => Some(subject),
             _ => None,
         });
+        let mut found = Vec::new();
         for name in budget.overrides.exact.keys().map(AsRef::as_ref).chain(own) {
-            let values: Vec<&str> = name.split('/').collect();
-            if values.len() != budget.per.len() {
-                continue;
-            }
-            let account = Account::new(budget, team, &values);
-            if key.is_of(&account) {
-                return self.over(budget, name, &account.limits, now);
-            }
+            let accounts = self.accounts(budget, name).into_iter().filter(Account::is_in_slot);
+            found.extend(accounts.map(|account| {
+                ((budget.name.to_string(), StoredKey::subject_of(&account)), name.to_owned())
+            }));
         }
-        budget.limits
+        self.names.extend(found);
     }
 
-    fn over(&self, budget: &Budget, subject: &str, configured: &Limits, now: Millis) -> Limits {
-        let name = EntryName::Limit { budget: &budget.name, subject }.to_string();
-        let own = self.0.iter().find(|(other, _)| *other == name);
-        own.map_or(*configured, |(_, entry)| entry.over(configured, now))
+    /// The accounts that somebody may mean who names `subject`.
+    pub(super) fn accounts(&self, budget: &Rc<Budget>, subject: &str) -> Vec<Account> {
+        let values: Vec<&str> = subject.split('/').collect();
+        if values.len() != budget.per.len() {
+            return Vec::new();
+        }
+        let of = |team: &String| [false, true].map(|proven| Account::of(budget, team, proven, &values));
+        self.teams.iter().flat_map(of).collect()
+    }
+
+    /// The limits of the account with the key `key` at `now`.
+    pub(super) fn of(&self, budget: &Budget, key: &StoredKey<'_>, now: Millis) -> Limits {
+        let hashed = self.names.get(&(key.budget.to_owned(), key.subject.to_owned()));
+        let subject = hashed.cloned().unwrap_or_else(|| key.shown(&budget.per_text()));
+        let configured = budget.limits_of(&subject);
+        let name = EntryName::Limit { budget: &budget.name, subject: &subject }.to_string();
+        self.entries.get(&name).map_or(configured, |entry| entry.over(&configured, now))
     }
 }
 
@@ -80,23 +103,33 @@ mod tests {
     }
 
     #[test]
-    fn an_account_has_the_limits_that_the_registry_gives_its_subject() {
+    fn an_account_has_the_limits_of_its_name_also_where_that_is_a_hash() {
         let day = Calendar::utc(Window::Day);
         let mut user = Budget::new("user", vec![Dimension::User], day, requests(1));
         user.overrides.exact.insert("bob".into(), requests(2));
-        let (user, team) =
-            (Rc::new(user), Rc::new(Budget::new("team", vec![Dimension::Team], day, requests(3))));
-        let entry = |requests_: u64| LimitEntry { limits: requests(requests_), ..LimitEntry::default() };
-        let limits = RegistryLimits(vec![
-            ("limit/user/alice".to_owned(), entry(7)),
-            ("limit/team/red".to_owned(), entry(9)),
-        ]);
-        let of = |budget: &Rc<Budget>, subject: &str| {
-            let key = StoredKey { budget: &budget.name, subject, from: None };
-            limits.of(budget, &key, Millis(0))
+        let team = Rc::new(Budget::new("team", vec![Dimension::Team], day, requests(3)));
+        let user = Rc::new(user);
+        let entry = |limit| LimitEntry { limits: requests(limit), ..LimitEntry::default() };
+        let entries = [("limit/user/alice", entry(7)), ("limit/team/red", entry(9))];
+        let mut known = KnownLimits {
+            entries: entries.map(|(name, entry)| (name.to_owned(), entry)).into_iter().collect(),
+            teams: ["red", "blue"].map(str::to_owned).into_iter().collect(),
+            ..KnownLimits::default()
         };
-        assert_eq!(of(&team, "team/red"), requests(9));
-        assert_eq!(of(&team, "team/blue"), requests(3));
-        assert_eq!(of(&user, &format!("user@red#{}", "0".repeat(32))), requests(1));
+        known.name(&user);
+        known.name(&team);
+        let of = |budget: &Rc<Budget>, of: &str, is_proven: bool, name: &str| {
+            let subject = StoredKey::subject_of(&Account::of(budget, of, is_proven, &[name]));
+            known.of(budget, &StoredKey { budget: &budget.name, subject: &subject, from: None }, Millis(0))
+        };
+        assert_eq!(
+            [of(&team, "red", false, "red"), of(&team, "blue", false, "blue")],
+            [requests(9), requests(3)]
+        );
+        for (team, is_proven) in [("red", false), ("blue", true)] {
+            assert_eq!(of(&user, team, is_proven, "alice"), requests(7));
+            assert_eq!(of(&user, team, is_proven, "bob"), requests(2));
+            assert_eq!(of(&user, team, is_proven, "carol"), requests(1));
+        }
     }
 }

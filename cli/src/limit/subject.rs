@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use farebox_core::base::money::PicoUsd;
 use farebox_core::base::text::Label;
+use farebox_core::budget::ledger::PROVEN_BY;
 use farebox_core::config::{Budget, Config, Dimension, Limits, Pattern, Scope, suggestion};
 use farebox_core::registry::{Entry, EntryName};
 use farebox_core::request::route;
@@ -54,7 +55,9 @@ pub(super) fn check(
     }
     match &*budget.per {
         [] => Ok(None),
-        [Dimension::Team] => team(config, store, subject),
+        [Dimension::Team] => team(config, store, budget, subject),
+        // Whom an identity provider names has no key.
+        [Dimension::Key] if budget.listed.is_some() && subject.contains(PROVEN_BY) => Ok(None),
         [Dimension::Key] => key(config, store, subject),
         [Dimension::Model] => {
             let patterns = config.patterns.iter().map(|(_, model)| &*model.name);
@@ -93,8 +96,14 @@ fn key(config: &Config, store: &mut Store<'_>, id: &str) -> Result<Option<String
     one_of(id, own.chain(all.keys().map(String::as_str)).collect(), "no key has this id")
 }
 
-fn team(config: &Config, store: &mut Store<'_>, team: &str) -> Result<Option<String>, RegistryError> {
-    let own = config.teams();
+fn team(
+    config: &Config,
+    store: &mut Store<'_>,
+    budget: &Budget,
+    team: &str,
+) -> Result<Option<String>, RegistryError> {
+    let listed = budget.listed.iter().flat_map(|listed| &listed.teams).map(AsRef::as_ref);
+    let own: Vec<&str> = config.teams().into_iter().chain(listed).collect();
     if own.contains(&team) || store.get(EntryName::Team(team))?.is_some() {
         return Ok(None);
     }
@@ -105,7 +114,10 @@ fn team(config: &Config, store: &mut Store<'_>, team: &str) -> Result<Option<Str
     });
     let known: Vec<&str> = own.into_iter().chain(of_keys).collect();
     let meant = suggestion::did_you_mean(team, known.iter().copied());
-    Ok((!known.contains(&team)).then(|| format!("no key is of the team \"{team}\"{meant}")))
+    let is_known = known.contains(&team);
+    // With an identity provider there are others, and only what is nearly one is odd.
+    let is_odd = !is_known && (budget.listed.is_none() || !meant.is_empty());
+    Ok(is_odd.then(|| format!("no key is of the team \"{team}\", and no mapping names it{meant}")))
 }
 
 /// Tells a limit that `budget` cannot count.

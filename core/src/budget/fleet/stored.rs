@@ -44,19 +44,21 @@ impl<'a> StoredKey<'a> {
         Some(Self { budget, subject, from })
     }
 
+    /// The subject that the key of `account` has.
+    #[must_use]
+    pub fn subject_of(account: &Account) -> String {
+        let Account { record, tag, .. } = account;
+        let subject = record.splitn(4, '/').nth(3).unwrap_or(record);
+        let Some(tag) = tag else { return subject.to_owned() };
+        let start = subject.rsplit_once('#').map_or(subject, |(start, _)| start);
+        let hash: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{start}#{hash}")
+    }
+
     /// Whether it is the key of `account`.
     #[must_use]
     pub fn is_of(&self, account: &Account) -> bool {
-        let Account { budget, record, tag, .. } = account;
-        let Some(subject) = record.splitn(4, '/').nth(3) else { return false };
-        let is_same = match tag {
-            None => *subject == *self.subject,
-            Some(tag) => self.subject.rsplit_once('#').is_some_and(|(team, hash)| {
-                let own: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-                subject.rsplit_once('#').is_some_and(|(other, _)| team == other) && hash == own
-            }),
-        };
-        *budget.name == *self.budget && is_same
+        *account.budget.name == *self.budget && Self::subject_of(account) == self.subject
     }
 
     /// Its subject as one reads it: the values of the budget's dimensions; `*` for everyone, the hash of one that
