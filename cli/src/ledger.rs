@@ -106,6 +106,10 @@ impl fmt::Display for LedgerError {
         match self {
             Self::Configuration(error) => write!(f, "{error}"),
             Self::Nothing(why) | Self::Unfit(why) => f.write_str(why),
+            // The system's own words for that are "resource temporarily unavailable".
+            Self::Server(address, error) if error.is_timeout() => {
+                write!(f, "{address}: no answer within {} s", place::PATIENCE.as_secs())
+            }
             Self::Server(address, error) => write!(f, "{address}: {error}"),
         }
     }

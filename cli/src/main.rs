@@ -28,7 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Makes caller keys for Farebox, checks its configuration, prices use and writes Envoy's configuration.
+/// Makes caller keys for Farebox, checks its configuration, prices use and writes Envoy's configuration. Changes keys,
+/// limits and teams while Envoys run.
 #[derive(Debug, Parser)]
 #[command(name = "farebox", version)]
 struct Arguments {

@@ -183,6 +183,7 @@ async fn what_cannot_be_meant_is_told_and_changes_nothing() {
         ("limit set key cii --requests 5", "no key has this id (did you mean \"ci\"?)"),
         ("limit set user alice", "say how much"),
         ("limit set user alice --usd five", "is not a decimal number"),
+        ("limit set user alice --usd -5", "must not be negative"),
         ("limit set team search --usd 9000001", "up to $9000000"),
         ("limit set team search --tokens +5", "nothing to add to"),
         ("limit raise user alice --usd 10 --until +1h", "is no raise: it is $25.00 now"),
@@ -312,4 +313,17 @@ async fn a_registry_on_another_node_of_a_cluster_is_found() {
     good(&plugin, "key new --team search --id ci").await;
     assert!(good(&plugin, "key list").await.contains("ci "));
     assert!(good(&plugin, "audit").await.contains("key new"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_silent_or_gone_is_told() {
+    let mut valkey = Valkey::start().await;
+    let plugin = plugin(&valkey, json!({}));
+    valkey.pause();
+    let said = farebox(&plugin, "key list").await;
+    assert!(!said.is_good && said.stderr.contains("no answer within 5 s"), "{said:?}");
+    valkey.go_on();
+    valkey.kill();
+    let said = farebox(&plugin, "key list").await;
+    assert!(!said.is_good && said.stderr.contains("refused"), "{said:?}");
 }

@@ -16,7 +16,7 @@ use redis::{
 use super::{LedgerError, Where, ledger_of};
 
 /// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Nodes that may lead to another one for one budget.
 const MOVES: usize = 3;
 

@@ -16,22 +16,22 @@ pub(crate) enum Amount {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Measures {
     /// Money in US dollars: 50, or +30 for that much more
-    #[arg(long, value_name = "AMOUNT", value_parser = usd)]
+    #[arg(long, value_name = "AMOUNT", value_parser = usd, allow_negative_numbers = true)]
     usd: Option<Amount>,
     /// Tokens, in and out: 500000, 2M, or +100k for that much more
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]
     tokens: Option<Amount>,
     /// Input tokens
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]
     input_tokens: Option<Amount>,
     /// Output tokens
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]
     output_tokens: Option<Amount>,
     /// Requests
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]
     requests: Option<Amount>,
     /// Requests that run at one time
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]
     concurrent: Option<Amount>,
 }
 
