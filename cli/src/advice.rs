@@ -206,7 +206,7 @@ fn literal(pattern: &str) -> &str {
 }
 
 fn may_use(key: &Key, model: &str) -> bool {
-    key.models.is_empty() || key.models.iter().any(|pattern| pattern.matches(model))
+    key.may_use(model)
 }
 
 fn no_price(provider: &Provider, model: &str) -> String {

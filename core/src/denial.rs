@@ -117,6 +117,8 @@ impl Denial {
             )
             | Self::Body(_) => 400,
             Self::Identity(IdentityError::Unmapped(_)) => 403,
+            Self::Identity(IdentityError::TeamOff) => 403,
+            Self::Identity(IdentityError::NotReady) => 503,
             Self::Identity(_) => 401,
             // Claude Code says of every 404 that there is no such model, and shows no message.
             Self::UnknownEndpoint(UnknownPath::Meant(path)) if path.starts_with("/v1/messages") => 400,

@@ -12,6 +12,8 @@
 mod attempt;
 mod fleet;
 mod gateway;
+mod ledger_calls;
+mod registry;
 mod root;
 mod vm;
 

@@ -16,20 +16,24 @@ use crate::gateway::stream::Stream;
 use crate::vm::{Role, Vm};
 use farebox_hostcalls::{self as host, Buffer};
 
-/// How often waiting streams and kept charges are looked at, in milliseconds.
-const TICK_MS: u32 = 500;
-
 /// The root context of one configuration: Envoy makes another one in the same VM when it pushes another.
 #[derive(Debug)]
 pub(crate) struct Root {
     config: Option<Rc<Config>>,
     vm: Rc<Vm>,
+    /// How often it ticks, in milliseconds.
+    tick_ms: u32,
 }
 
 impl Root {
     /// A root context without a configuration, in the VM of `worker`.
     pub(crate) fn new(vm: Rc<Vm>) -> Self {
-        Self { config: None, vm }
+        Self { config: None, vm, tick_ms: 0 }
+    }
+
+    fn tick_every(&mut self, tick_ms: u32) -> host::Result<()> {
+        self.tick_ms = tick_ms;
+        host::tick_every(tick_ms)
     }
 }
 
@@ -44,7 +48,7 @@ impl Context for Root {
     }
 
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        self.vm.fleet.on_answer(token, body_size, &self.vm.metrics, host::now());
+        self.vm.on_answer(token, body_size, host::now());
     }
 }
 
@@ -79,9 +83,7 @@ impl RootContext for Root {
                 );
                 let config = Rc::new(config);
                 self.vm.add(&config);
-                if let Err(error) =
-                    host::tick_every(self.vm.fleet.interval_ms().map_or(TICK_MS, |ms| ms.min(TICK_MS)))
-                {
+                if let Err(error) = self.tick_every(self.vm.tick_ms()) {
                     log::error!("configuration refused: there is no timer: {error}");
                     return false;
                 }
@@ -104,14 +106,20 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let now = host::now();
         // Calls to the ledger belong to this context, and what comes after may enter streams.
-        self.vm.fleet.tick(&self.vm.metrics, now);
+        self.vm.call(now);
         if let Some(config) = &self.config {
             self.vm.tick(config, now);
+        }
+        let tick_ms = self.vm.tick_ms();
+        if tick_ms != self.tick_ms
+            && let Err(error) = self.tick_every(tick_ms)
+        {
+            log::error!("the timer stays as it is: {error}");
         }
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        self.vm.fleet.on_queue_ready(queue, host::now());
+        self.vm.on_queue_ready(queue, host::now());
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -26,6 +26,10 @@ use farebox_hostcalls::shared_store::SharedStore;
 use farebox_hostcalls::{self as host, ProcessMetrics};
 
 use crate::fleet::Fleet;
+use crate::registry::RegistryCalls;
+
+/// How often waiting streams and kept charges are looked at, in milliseconds.
+const TICK_MS: u32 = 500;
 
 /// What the filter does at the place where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +79,8 @@ pub(crate) struct Vm {
     pub(crate) closing: Closing,
     /// What there is to do with the ledger of the fleet.
     pub(crate) fleet: Fleet,
+    /// The same of the registry in it.
+    pub(crate) registry: RegistryCalls,
 }
 
 impl Vm {
@@ -94,7 +100,47 @@ impl Vm {
         self.budgets.add(config);
         if let Some(ledger) = config.ledger.as_ref().filter(|_| self.role.get() == Role::Gateway) {
             self.fleet.obey(ledger, &config.budgets, host::now());
+            self.registry.obey(ledger);
         }
+    }
+
+    /// A tick of the root context, for what it alone may call.
+    pub(crate) fn call(&self, now: Millis) {
+        if self.registry.tick(&self.metrics, now) {
+            self.obey_limits(now);
+        }
+        self.fleet.tick(&self.metrics, now);
+    }
+
+    /// An answer of the ledger or the registry came.
+    pub(crate) fn on_answer(&self, token: u32, body_size: usize, now: Millis) {
+        match self.registry.on_answer(token, body_size, &self.metrics, now) {
+            Some(changes) => {
+                if changes {
+                    self.obey_limits(now);
+                }
+                if changes || self.registry.registry.calls_at_once() {
+                    self.fleet.call_me();
+                }
+            }
+            None => self.fleet.on_answer(token, body_size, &self.metrics, now),
+        }
+    }
+
+    /// A turn that was called for.
+    pub(crate) fn on_queue_ready(&self, queue: u32, now: Millis) {
+        self.registry.turn(now);
+        self.fleet.on_queue_ready(queue, now);
+    }
+
+    /// How often ticks are wanted, in milliseconds.
+    pub(crate) fn tick_ms(&self) -> u32 {
+        let registry = self.registry.registry.tick_ms().and_then(|ms| u32::try_from(ms).ok());
+        self.fleet.interval_ms().into_iter().chain(registry).fold(TICK_MS, u32::min)
+    }
+
+    fn obey_limits(&self, now: Millis) {
+        self.fleet.ledger.obey(self.registry.registry.limits().as_deref(), now);
     }
 
     /// Registers the budgets of `config` before it is first used here.

@@ -36,6 +36,7 @@ pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod recorded;
+pub mod registry;
 pub mod resp;
 pub mod script;
 pub mod sdk;

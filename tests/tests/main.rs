@@ -21,6 +21,7 @@ mod overload;
 mod pushes;
 mod refused;
 mod registry_command;
+mod registry;
 mod routing;
 mod running;
 mod sdks;

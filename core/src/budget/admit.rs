@@ -143,7 +143,7 @@ impl AdmissionRequest<'_> {
         if request.other_models && !config.requests.other_models {
             return Err(Denial::Body(LlmRequestError::OtherModels));
         }
-        if request.stored_prompt && request.model.is_none() && !key.models.is_empty() {
+        if request.stored_prompt && request.model.is_none() && key.is_narrowed() {
             return Err(Denial::Body(LlmRequestError::StoredPrompt));
         }
         Ok(())

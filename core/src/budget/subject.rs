@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use crate::base::headers::RequestHead;
 use crate::base::text::Label;
+use crate::budget::ledger::RegisteredLimits;
 use crate::config::{Account, AtLimit, Budget, Config, Dimension, Key, WhenAbsent};
 use crate::request::attribution::Attribution;
 
@@ -24,6 +25,8 @@ pub struct Subject<'a> {
     pub labels: &'a [(Box<str>, Box<str>)],
     /// The user, if it is proven: then nothing that the request says is.
     pub proven_user: Option<&'a str>,
+    /// The limits of the registry.
+    pub limits: Option<&'a RegisteredLimits>,
     /// What metrics call the model.
     pub model: Option<&'a str>,
     /// The provider.
@@ -45,6 +48,7 @@ impl<'a> Subject<'a> {
             key: Some(&key.id),
             labels: &key.labels,
             proven_user: key.user.as_deref(),
+            limits: key.limits.as_deref(),
             ..Self::default()
         }
     }
@@ -59,7 +63,9 @@ impl<'a> Subject<'a> {
             values.push(self.value(dimension).ok_or(dimension)?);
         }
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        Ok(Account::of(budget, self.team, self.proven_user.is_some(), &values))
+        let account = Account::of(budget, self.team, self.proven_user.is_some(), &values);
+        let limits = self.limits.map(|limits| limits.over(account.limits, &budget.name, &account.subject));
+        Ok(Account { limits: limits.unwrap_or(account.limits), ..account })
     }
 
     /// The accounts of all budgets of `config` that hold for this subject, `key`'s own from where they are kept.

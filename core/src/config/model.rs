@@ -27,7 +27,7 @@ use super::Secret;
 use crate::base::hash::HashMap;
 use crate::base::pattern::Pattern;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Budget, Listed};
+use crate::budget::ledger::{Account, Budget, Listed, RegisteredLimits};
 use crate::budget::pending::PendingBounds;
 use crate::dialect::Api;
 use crate::pricing::Catalogue;
@@ -108,7 +108,7 @@ pub struct HeadersOnly {
 }
 
 /// A caller that may use the gateway.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Public part of the key: `[a-z0-9-]`, at most 64 bytes.
     pub id: Box<str>,
@@ -130,6 +130,27 @@ pub struct Key {
     pub accounts: Vec<Option<Rc<Account>>>,
     /// Whether it may ask what others have spent.
     pub admin: bool,
+    /// Models that its team may ask for, as the registry has it; empty means every one.
+    pub team_models: Vec<Pattern>,
+    /// The limits of the registry, if there are any: they are in its accounts, and hold for those that it gets with a
+    /// request.
+    pub limits: Option<Rc<RegisteredLimits>>,
+}
+
+impl Key {
+    /// Whether there are models that it may not ask for.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        !self.models.is_empty() || !self.team_models.is_empty()
+    }
+
+    /// Whether it may ask for `model`.
+    #[must_use]
+    pub fn may_use(&self, model: &str) -> bool {
+        let allows =
+            |models: &[Pattern]| models.is_empty() || models.iter().any(|pattern| pattern.matches(model));
+        allows(&self.models) && allows(&self.team_models)
+    }
 }
 
 /// A service that answers model calls.

@@ -147,6 +147,9 @@ fn identity_message(error: IdentityError) -> String {
                 "Your token or certificate has no {what} that this gateway knows. This is for its operator to mend."
             );
         }
+        IdentityError::Revoked => "The API key was revoked.",
+        IdentityError::TeamOff => "The team of this caller is switched off.",
+        IdentityError::NotReady => "The gateway does not know its keys yet. Try again shortly.",
     };
     message.to_owned()
 }

@@ -7,7 +7,7 @@ use crate::request::route::RouteError;
 
 impl Denial {
     /// Every reason, for metrics.
-    pub const REASONS: [&'static str; 37] = [
+    pub const REASONS: [&'static str; 40] = [
         "missing_key",
         "duplicate_credentials",
         "invalid_key",
@@ -15,6 +15,9 @@ impl Denial {
         "key_expired",
         "untrusted_identity",
         "no_team",
+        "key_revoked",
+        "team_disabled",
+        "registry_unavailable",
         "unknown_endpoint",
         "upgrade_refused",
         "method_not_allowed",
@@ -63,6 +66,9 @@ impl Denial {
             Self::Identity(IdentityError::Expired) => "key_expired",
             Self::Identity(IdentityError::Untrusted) => "untrusted_identity",
             Self::Identity(IdentityError::Unmapped(_)) => "no_team",
+            Self::Identity(IdentityError::Revoked) => "key_revoked",
+            Self::Identity(IdentityError::TeamOff) => "team_disabled",
+            Self::Identity(IdentityError::NotReady) => "registry_unavailable",
             Self::UnknownEndpoint(_) => "unknown_endpoint",
             Self::Upgrade => "upgrade_refused",
             Self::Method(_) => "method_not_allowed",

@@ -21,8 +21,9 @@ use crate::config::{Config, Key};
 use crate::denial::{Denial, Reply};
 use crate::dialect::{Api, Dialect, Served};
 use crate::pages;
+use crate::registry::{Registered, Registry};
 use crate::request::context::RequestContext;
-use crate::request::identity::claimed_key;
+use crate::request::identity::{as_registered, claimed_key, is_open};
 use crate::request::llm_request::{LlmRequest, LlmRequestError};
 use crate::request::proof::{Callers, Evidence, caller};
 use crate::request::resource::{Resource, UnknownPath, dialect_of};
@@ -62,6 +63,8 @@ pub struct Counts<'a, S> {
     pub evidence: &'a dyn Evidence,
     /// Callers that were proven lately.
     pub callers: &'a RefCell<Callers>,
+    /// Keys, limits and teams that are not the configuration's.
+    pub registry: &'a Registry,
 }
 
 impl Arrival {
@@ -95,8 +98,12 @@ impl Arrival {
             // Google's clients may have their key in the query of any path.
             _ => (dialect_of(config, &head) == Dialect::Gemini).then_some(Api::Gemini),
         };
-        let key = caller(config, &head, api, now, counts.evidence, counts.callers)
-            .inspect_err(|_| context.claimed_key = claimed_key(config, &head, api))?;
+        let registry = counts.registry.at(counts.ledger.store(), config, now);
+        let registry = registry.as_ref().map(|registry| -> &dyn Registered { registry });
+        let key = is_open(registry)
+            .and_then(|()| caller(config, &head, api, now, registry, counts.evidence, counts.callers))
+            .and_then(|key| as_registered(key, registry))
+            .inspect_err(|_| context.claimed_key = claimed_key(config, &head, api, registry))?;
         context.key = Some(Rc::clone(&key));
         let served = match resource? {
             Resource::Endpoint(served) => Some(served),

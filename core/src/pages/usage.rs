@@ -156,6 +156,8 @@ impl Query {
             key: of.map(|of| &*of.id),
             labels: of.map(|of| of.labels.as_slice()).unwrap_or_default(),
             proven_user,
+            // They are the same for all.
+            limits: key.limits.as_deref(),
             model: self.model.as_deref(),
             provider: self.provider.as_deref(),
             attribution: Some(&self.attribution),

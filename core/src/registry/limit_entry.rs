@@ -34,6 +34,12 @@ pub struct Raised {
 }
 
 impl LimitEntry {
+    /// What it changes at `now`; `None`: nothing any more.
+    #[must_use]
+    pub fn at(&self, now: Millis) -> Option<Limits> {
+        Some(self.over(&Limits::default(), now)).filter(Limits::any)
+    }
+
     /// The limits at `now` of a subject that has `configured` by the configuration.
     #[must_use]
     pub fn over(&self, configured: &Limits, now: Millis) -> Limits {

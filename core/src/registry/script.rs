@@ -13,7 +13,7 @@ pub struct Script {
 
 /// Tells what changed after a version.
 pub const READ: Script =
-    Script { text: include_str!("read.lua"), sha: "6f0390aac83eeae5ece42f91b26dc459dd76f2a9" };
+    Script { text: include_str!("read.lua"), sha: "86b3d5de18d76862c994f947415b2619ffe4494a" };
 /// Changes entries.
 pub const WRITE: Script =
     Script { text: include_str!("write.lua"), sha: "8dbf80e5dbb6a47421b78ca9d43d37d276e47107" };

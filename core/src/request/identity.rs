@@ -21,6 +21,7 @@ use crate::base::headers::RequestHead;
 use crate::base::window::Millis;
 use crate::config::{Config, Key};
 use crate::dialect::Api;
+use crate::registry::{KeyHash, Readiness, Refused, Registered, RegisteredKey};
 use crate::request::api;
 use crate::request::credential_headers::{CREDENTIAL_LENGTHS, credential_header};
 
@@ -50,41 +51,129 @@ pub enum IdentityError {
     Untrusted,
     /// A proof without what is needed of it.
     Unmapped(&'static str),
+    /// The key is revoked.
+    Revoked,
+    /// The team is switched off.
+    TeamOff,
+    /// It is not known yet who is let in.
+    NotReady,
 }
 
 /// Finds the caller of a request.
 ///
 /// # Errors
-/// [`IdentityError`], in the order: repeated, several, missing, invalid, disabled, expired.
+/// [`IdentityError`], in the order: repeated, several, missing, invalid, revoked, disabled, expired.
 pub fn identify(
     config: &Config,
     head: &RequestHead,
     api: Option<Api>,
     now: Millis,
+    registry: Option<&dyn Registered>,
 ) -> Result<Rc<Key>, IdentityError> {
     let named = named_by_filter(config, head)?;
     let shown = shown(head, api)?;
-    let key = match (named, shown.as_deref()) {
-        (_, Some(text)) if text.starts_with(KEY_PREFIX.as_bytes()) => by_secret(config, text),
-        (Some(name), _) => core::str::from_utf8(name).ok().and_then(|id| config.keys.get(id)),
-        (None, Some(_)) => None,
+    let (id, secret) = match (named, shown.as_deref()) {
+        (_, Some(text)) if text.starts_with(KEY_PREFIX.as_bytes()) => (id_of(text), Some(text)),
+        (Some(name), _) => (core::str::from_utf8(name).ok(), None),
+        (None, Some(_)) => (None, None),
         (None, None) => return Err(IdentityError::Missing),
     };
-    let key = key.ok_or(IdentityError::Invalid)?;
+    let candidate = id.and_then(|id| Candidate::find(config, id, registry));
+    // The hash is made and compared for unknown ids too, so that an answer's time tells no id.
+    let is_shown = secret.is_none_or(|text| has_secret(candidate.as_ref(), text, now));
+    let Some(Candidate { key, registered }) = candidate.filter(|_| is_shown) else {
+        return Err(unknown(registry));
+    };
+    if let Some(registered) = registered {
+        registered.check(now)?;
+    }
     if !key.enabled {
         return Err(IdentityError::Disabled);
     }
     if key.expires.is_some_and(|expires| expires <= now) {
         return Err(IdentityError::Expired);
     }
-    Ok(Rc::clone(key))
+    Ok(key)
 }
 
-/// The configured key that a request names which is not let in: one that has expired, is switched off, or is shown
+/// Who may be meant by an id.
+struct Candidate {
+    key: Rc<Key>,
+    /// What the registry says of it. It may only take away from a key of the configuration.
+    registered: Option<Rc<RegisteredKey>>,
+}
+
+impl Candidate {
+    fn find(config: &Config, id: &str, registry: Option<&dyn Registered>) -> Option<Self> {
+        let registered = registry.and_then(|registry| registry.key(id));
+        let own = registered.as_ref().and_then(|registered| registered.key.as_ref());
+        let key = Rc::clone(config.keys.get(id).or(own)?);
+        Some(Self { key, registered })
+    }
+
+    /// The secrets that are good. Whether one is past its time is no secret.
+    fn hashes(&self, now: Millis) -> impl Iterator<Item = &[u8; 32]> {
+        // An id is the configuration's or the registry's, never both.
+        let is_own = self.registered.as_ref().and_then(|registered| registered.key.as_ref());
+        let is_own = is_own.is_some_and(|own| Rc::ptr_eq(own, &self.key));
+        let registered =
+            self.registered.iter().filter(move |_| is_own).flat_map(|registered| &registered.hashes);
+        let good = move |hash: &&KeyHash| hash.until.is_none_or(|until| now < until);
+        self.key.sha256.iter().chain(registered.filter(good).map(|hash| &hash.sha256))
+    }
+}
+
+/// Why somebody is refused whom nobody knows: before the registry was read, it may be one of those.
+fn unknown(registry: Option<&dyn Registered>) -> IdentityError {
+    match registry.map(Registered::readiness) {
+        None | Some(Readiness::Ready) => IdentityError::Invalid,
+        Some(Readiness::Configured | Readiness::Nobody) => IdentityError::NotReady,
+    }
+}
+
+/// The caller as the registry has its team and its limits.
+///
+/// # Errors
+/// [`IdentityError::TeamOff`].
+pub fn as_registered(key: Rc<Key>, registry: Option<&dyn Registered>) -> Result<Rc<Key>, IdentityError> {
+    match registry {
+        Some(registry) => Ok(registry.caller(&key)?),
+        None => Ok(key),
+    }
+}
+
+/// Whether anybody can be let in by now.
+///
+/// # Errors
+/// [`IdentityError::NotReady`].
+pub fn is_open(registry: Option<&dyn Registered>) -> Result<(), IdentityError> {
+    match registry.map(Registered::readiness) {
+        Some(Readiness::Nobody) => Err(IdentityError::NotReady),
+        None | Some(Readiness::Ready | Readiness::Configured) => Ok(()),
+    }
+}
+
+impl From<Refused> for IdentityError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Revoked => Self::Revoked,
+            Refused::Disabled => Self::Disabled,
+            Refused::Expired => Self::Expired,
+            Refused::Team => Self::TeamOff,
+        }
+    }
+}
+
+/// The known key that a request names which is not let in: one that has expired, is switched off, or is shown
 /// with a secret that is not its own, or no longer. Nobody has proved anything by it: it is for finding those who
 /// still use what was exchanged, and nothing is charged to it.
 #[must_use]
-pub fn claimed_key(config: &Config, head: &RequestHead, api: Option<Api>) -> Option<Rc<Key>> {
+pub fn claimed_key(
+    config: &Config,
+    head: &RequestHead,
+    api: Option<Api>,
+    registry: Option<&dyn Registered>,
+) -> Option<Rc<Key>> {
     let shown = shown(head, api).ok()?;
     let id = match (shown.as_deref(), named_by_filter(config, head).ok()?) {
         (Some(text), _) if text.starts_with(KEY_PREFIX.as_bytes()) => {
@@ -93,7 +182,7 @@ pub fn claimed_key(config: &Config, head: &RequestHead, api: Option<Api>) -> Opt
         (_, Some(name)) => core::str::from_utf8(name).ok()?,
         _ => return None,
     };
-    config.keys.get(id).map(Rc::clone)
+    Candidate::find(config, id, registry).map(|candidate| candidate.key)
 }
 
 /// The SHA-256 of a key text, as it is configured.
@@ -199,18 +288,21 @@ fn bearer(value: &[u8]) -> &[u8] {
     }
 }
 
-fn by_secret<'c>(config: &'c Config, text: &[u8]) -> Option<&'c Rc<Key>> {
-    let key = core::str::from_utf8(text).ok().and_then(key_id).and_then(|id| config.keys.get(id));
-    // The hash is made and compared for unknown ids too, so that an answer's time tells no id.
+fn id_of(text: &[u8]) -> Option<&str> {
+    core::str::from_utf8(text).ok().and_then(key_id)
+}
+
+fn has_secret(candidate: Option<&Candidate>, text: &[u8], now: Millis) -> bool {
     let shown = digest(text);
-    let nobody = [[0; 32]];
-    let hashes = key.map(|key| &*key.sha256).filter(|hashes| !hashes.is_empty());
-    let same = hashes
-        .unwrap_or(&nobody)
-        .iter()
-        .map(|hash| shown.ct_eq(hash))
-        .fold(Choice::from(0), |any, one| any | one);
-    key.filter(|_| bool::from(same) && hashes.is_some())
+    let (mut same, mut any) = (Choice::from(0), false);
+    for hash in candidate.into_iter().flat_map(|candidate| candidate.hashes(now)) {
+        same |= shown.ct_eq(hash);
+        any = true;
+    }
+    if !any {
+        same = shown.ct_eq(&[0; 32]);
+    }
+    any && bool::from(same)
 }
 
 #[cfg(test)]
@@ -227,7 +319,7 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         let head = RequestHead::new(headers.collect());
-        super::identify(&config, &head, None, testing::NOW).map(|key| key.id.to_string())
+        super::identify(&config, &head, None, testing::NOW, None).map(|key| key.id.to_string())
     }
 
     #[test]
@@ -247,7 +339,7 @@ mod tests {
         let config = testing::config(|json| json["keys"][0]["sha256"] = serde_json::json!(both));
         for (key, expected) in [("fb_a_old", true), ("fb_a_new", true), ("fb_a_secret-of-a", false)] {
             let head = RequestHead::from([("x-api-key", key)]);
-            assert_eq!(super::identify(&config, &head, None, testing::NOW).is_ok(), expected, "{key}");
+            assert_eq!(super::identify(&config, &head, None, testing::NOW, None).is_ok(), expected, "{key}");
         }
     }
 
@@ -270,7 +362,7 @@ mod tests {
             let mut headers = vec![(b":path".to_vec(), path.as_bytes().to_vec())];
             headers.extend(header.map(|key| (b"x-goog-api-key".to_vec(), key.as_bytes().to_vec())));
             let head = RequestHead::new(headers);
-            super::identify(&config, &head, Some(api), testing::NOW).map(|key| key.id.to_string())
+            super::identify(&config, &head, Some(api), testing::NOW, None).map(|key| key.id.to_string())
         };
         let path = "/v1beta/models/m:generateContent?alt=sse&key=fb_a_secret-of-a";
         assert_eq!(of(path, None, Api::Gemini), Ok("a".into()));
@@ -346,7 +438,7 @@ mod tests {
         });
         let claimed_key = |name: &str, value: &str| {
             let head = RequestHead::from([(name, value)]);
-            super::claimed_key(&config, &head, None).map(|key| key.id.to_string())
+            super::claimed_key(&config, &head, None, None).map(|key| key.id.to_string())
         };
         assert_eq!(claimed_key("x-api-key", "fb_off_secret-of-off").as_deref(), Some("off"));
         assert_eq!(claimed_key("authorization", "Bearer fb_a_a-secret-of-last-year").as_deref(), Some("a"));
@@ -373,6 +465,6 @@ mod tests {
     fn the_header_of_a_filter_means_nothing_unless_it_is_configured() {
         let config = testing::config(|_| {});
         let head = RequestHead::from([("x-auth-client", "a")]);
-        assert_eq!(super::identify(&config, &head, None, testing::NOW), Err(IdentityError::Missing));
+        assert_eq!(super::identify(&config, &head, None, testing::NOW, None), Err(IdentityError::Missing));
     }
 }

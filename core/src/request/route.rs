@@ -301,7 +301,7 @@ fn find<'c, 'n>(config: &'c Config, name: &'n str) -> Option<Found<'c, 'n>> {
 }
 
 fn may_use(key: &Key, model: &str) -> bool {
-    key.models.is_empty() || key.models.iter().any(|pattern| pattern.matches(model))
+    key.may_use(model)
 }
 
 /// The names a key may ask for, for an error message: aliases, then patterns.

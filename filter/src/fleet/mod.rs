@@ -25,37 +25,26 @@ use farebox_core::budget::hold::Asks;
 use farebox_core::budget::ledger::Budget;
 use farebox_core::config;
 
-use farebox_hostcalls::callout::{self, Answer, Token};
 use farebox_hostcalls::queue::{self, Queue};
 use farebox_hostcalls::shared_store::SharedStore;
 use farebox_hostcalls::{self as host, ProcessMetrics};
 
-/// How much later than its time a call is given up that the host says nothing of. Calls of a root context that is gone
-/// end so: it went with the last stream of its configuration.
-const SILENCE_MS: u64 = 100;
+use crate::ledger_calls::LedgerCalls;
 
 /// What one VM has to do with the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     /// What it was lent, and what it owes.
     pub(crate) ledger: FleetLedger,
-    /// Where the ledger is; `None` if there is none.
-    place: RefCell<Option<Place>>,
+    /// How often it is told; `None` if there is none.
+    interval_ms: Cell<Option<u32>>,
+    calls: LedgerCalls,
     /// Streams that wait.
     waiting: RefCell<HashMap<u32, Rc<RefCell<dyn Waits>>>>,
-    under_way: RefCell<Vec<UnderWay>>,
     queue: Queue,
-    /// It was said that this worker cannot call itself, or the ledger.
+    /// It was said that this worker cannot call itself.
     complained: Cell<bool>,
     told: Told,
-}
-
-/// Envoy's cluster of the ledger, that of its nodes by address, and how often it is told.
-#[derive(Debug)]
-struct Place {
-    cluster: Box<str>,
-    shards: Box<str>,
-    interval_ms: u32,
 }
 
 /// A stream that may wait.
@@ -63,14 +52,6 @@ pub(crate) trait Waits: Debug {
     /// Does what was put off, after it has waited since a moment for its turn; what is called concerns the stream. Says
     /// whether it waits once more.
     fn resume_from_ledger(&mut self, turn: Turn, since: Millis) -> bool;
-}
-
-/// A call without an answer yet.
-#[derive(Debug)]
-struct UnderWay {
-    token: Token,
-    id: u64,
-    given_up_at: Millis,
 }
 
 impl Fleet {
@@ -83,16 +64,13 @@ impl Fleet {
         });
         self.ledger.configure(&ledger.settings);
         self.ledger.begin(budgets, now);
-        self.place.replace(Some(Place {
-            cluster: ledger.cluster.clone(),
-            shards: ledger.shard_cluster().into(),
-            interval_ms: u32::try_from(ledger.settings.interval_ms).unwrap_or(u32::MAX),
-        }));
+        self.calls.go_to(ledger);
+        self.interval_ms.set(Some(u32::try_from(ledger.settings.interval_ms).unwrap_or(u32::MAX)));
     }
 
     /// How often ticks are wanted, in milliseconds, if there is a ledger.
     pub(crate) fn interval_ms(&self) -> Option<u32> {
-        self.place.borrow().as_ref().map(|place| place.interval_ms)
+        self.interval_ms.get()
     }
 
     /// The request `context` has to ask for this, and has waited since that moment.
@@ -121,11 +99,7 @@ impl Fleet {
 
     /// An answer of `body_size` bytes came, in the root context.
     pub(crate) fn on_answer(&self, token: u32, body_size: usize, metrics: &ProcessMetrics, now: Millis) {
-        let Some(call) = self.take_under_way(Token(token)) else { return };
-        let answer = match callout::answer(body_size) {
-            Answer { status: Some(200), body } => Some(body),
-            Answer { .. } => None,
-        };
+        let Some((call, answer)) = self.calls.answer(token, body_size) else { return };
         self.ledger.answered(call, answer.as_deref(), now);
         self.tell(metrics);
         self.go_on(now);
@@ -136,13 +110,11 @@ impl Fleet {
 
     /// A tick, in the root context.
     pub(crate) fn tick(&self, metrics: &ProcessMetrics, now: Millis) {
-        if self.place.borrow().is_none() {
+        if self.interval_ms.get().is_none() {
             return;
         }
         self.told.count_workers(&self.ledger, &SharedStore, metrics, now);
-        let lost = |call: &mut UnderWay| now >= call.given_up_at;
-        let lost: Vec<UnderWay> = self.under_way.borrow_mut().extract_if(.., lost).collect();
-        lost.iter().for_each(|call| self.ledger.answered(call.id, None, now));
+        self.calls.lost(now).into_iter().for_each(|call| self.ledger.answered(call, None, now));
         for call in self.ledger.tick(now) {
             self.dispatch(&call, now);
         }
@@ -163,24 +135,8 @@ impl Fleet {
     }
 
     fn dispatch(&self, call: &Call, now: Millis) {
-        let place = self.place.borrow();
-        let Some(place) = &*place else { return };
-        let (cluster, node) = match &call.shard {
-            Some(node) => (&place.shards, Some((config::FleetLedger::SHARD_HEADER, &**node))),
-            None => (&place.cluster, None),
-        };
-        let timeout_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);
-        match callout::dispatch(cluster, node, &call.bytes, timeout_ms) {
-            Ok(token) => {
-                let given_up_at = now.plus(call.timeout_ms).plus(SILENCE_MS);
-                self.under_way.borrow_mut().push(UnderWay { token, id: call.id, given_up_at });
-            }
-            Err(error) => {
-                if !self.complained.replace(true) {
-                    log::error!("the ledger cannot be called: {error}: is there a cluster '{cluster}'?");
-                }
-                self.ledger.answered(call.id, None, now);
-            }
+        if !self.calls.make(call, now) {
+            self.ledger.answered(call.id, None, now);
         }
     }
 
@@ -209,14 +165,8 @@ impl Fleet {
         asks_again
     }
 
-    fn take_under_way(&self, token: Token) -> Option<u64> {
-        let mut under_way = self.under_way.borrow_mut();
-        let at = under_way.iter().position(|call| call.token == token)?;
-        Some(under_way.swap_remove(at).id)
-    }
-
-    /// Without it those who wait go on with a tick.
-    fn call_me(&self) {
+    /// Has the next turn come at once. Without it those who wait go on with a tick.
+    pub(crate) fn call_me(&self) {
         let called = self.queue.call_me();
         if let Err(error) = called
             && !self.complained.replace(true)

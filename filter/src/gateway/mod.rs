@@ -52,6 +52,7 @@ impl Gateway {
             counting: &self.vm.counting,
             evidence: &StreamEvidence,
             callers: &self.vm.callers,
+            registry: &self.vm.registry.registry,
         };
         match Arrival::of(&mut self.context, &config, head, bodiless, &counts)? {
             Arrival::Page(page) => Ok(self.show(page)),

@@ -4,7 +4,8 @@
 //! come before the first write says that it was not.
 
 use super::component::Heard;
-use super::exchange::{self, Answer, Exchanged, Failure, More, Status};
+use super::exchange::{self, Answer, Exchanged, More, Status};
+use super::failure::Failure;
 use super::in_flight::{InFlight, Notice, Sent};
 use super::state::{FleetLedger, State};
 use super::waiter::AskState;

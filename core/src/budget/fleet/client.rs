@@ -18,8 +18,9 @@ use std::rc::Rc;
 use super::Settings;
 use super::share::Share;
 use super::state::{FleetLedger, State, Turn};
+use super::waiter::AskState;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Amounts, AtLimit, Budget, Room, Short};
+use crate::budget::ledger::{Account, Amounts, AtLimit, Budget, RegisteredLimits, Room, Short};
 
 /// What is known of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,27 @@ impl FleetLedger {
         let is_limited = |share: &Share| limits.contains(&&*share.account.budget.name);
         for share in shares.values_mut().filter(|share| share.runs_uncounted() && is_limited(share)) {
             share.lanes(number, now);
+        }
+    }
+
+    /// The registry gives these limits from now on. What is waited for is asked for at once: there may be room now. What
+    /// runs already counts where it was not limited before.
+    pub fn obey(&self, limits: Option<&RegisteredLimits>, now: Millis) {
+        let mut state = self.0.borrow_mut();
+        let State { shares, number, waiting, .. } = &mut *state;
+        for share in shares.values_mut() {
+            if !share.obey(limits) {
+                continue;
+            }
+            if share.account.limits.concurrent.is_some() && share.runs_uncounted() {
+                share.lanes(number, now);
+            }
+            let asks = waiting.iter_mut().flat_map(|waiter| &mut waiter.asks);
+            for ask in asks.filter(|ask| ask.share == share.id) {
+                if let AskState::Waits(at) = &mut ask.state {
+                    *at = now.min(*at);
+                }
+            }
         }
     }
 

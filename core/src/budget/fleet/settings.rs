@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Secret;
+use crate::resp::push_command;
 
 /// The ledger of a fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,22 @@ pub struct Access {
     pub password: Option<Secret>,
     /// Which of the server's databases.
     pub db: u32,
+}
+
+impl Access {
+    /// Has the server let us in.
+    pub fn push_to(&self, out: &mut Vec<u8>) {
+        if let Some(password) = &self.password {
+            let password = password.expose().as_bytes();
+            match &self.username {
+                Some(username) => push_command(out, [b"AUTH", username.as_bytes(), password]),
+                None => push_command(out, [b"AUTH", password]),
+            }
+        }
+        if self.db != 0 {
+            push_command(out, [b"SELECT", self.db.to_string().as_bytes()]);
+        }
+    }
 }
 
 impl Settings {

@@ -17,7 +17,7 @@ use super::exchange::Bound;
 use super::share_id::ShareId;
 use crate::base::money::PicoUsd;
 use crate::base::window::Millis;
-use crate::budget::ledger::{Account, Amounts, Limits, Mode, WhenFull};
+use crate::budget::ledger::{Account, Amounts, Limits, Mode, RegisteredLimits, WhenFull};
 
 /// Requests beyond those of the last second that there is to spare for.
 const SPARE: u64 = 2;
@@ -96,10 +96,23 @@ impl Share {
     /// The budget is as `account` has it from now on: a request of that configuration has come. One that ends may be of
     /// an older one.
     pub(super) fn is_of(&mut self, account: &Account) {
-        if !Rc::ptr_eq(&self.account.budget, &account.budget) {
+        if !Rc::ptr_eq(&self.account.budget, &account.budget) || self.account.limits != account.limits {
             self.account = account.clone();
             self.refused = None;
         }
+    }
+
+    /// The registry gives these limits from now on: whoever was refused may ask again. Says whether that changes any.
+    pub(super) fn obey(&mut self, limits: Option<&RegisteredLimits>) -> bool {
+        let Account { budget, subject, limits: before, .. } = &mut self.account;
+        let configured = budget.limits_of(subject);
+        let after = limits.map_or(configured, |limits| limits.over(configured, &budget.name, subject));
+        if *before == after {
+            return false;
+        }
+        *before = after;
+        self.refused = None;
+        true
     }
 
     /// The component of the window at `time`, which is the ledger's. `number` gives a new one its number.

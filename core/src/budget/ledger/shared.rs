@@ -185,6 +185,12 @@ impl<'a, S: Store> Ledger<'a, S> {
         self.leases.map_or(Ok(()), |leases| leases.tick(&self.records, now))
     }
 
+    /// What the counters are kept in.
+    #[must_use]
+    pub fn store(&self) -> &'a S {
+        self.records.store()
+    }
+
     /// The records themselves.
     pub(super) fn records(&self) -> &Records<'a, S> {
         &self.records

@@ -183,6 +183,8 @@ impl Key {
             enabled: true,
             accounts: Vec::new(),
             admin: false,
+            team_models: Vec::new(),
+            limits: None,
         }
     }
 }

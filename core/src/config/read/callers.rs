@@ -74,9 +74,7 @@ fn read_key(
     let enabled = fields.get("enabled").and_then(|at| at.flag()).unwrap_or(true);
     let (id, team) = (id?, team?);
     let admin = fields.get("admin").and_then(|at| at.flag()).unwrap_or(false);
-    let (id, team): (Box<str>, Box<str>) = (id.into(), team.into());
-    let key =
-        Key { id, sha256, team, user: None, labels, models, expires, enabled, accounts: Vec::new(), admin };
+    let key = Key { sha256, labels, models, expires, enabled, admin, ..Key::proven(id, team, None) };
     Some(key.counted_by(budgets))
 }
 

@@ -135,7 +135,10 @@ fn read(root: &Cursor<'_>, names: &Names<'_>, hash: u64, environment: Environmen
     let mut teams: Vec<&str> = keys.values().map(|key: &std::rc::Rc<super::Key>| &*key.team).collect();
     teams.sort_unstable();
     teams.dedup();
-    let (requests, secret) = requests::read(fields.get("requests").as_ref(), teams.len(), environment);
+    // The registry may have any number of others.
+    let has_registry = ledger.iter().flatten().any(|ledger| ledger.registry.is_some());
+    let teams = if has_registry { usize::MAX } else { teams.len() };
+    let (requests, secret) = requests::read(fields.get("requests").as_ref(), teams, environment);
     let provider_accounts = ProviderAccounts::new(&providers, secret.as_ref().map(|(_, secret)| secret));
     Some(Config {
         identity_header,

@@ -29,6 +29,7 @@ use crate::base::headers::RequestHead;
 use crate::base::window::Millis;
 use crate::config::{BesideKey, Config, Key, NameField, Proof, Source};
 use crate::dialect::Api;
+use crate::registry::Registered;
 
 /// What Envoy has found out about a caller.
 pub trait Evidence {
@@ -72,19 +73,20 @@ pub fn caller(
     head: &RequestHead,
     api: Option<Api>,
     now: Millis,
+    registry: Option<&dyn Registered>,
     evidence: &dyn Evidence,
     callers: &RefCell<Callers>,
 ) -> Result<Rc<Key>, IdentityError> {
     if config.identity.sources.is_empty() {
-        return identity::identify(config, head, api, now);
+        return identity::identify(config, head, api, now, registry);
     }
     let shows_key = identity::shows_key(head, api)?;
     let mut metadata = None;
     for (index, source) in config.identity.sources.iter().enumerate() {
-        let Some(proven) = prove(source, head, evidence, &mut metadata)? else { continue };
+        let Some(proven) = prove(source, head, registry, evidence, &mut metadata)? else { continue };
         if shows_key {
             return match source.beside_key {
-                BesideKey::Key => identity::identify(config, head, api, now),
+                BesideKey::Key => identity::identify(config, head, api, now, registry),
                 BesideKey::Deny => Err(IdentityError::BesideProof),
             };
         }
@@ -92,10 +94,10 @@ pub fn caller(
     }
     let is_untrusted = has_payload(&metadata) && config.identity.sources.iter().any(is_of_jwt);
     match &config.identity.guest {
-        _ if shows_key => identity::identify(config, head, api, now),
+        _ if shows_key => identity::identify(config, head, api, now, registry),
         _ if is_untrusted => Err(IdentityError::Untrusted),
         Some(guest) if config.identity_header.is_none() => Ok(Rc::clone(guest)),
-        _ => identity::identify(config, head, api, now),
+        _ => identity::identify(config, head, api, now, registry),
     }
 }
 
@@ -103,10 +105,14 @@ pub fn caller(
 fn prove<'m>(
     source: &'m Source,
     head: &RequestHead,
+    registry: Option<&dyn Registered>,
     evidence: &dyn Evidence,
     metadata: &'m mut Option<Option<Vec<u8>>>,
 ) -> Result<Option<Proven>, IdentityError> {
-    let groups = |group: &str| evidence.team_of_group(group);
+    let groups = |group: &str| {
+        let registered = registry.and_then(|registry| registry.team_of_group(group));
+        registered.or_else(|| evidence.team_of_group(group))
+    };
     match &source.proof {
         Proof::Jwt { payload, issuers, audiences } => {
             let block = metadata.get_or_insert_with(|| evidence.metadata());

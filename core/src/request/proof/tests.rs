@@ -106,7 +106,7 @@ fn found(identity: Value, found: &Found, head: &[(&str, &str)]) -> Result<Rc<Key
     let config = config_of(identity);
     let headers = head.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
     let head = RequestHead::new(headers.collect());
-    caller(&config, &head, None, testing::NOW, found, &RefCell::default())
+    caller(&config, &head, None, testing::NOW, None, found, &RefCell::default())
 }
 
 fn team(identity: Value, evidence: &Found) -> Result<String, IdentityError> {
@@ -325,7 +325,7 @@ fn the_same_caller_is_made_once_and_never_becomes_another() {
     let callers = RefCell::new(Callers::default());
     let of = |groups: &str, email: &str| {
         let evidence = of_token(&json!({"groups": groups, "email": email}));
-        caller(&config, &RequestHead::default(), None, testing::NOW, &evidence, &callers).unwrap()
+        caller(&config, &RequestHead::default(), None, testing::NOW, None, &evidence, &callers).unwrap()
     };
     let alice = of("search", "alice");
     assert!(Rc::ptr_eq(&alice, &of("search", "alice")));

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::money::PicoUsd;
+use crate::budget::fleet::failure::{DENIED, UNAVAILABLE};
 use crate::config::Secret;
 
 fn item() -> Item {
