@@ -209,6 +209,15 @@ ledger-storms: build .venv/.installed ## Storms over four Envoys and their ledge
 	FAREBOX_STORMS=$(or $(SEEDS),100) FAREBOX_STORM=$(or $(SEED),1) FAREBOX_CHARGES=$(or $(CHARGES),100000) RUST_TEST_THREADS=1 \
 		cargo test --quiet -p farebox-tests -- fleet_ledger::storms fleet_ledger::herds --nocapture
 
+.PHONY: registry-figures
+registry-figures: build .venv/.installed ## How fast a revoked key is refused by four Envoys, and what 100,000 keys take; REVOCATIONS=100 KEYS=100000
+	@$(need_rust)
+	@cargo build --quiet -p farebox-cli
+	$(call step,measuring the registry)
+	@ulimit -S -n 8192 2>/dev/null || ulimit -S -n "$$(ulimit -H -n)"; \
+	FAREBOX_REVOCATIONS=$(or $(REVOCATIONS),100) FAREBOX_KEYS=$(or $(KEYS),100000) RUST_TEST_THREADS=1 \
+		cargo test --quiet -p farebox-tests -- registry::figures --nocapture
+
 .PHONY: ledger-servers
 ledger-servers: build .venv/.installed ## What is tested of the ledger, on other servers: SERVERS=/usr/bin/redis-server:/opt/valkey-8/valkey-server
 	@$(need_rust)

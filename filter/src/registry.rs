@@ -82,7 +82,7 @@ impl RegistryCalls {
 
     fn tell(&self, metrics: &ProcessMetrics) {
         for Line { is_error, text } in told::notices(&self.registry, metrics) {
-            log::log!(if is_error { log::Level::Error } else { log::Level::Warn }, "{text}");
+            log::log!(if is_error { log::Level::Error } else { log::Level::Info }, "{text}");
         }
     }
 }

@@ -92,6 +92,21 @@ fn call(
     Ok(OK)
 }
 
+/// What a registry answers to these bytes: the key `demo` with this hash, and after that nothing new. `None`: it is not
+/// asked.
+pub(crate) fn list(asked: &[u8], sha256: &str) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(asked);
+    let (_, since) = text.split_once(":{registry}:meta\r\n")?;
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let head = [bulk("7"), bulk("0")].concat();
+    if !since.starts_with("$1\r\n0\r\n") {
+        return Some(format!("*5\r\n{head}:0\r\n:1\r\n:0\r\n").into_bytes());
+    }
+    let entry = format!(r#"{{"sha256":[{{"sha256":"{sha256}"}}],"team":"search"}}"#);
+    let listed = [bulk("key/demo"), bulk("7"), bulk(&entry)].concat();
+    Some(format!("*8\r\n{head}:0\r\n:1\r\n:3\r\n{listed}").into_bytes())
+}
+
 /// What a ledger answers to these bytes at this time; `None` if they are no call of its script.
 pub(crate) fn lend(asked: &[u8], now_ms: u64) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(asked);

@@ -14,6 +14,7 @@ use crate::branches::Taken;
 use crate::callout;
 use crate::failure::Failure;
 use crate::host::{Host, Pairs, ROOT, Reply, Stream};
+use crate::payload::DEMO_SHA256;
 use crate::tally::Tally;
 use crate::vm::{Code, Function, Vm};
 
@@ -193,7 +194,8 @@ impl Envoy {
         let calls = std::mem::take(&mut self.host.borrow_mut().calls);
         for (token, asked) in calls {
             let now_ms = self.host.borrow().now / MILLISECOND;
-            let body = callout::lend(&asked, now_ms).unwrap_or_default();
+            let listed = callout::list(&asked, DEMO_SHA256);
+            let body = listed.or_else(|| callout::lend(&asked, now_ms)).unwrap_or_default();
             let size = body.len() as u32;
             self.host.borrow_mut().callout = (vec![(b":status".to_vec(), b"200".to_vec())], body);
             self.gateway("proxy_on_http_call_response", ROOT, &[token, 1, size, 0])?;

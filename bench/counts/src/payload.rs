@@ -10,6 +10,8 @@ use crate::envoy::Answer;
 use crate::host::Pairs;
 
 /// The key of the caller `demo` in `gateway.json`.
+pub(crate) const DEMO_SHA256: &str = "012874b68ceb7282246f7ea89a6a4cabb9fab1c134bcccc3e3ea5eb8a310fa31";
+/// The key of a caller.
 pub(crate) const KEY: &str = "fb_demo_tryit-0000000000";
 
 const WORDS: [&str; 16] = [

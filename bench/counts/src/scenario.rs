@@ -26,6 +26,8 @@ pub(crate) struct Scenario {
     behind: bool,
     /// A fleet shares the budgets.
     fleet: bool,
+    /// The keys are the registry's.
+    registry: bool,
     /// The first budget lets this many requests pass.
     requests: Option<usize>,
     play: Play,
@@ -82,6 +84,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         all.push(of(&format!("stream of {events} events"), 3, streamed(events)));
     }
     all.push(Scenario { behind: true, ..of("stream of 100 events, attempts", 3, streamed(100)) });
+    // As "chat 1 KiB, 3 budgets", with a key that is not the configuration's.
+    all.push(Scenario {
+        registry: true,
+        ..of("chat 1 KiB, 3 budgets, key of a registry", 3, answered("gpt-4o-mini", KIB))
+    });
     all.extend(refusals());
     all.push(of("models list", 3, bodiless("GET", "/v1/models")));
     all.push(of("tick, 3 budgets", 3, Play::Tick(ask("gpt-4o-mini", KIB, false))));
@@ -118,7 +125,15 @@ fn refusals() -> Vec<Scenario> {
 }
 
 fn of(name: &str, budgets: usize, play: Play) -> Scenario {
-    Scenario { name: name.to_owned(), budgets, behind: false, fleet: false, requests: None, play }
+    Scenario {
+        name: name.to_owned(),
+        budgets,
+        behind: false,
+        fleet: false,
+        registry: false,
+        requests: None,
+        play,
+    }
 }
 
 fn counted(budgets: usize) -> String {
@@ -164,6 +179,9 @@ impl Scenario {
     pub(crate) fn play(&self, code: &Code) -> Result<Played, Failure> {
         let mut envoy = Envoy::start(code, &self.configuration(), self.behind)?;
         let starting = envoy.callbacks();
+        if self.registry {
+            envoy.tick()?;
+        }
         let mut before = Vec::new();
         let callbacks = match &self.play {
             Play::Start => starting,
@@ -203,8 +221,15 @@ impl Scenario {
         if let Some(json) = json.as_object_mut().filter(|_| self.fleet) {
             json.insert("ledger".into(), serde_json::json!({}));
         }
+        if let Some(json) = json.as_object_mut().filter(|_| self.registry) {
+            json.insert("ledger".into(), serde_json::json!({"registry": {}}));
+            json.insert("keys".into(), serde_json::json!([]));
+        }
         if let Some(budgets) = json.get_mut("budgets").and_then(Value::as_array_mut) {
             budgets.truncate(self.budgets);
+            for budget in budgets.iter_mut().filter(|_| self.registry) {
+                budget["scope"] = "process".into();
+            }
             if let (Some(budget), Some(requests)) = (budgets.first_mut(), self.requests) {
                 *budget = serde_json::json!({"name": "org", "window": "month", "limit_requests": requests});
             }

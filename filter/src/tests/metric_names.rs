@@ -1,13 +1,14 @@
 //! Alerts look at metrics that are counted.
 
 /// Where metrics are named.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("../../../core/src/accounting/metrics.rs"),
     include_str!("../../../core/src/exchange/measured.rs"),
     include_str!("../attempt/reach.rs"),
     include_str!("../gateway/access_log.rs"),
     include_str!("../vm.rs"),
     include_str!("../../../core/src/budget/fleet/told.rs"),
+    include_str!("../../../core/src/registry/told.rs"),
 ];
 
 #[test]
