@@ -5,12 +5,13 @@
 
 use super::script::{Keys, READ};
 use crate::budget::fleet::{Access, Failure, failure};
-use crate::resp::{Replies, Value, push_command};
+use crate::resp::{Replies, Value};
 
 /// Entries of one page.
 const ENTRIES: usize = 500;
-/// Bytes of one page, about. A reply may have four times as many.
-const BYTES: usize = 256 * 1024;
+/// Bytes of one page, about. Envoy half-closes the connection behind the call, and a server that reads that drops what it
+/// has not written yet. What fits into the buffer of a new connection is written at once.
+pub(super) const BYTES: usize = 32 * 1024;
 
 /// What changed after a version, or the beginning of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,19 +40,16 @@ pub struct Changed {
 }
 
 impl Page {
-    /// Asks for what changed after `since`. `loads`: with the script's text.
-    pub(crate) fn request(access: &Access, keys: &Keys, since: u64, loads: bool) -> Vec<u8> {
+    /// Asks for what changed after `since`, for about so many bytes of it. `loads`: with the script's text.
+    pub(super) fn request(access: &Access, keys: &Keys, since: u64, bytes: usize, loads: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         access.push_to(&mut out);
         if loads {
             READ.push_load(&mut out);
         }
-        let [since, entries, bytes] = [since, ENTRIES as u64, BYTES as u64].map(|number| number.to_string());
+        let [since, entries, bytes] = [since, ENTRIES as u64, bytes as u64].map(|number| number.to_string());
         let args = [since.as_bytes(), entries.as_bytes(), bytes.as_bytes()];
         READ.push_call(&mut out, &[&keys.changes, &keys.entries, &keys.meta], &args);
-        // Envoy half-closes the connection behind the call. A server that reads that ends it with what it has not written
-        // yet, which is some of a page; if it was asked to end, it writes all.
-        push_command(&mut out, [b"QUIT".as_slice()]);
         out
     }
 

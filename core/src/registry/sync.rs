@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::head::{Anew, Head};
 use super::merge::{Merged, merge};
-use super::page::Page;
+use super::page::{self, Page};
 use super::script::Keys;
 use super::store_names::StoreNames;
 use super::{RegistrySettings, lease};
@@ -22,6 +22,8 @@ use crate::base::window::Millis;
 use crate::budget::fleet::{Call, Failure, Settings};
 use crate::budget::ledger::{Put, Store, StoreError};
 
+/// Bytes that a page has at least where longer ones are cut.
+const LEAST_BYTES: usize = 4 * 1024;
 /// The first pause after a failed call, in milliseconds.
 const PAUSE_MS: u64 = 20;
 /// How long the server may be silent before it counts as out of reach, in milliseconds.
@@ -62,6 +64,8 @@ pub(super) struct Sync {
     in_flight: Option<InFlight>,
     /// The next call need not wait for a tick.
     at_once: bool,
+    /// How much less than a page is asked for, in bytes: longer answers were cut.
+    less_bytes: usize,
     /// The next call brings the script along.
     loads: bool,
     /// The node that has it, if another one said so.
@@ -159,7 +163,8 @@ impl Sync {
         let since = read_head(store, &place.names).ok()?.0.since;
         self.last_id += 1;
         let (id, shard) = (self.last_id, self.shard.clone());
-        let bytes = Page::request(&place.settings.access, &place.keys, since, self.loads);
+        let bytes = page::BYTES - self.less_bytes;
+        let bytes = Page::request(&place.settings.access, &place.keys, since, bytes, self.loads);
         self.in_flight = Some(InFlight { id, since, begun: now, shard: shard.clone() });
         Some(Call { id, bytes, shard, timeout_ms: timeout_ms(place) })
     }
@@ -170,6 +175,7 @@ impl Sync {
         match reply.ok_or(Failure::Unknown(String::new())).and_then(Page::read) {
             Ok(page) => {
                 (self.failing_since, self.failures, self.loads) = (None, 0, false);
+                self.less_bytes = self.less_bytes.saturating_sub(LEAST_BYTES);
                 match self.hear(&call, &page, store, now) {
                     Ok(more) => {
                         self.at_once = more;
@@ -260,6 +266,10 @@ impl Sync {
         self.at_once = again;
         if again {
             return;
+        }
+        if matches!(failure, Failure::Unknown(why) if why.is_empty()) {
+            let half = (page::BYTES - self.less_bytes) / 2;
+            self.less_bytes = page::BYTES - half.max(LEAST_BYTES);
         }
         self.why = failure.to_string();
         self.failing_since.get_or_insert(now);

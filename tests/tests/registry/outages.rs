@@ -29,7 +29,9 @@ async fn while_the_registry_is_away_it_holds_as_it_was_last_read() {
     let age = fleet.envoys[0].metrics().await.sum("farebox_registry_age_ms", &[]);
     assert!(age >= 2_000.0, "{age}");
     valkey.restart().await;
-    Registry(&valkey).set("key/new", json!({"enabled": false})).await;
+    let mut off = key(&[NEW], "search");
+    off["enabled"] = json!(false);
+    Registry(&valkey).set("key/new", off).await;
     everywhere(&fleet, NEW, 401, Some("key_disabled")).await;
     let log = fleet.envoys[0].log();
     assert_eq!(log.matches("the registry is out of reach").count(), 1, "{log}");
