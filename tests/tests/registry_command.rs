@@ -1,9 +1,12 @@
 //! `farebox key`, `limit`, `team` and `audit` on a real Valkey, as a shell sees them.
 
-use farebox_tests::config;
+use farebox_tests::client::Client;
+use farebox_tests::envoys::{self, Envoys};
+use farebox_tests::patience::until;
 use farebox_tests::resp::Resp;
 use farebox_tests::valkey::{Setup, Valkey};
 use farebox_tests::workspace;
+use farebox_tests::{config, envoy};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -22,6 +25,11 @@ fn plugin(valkey: &Valkey, more: Value) -> TempDir {
     config["ledger"] = json!({"endpoints": [format!("redis://{}", valkey.address())], "registry": {}});
     let members = more.as_object().expect("an object").clone();
     config["ledger"].as_object_mut().expect("an object").extend(members);
+    written(&config)
+}
+
+/// A folder with this configuration.
+fn written(config: &Value) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("farebox.json"), config.to_string()).expect("it can be written");
     folder
@@ -304,7 +312,7 @@ async fn a_registry_on_another_node_of_a_cluster_is_found() {
     one.serve_all_slots().await;
     let (port, bus) = (one.address().port().to_string(), one.bus().to_string());
     other.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
-    farebox_tests::patience::until("the other node to know it", async || {
+    until("the other node to know it", async || {
         let answer = other.command(&["HGET", "farebox:{registry}:entries", "none"]).await;
         matches!(answer, Resp::Error(error) if error.starts_with("MOVED")).then_some(())
     })
@@ -326,4 +334,40 @@ async fn a_server_that_is_silent_or_gone_is_told() {
     valkey.kill();
     let said = farebox(&plugin, "key list").await;
     assert!(!said.is_good && said.stderr.contains("refused"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_at_a_shell_holds_in_every_envoy() {
+    let valkey = Valkey::start().await;
+    let budgets = json!([{"name": "key", "per": "key", "window": "lifetime", "limit_requests": 1}]);
+    let mut config = envoys::plugin(budgets, json!({"registry": {"interval_ms": 200}}));
+    let fleet = Envoys::start(2, envoy::Setup::new(&config).ledger(valkey.address())).await;
+    config["ledger"]["endpoints"] = json!([format!("redis://{}", valkey.address())]);
+    let plugin = written(&config);
+    let everywhere = async |key: &str, status: u16| {
+        for envoy in &fleet.envoys {
+            until(&format!("{status}"), async || {
+                (Client::new(envoy, key).chat("fast").await.status == status).then_some(())
+            })
+            .await;
+        }
+    };
+    let key = good(&plugin, "key new --team search --id ci").await;
+    let key = key.trim_end();
+    // There is one request in the whole fleet. Whoever comes then is known, and has nothing left.
+    everywhere(key, 429).await;
+    good(&plugin, "limit raise key ci --requests +1000 --until +1h").await;
+    everywhere(key, 200).await;
+    let rotated = good(&plugin, "key rotate ci").await;
+    everywhere(rotated.trim_end(), 200).await;
+    everywhere(key, 200).await;
+    good(&plugin, "limit unset key ci").await;
+    everywhere(key, 429).await;
+    good(&plugin, "team disable search").await;
+    everywhere(key, 403).await;
+    good(&plugin, "team enable search").await;
+    everywhere(key, 429).await;
+    good(&plugin, "key revoke ci --yes").await;
+    everywhere(key, 401).await;
+    assert_eq!(value(&plugin, "audit").await["entries"].as_array().map(Vec::len), Some(7));
 }
