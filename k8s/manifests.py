@@ -14,16 +14,18 @@ import tempfile
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 WHOLE, HEADERS_ONLY, JWT = "k8s/farebox.json", "k8s/farebox-headers-only.json", "k8s/farebox-jwt.json"
-LEDGER = "k8s/farebox-ledger.json"
+LEDGER, IDENTITY = "k8s/farebox-ledger.json", "k8s/farebox-identity.json"
 # What `farebox render` is asked for, and the folder of its answer.
 MANIFESTS = {
     "istio/gateway": ["istio", WHOLE],
     "istio/jwt": ["istio", JWT],
+    "istio/identity": ["istio", IDENTITY],
     "istio/sidecar": ["istio", WHOLE, "--at", "sidecar", "--namespace", "default"],
     "istio/sidecar-plugin": ["istio", HEADERS_ONLY, "--form", "wasm-plugin", "--at", "sidecar", "--namespace", "default"],
     "istio/wasm-plugin": ["istio", HEADERS_ONLY, "--form", "wasm-plugin"],
     "istio/traffic-extension": ["istio", HEADERS_ONLY, "--form", "traffic-extension"],
     "envoy-gateway/patch-policy": ["envoy-gateway", WHOLE],
+    "envoy-gateway/identity": ["envoy-gateway", IDENTITY],
     "envoy-gateway/extension-policy": ["envoy-gateway", HEADERS_ONLY, "--form", "extension-policy"],
     "istio/ledger": ["istio", LEDGER],
     "envoy-gateway/ledger": ["envoy-gateway", LEDGER],

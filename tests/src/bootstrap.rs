@@ -46,6 +46,10 @@ pub struct Variations {
     pub newest_attempts: bool,
     /// How large Envoy's heap may be.
     pub heap: Option<u64>,
+    /// Filters in front of ours.
+    pub filters_before: Vec<Value>,
+    /// The socket of the listener; `None`: it is plain.
+    pub transport_socket: Option<Value>,
 }
 
 /// The sample as it is shipped.
@@ -122,10 +126,14 @@ pub fn render(variations: &Variations, provider: SocketAddr, folder: &Path) -> (
         monitor["max_heap_size_bytes"] = json!(heap);
     }
     listener_mut(&mut bootstrap)["address"] = address("127.0.0.1:0".parse().expect("an address"));
+    if let Some(socket) = &variations.transport_socket {
+        listener_mut(&mut bootstrap)["filter_chains"][0]["transport_socket"] = socket.clone();
+    }
     let manager = connection_manager_mut(&mut bootstrap);
     let log = if variations.without_access_log { "/dev/null".into() } else { folder.join("access.log") };
     log_to(manager, &log);
     let filters = manager["http_filters"].as_array_mut().expect("the listener has filters");
+    filters.splice(0..0, variations.filters_before.iter().cloned());
     let at = filters.iter().position(|filter| filter["name"] == FILTER).expect("a filter is named farebox");
     let router = filters.last_mut().expect("the listener has filters");
     match &variations.plugin {

@@ -124,6 +124,20 @@ impl Setup {
         self
     }
 
+    /// Has this filter in front of ours.
+    #[must_use]
+    pub fn filter_before(mut self, filter: Value) -> Self {
+        self.variations.filters_before.push(filter);
+        self
+    }
+
+    /// Has this socket at the listener.
+    #[must_use]
+    pub fn transport_socket(mut self, socket: Value) -> Self {
+        self.variations.transport_socket = Some(socket);
+        self
+    }
+
     /// Adds a cluster of this name for what serves at `provider`.
     #[must_use]
     pub fn cluster(mut self, name: &str, provider: SocketAddr) -> Self {

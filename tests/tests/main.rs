@@ -18,6 +18,7 @@ mod mesh;
 mod modes;
 mod odd;
 mod overload;
+mod proven;
 mod pushes;
 mod refused;
 mod registry_command;

@@ -2,6 +2,7 @@
 //! Gateway would send because of them, with the sample configurations as they are.
 
 mod headers_only;
+mod identity;
 mod plain;
 mod recorded;
 mod rollout;

@@ -31,6 +31,8 @@ const READ: usize = 16 * 1024;
 pub(crate) struct Exchange {
     pub(crate) head: Pairs,
     pub(crate) body: Vec<u8>,
+    /// What filters before ours have found out, as Envoy hands it over; empty: nothing.
+    pub(crate) metadata: Vec<u8>,
     /// One for each attempt; the client gets the last.
     pub(crate) answers: Vec<Answer>,
 }
@@ -130,7 +132,8 @@ impl Envoy {
     /// The filter fails, or does what is not foreseen here.
     pub(crate) fn exchange(&mut self, exchange: &Exchange) -> Result<Outcome, Failure> {
         let id = self.new_context();
-        let stream = Stream { request: exchange.head.clone(), ..Stream::default() };
+        let mut stream = Stream { request: exchange.head.clone(), ..Stream::default() };
+        stream.properties.insert(b"metadata".to_vec(), exchange.metadata.clone());
         self.host.borrow_mut().streams.insert(id, stream);
         self.gateway("proxy_on_context_create", id, &[ROOT])?;
         if self.request(id, exchange)? {

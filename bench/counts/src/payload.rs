@@ -14,6 +14,54 @@ pub(crate) const DEMO_SHA256: &str = "012874b68ceb7282246f7ea89a6a4cabb9fab1c134
 /// The key of a caller.
 pub(crate) const KEY: &str = "fb_demo_tryit-0000000000";
 
+/// What a client sends in the place of a key: Envoy has checked it.
+pub(crate) const TOKEN: &str =
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJlbWFpbCI6ImFsaWNlQGV4YW1wbGUuY29tIn0.c2lnbmF0dXJl";
+/// Who issued it.
+pub(crate) const ISSUER: &str = "https://login.example.com";
+
+/// What `jwt_authn` has found in it, as Envoy hands over its dynamic metadata.
+pub(crate) fn metadata() -> Vec<u8> {
+    let text = |text: &str| field(3, text.as_bytes());
+    let texts =
+        |all: &[&str]| field(6, &all.iter().flat_map(|one| field(1, &text(one))).collect::<Vec<u8>>());
+    let number = |number: f64| [&[2 << 3 | 1][..], &number.to_le_bytes()].concat();
+    let claims = [
+        ("iss", text(ISSUER)),
+        ("sub", text("00u1a2b3c4d5e6f7g8h9")),
+        ("aud", texts(&["farebox"])),
+        ("exp", number(1_800_000_000.0)),
+        ("iat", number(1_799_996_400.0)),
+        ("name", text("Alice Liddell")),
+        ("preferred_username", text("alice")),
+        ("jti", text("ID.4eAWJOCMB3SX8XewDfVR")),
+        ("scope", texts(&["openid", "profile", "email", "groups"])),
+        ("groups", texts(&["all", "eng", "eng-search", "oncall", "berlin"])),
+        ("email", text("alice@example.com")),
+    ];
+    let object = |members: &[(&str, Vec<u8>)]| -> Vec<u8> {
+        let entry = |(name, value): &(&str, Vec<u8>)| {
+            field(1, &[field(1, name.as_bytes()), field(2, value)].concat())
+        };
+        members.iter().flat_map(entry).collect()
+    };
+    let payload = field(5, &object(&claims));
+    object(&[("envoy.filters.http.jwt_authn", object(&[("payload", payload)]))])
+}
+
+/// A field of a message: bytes with their length.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        field.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    field.extend_from_slice(bytes);
+    field
+}
+
 const WORDS: [&str; 16] = [
     "the",
     "gate",

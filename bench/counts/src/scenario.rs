@@ -30,6 +30,8 @@ pub(crate) struct Scenario {
     registry: bool,
     /// The first budget lets this many requests pass.
     requests: Option<usize>,
+    /// Callers have tokens of an identity provider.
+    tokens: bool,
     play: Play,
 }
 
@@ -73,6 +75,23 @@ pub(crate) fn all() -> Vec<Scenario> {
         status: "200",
         record: r#""provider":"local""#,
     };
+    // The same budgets for both: the team's, and one of a user, whom a token names and a key's caller only claims.
+    let named = [("x-farebox-user", "alice@example.com")];
+    let body = payload::chat("gpt-4o-mini", KIB, false);
+    let by_key = Exchange {
+        head: payload::head("POST", CHAT, Some(KEY), body.len(), &named),
+        ..ask("gpt-4o-mini", KIB, false)
+    };
+    let by_token = Exchange {
+        head: payload::head("POST", CHAT, Some(payload::TOKEN), body.len(), &[]),
+        metadata: payload::metadata(),
+        ..ask("gpt-4o-mini", KIB, false)
+    };
+    for (name, exchange) in [("by a key", by_key), ("by a token", by_token)] {
+        let record = r#""user":"alice@example.com""#;
+        let play = Play::Request { exchange, status: "200", record };
+        all.push(Scenario { tokens: true, ..of(&format!("chat 1 KiB, team and user {name}"), 2, play) });
+    }
     all.push(of("chat 1 KiB, model renamed", 3, answered("fast", KIB)));
     all.push(Scenario { behind: true, ..of("chat 1 KiB, two targets", 3, answered("safe", KIB)) });
     all.push(Scenario { behind: true, ..of("chat 1 KiB, first target fails", 3, failing) });
@@ -132,6 +151,7 @@ fn of(name: &str, budgets: usize, play: Play) -> Scenario {
         fleet: false,
         registry: false,
         requests: None,
+        tokens: false,
         play,
     }
 }
@@ -146,6 +166,7 @@ fn ask(model: &str, size: usize, stream: bool) -> Exchange {
     Exchange {
         head: payload::head("POST", CHAT, Some(KEY), body.len(), &session),
         body,
+        metadata: Vec::new(),
         answers: vec![payload::answer()],
     }
 }
@@ -161,7 +182,7 @@ fn streamed(events: usize) -> Play {
 
 fn bodiless(method: &str, path: &str) -> Play {
     let head = payload::head(method, path, Some(KEY), 0, &[]);
-    let exchange = Exchange { head, body: Vec::new(), answers: Vec::new() };
+    let exchange = Exchange { head, body: Vec::new(), metadata: Vec::new(), answers: Vec::new() };
     Play::Request { exchange, status: "200", record: r#""outcome":"local""# }
 }
 
@@ -224,6 +245,21 @@ impl Scenario {
         if let Some(json) = json.as_object_mut().filter(|_| self.registry) {
             json.insert("ledger".into(), serde_json::json!({"registry": {}}));
             json.insert("keys".into(), serde_json::json!([]));
+        }
+        if let Some(json) = json.as_object_mut().filter(|_| self.tokens) {
+            let team = serde_json::json!({"claim": "groups", "teams": {"eng-search": "search"}});
+            json.insert(
+                "identity".into(),
+                serde_json::json!({"from": "jwt", "issuers": [payload::ISSUER],
+                "team": team, "user": "email"}),
+            );
+            json.insert(
+                "budgets".into(),
+                serde_json::json!([
+                    {"name": "team", "per": "team", "window": "day", "limit_usd": 5000},
+                    {"name": "user", "per": "user", "window": "day", "limit_usd": 5000},
+                ]),
+            );
         }
         if let Some(budgets) = json.get_mut("budgets").and_then(Value::as_array_mut) {
             budgets.truncate(self.budgets);

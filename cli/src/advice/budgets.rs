@@ -8,8 +8,8 @@ use super::{Advisor, quoted};
 impl Advisor<'_> {
     pub(super) fn budgets(&mut self) {
         let working: Vec<&Key> = self.working().into_values().collect();
-        if working.is_empty() {
-            // Told already, or there are no keys yet.
+        // Told already, or there are no keys yet, or there are callers of whom the configuration knows no names.
+        if working.is_empty() || self.config.listed.is_some() {
             return;
         }
         for (index, budget) in self.config.budgets.iter().enumerate() {
