@@ -218,7 +218,7 @@ fn every_rendered_manifest_for_kubernetes_is_read() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 15);
 }
 
 #[test]
