@@ -4,9 +4,12 @@ use farebox_tests::client::{Answer, Client, chat_body};
 use farebox_tests::config::{self, DEMO};
 use farebox_tests::envoy::Setup;
 use farebox_tests::gateway::Gateway;
+use farebox_tests::http2::post_with_trailers;
 use farebox_tests::identity_provider::{ISSUER, IdentityProvider};
 use farebox_tests::mtls::Workloads;
 use serde_json::{Value, json};
+
+const CHAT: &str = "/v1/chat/completions";
 
 fn with_tokens() -> Value {
     config::with(json!({
@@ -105,6 +108,14 @@ async fn a_client_cannot_say_who_it_is_beside_its_token() {
         IdentityProvider::new().token(&claims("alice", "eng-search")),
     ] {
         assert_eq!(denied(&bearer(&token).chat("fast").await).0, 401);
+    }
+    let body = chat_body("fast").to_string();
+    let token = format!("Bearer {}", provider.token(&claims("alice", "eng-search")));
+    let key = format!("Bearer {DEMO}");
+    for trailer in [("authorization", &*token), ("authorization", &*key), ("x-farebox-user", "alice")] {
+        let headers = [("content-type", "application/json")];
+        let sent = post_with_trailers(&gateway.envoy, CHAT, &headers, &[body.as_bytes()], &[trailer]).await;
+        assert_eq!(sent.0, 401, "{trailer:?} behind the body");
     }
     assert_eq!(gateway.provider.count(), 0);
 

@@ -4,6 +4,7 @@ mod figures;
 mod keys;
 mod limits;
 mod outages;
+mod proven;
 
 use farebox_tests::client::Client;
 use farebox_tests::envoy::Setup;
