@@ -44,7 +44,7 @@ async fn a_limit_is_raised_and_lowered_and_what_was_spent_stays_spent() {
     .await;
 
     // What is raised for a while falls back to the rest, by the clock of the request.
-    let raised = json!({"limit_requests": 1_000, "until": after(Duration::from_secs(4))});
+    let raised = json!({"limit_requests": 1_000, "until": after(Duration::from_secs(10))});
     registry.set("limit/team/search", json!({"limit_requests": 11, "raised": raised})).await;
     everywhere(&fleet, DEMO, 200, None).await;
     everywhere(&fleet, DEMO, 429, Some("budget")).await;

@@ -13,9 +13,16 @@ use farebox_tests::patience::until;
 use farebox_tests::valkey::Valkey;
 use serde_json::{Value, json};
 
-/// Two Envoys of two workers each that read the registry of `valkey`.
+/// Two Envoys of two workers each that have read the registry of `valkey`: before that they let nobody in.
 async fn fleet(valkey: &Valkey, budgets: Value) -> Envoys {
-    Envoys::start(2, setup(valkey, &with(budgets, json!({})))).await
+    let fleet = Envoys::start(2, setup(valkey, &with(budgets, json!({})))).await;
+    for client in &fleet.clients {
+        until("the registry to be read", async || {
+            (client.get("/v1/models").await.status == 200).then_some(())
+        })
+        .await;
+    }
+    fleet
 }
 
 /// The configuration of a fleet that has a registry, with these members of that.
