@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How long a caller waits before it asks again.
 /// Revocations where nobody asks for a figure.
 const FEW: usize = 2;
+/// How long a caller waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Refusals after which no worker lets a key in any more, each over a connection of its own.
 const REFUSALS: usize = 24;

@@ -18,7 +18,7 @@ async fn fleet(valkey: &Valkey, budgets: Value) -> Envoys {
     let fleet = Envoys::start(2, setup(valkey, &with(budgets, json!({})))).await;
     for client in &fleet.clients {
         until("the registry to be read", async || {
-            (client.get("/v1/models").await.status == 200).then_some(())
+            (client.get("/v1/models").await.status != 503).then_some(())
         })
         .await;
     }
