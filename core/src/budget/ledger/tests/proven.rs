@@ -6,6 +6,8 @@ use super::*;
 use crate::budget::subject::Subject;
 use crate::config::{Key, testing};
 use crate::request::attribution::Attribution;
+#[cfg(target_os = "unknown")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn config(per: &serde_json::Value) -> crate::config::Config {
     testing::config(|json| {
