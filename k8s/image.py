@@ -257,7 +257,8 @@ def check(wasm: bytes, version: str, platform: str) -> None:
         assert fetched(folder, tag) == wasm, tag
     assert gzip.decompress(files["farebox.wasm.gz"]) == wasm
     # A ConfigMap has a megabyte, of which base64 takes a quarter.
-    assert len(files["farebox.wasm.gz"]) * 4 / 3 < 1_000_000, "the module does not fit a ConfigMap"
+    # A ConfigMap holds 1 MiB. Kubernetes counts bytes; counted here is what they are in the manifest, in base64.
+    assert len(files["farebox.wasm.gz"]) * 4 / 3 < 1 << 20, "the module does not fit a ConfigMap"
     bill = json.loads(files["farebox.cdx.json"])
     names = {component["name"] for component in bill["components"]}
     assert {"farebox-core", "proxy-wasm", "serde_json"} <= names and "proptest" not in names, names
