@@ -65,6 +65,12 @@ pub struct RegisteredKey {
 }
 
 impl RegisteredKey {
+    /// One of which nobody can say what it may.
+    pub(super) fn unread() -> Self {
+        let refused = Some(Refused::Disabled);
+        Self { key: None, hashes: Vec::new(), refused, expires: None, version: 0 }
+    }
+
     /// Whether it still may.
     ///
     /// # Errors

@@ -294,7 +294,7 @@ impl Sync {
 }
 
 impl Head {
-    fn take_in(&mut self, merged: &Merged) {
+    pub(super) fn take_in(&mut self, merged: &Merged) {
         self.changes += u64::from(merged.any);
         let parts =
             self.limits.iter_mut().zip(&merged.limits).chain(self.teams.iter_mut().zip(&merged.teams));

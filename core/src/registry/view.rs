@@ -78,27 +78,36 @@ impl View {
     pub(super) fn refresh<S: Store>(&mut self, store: &S, now: Millis) -> bool {
         let head = store.get(&self.names.head()).ok().flatten().and_then(|(bytes, _)| Head::read(&bytes));
         let Some(head) = head else { return false };
-        let known = self.head.replace(head.clone());
-        if known.as_ref().is_some_and(|known| known.changes == head.changes) {
+        if self.head.as_ref().is_some_and(|known| known.changes == head.changes) {
+            self.head = Some(head);
             return self.pass(now);
         }
         self.stamp += 1;
-        let known = known.as_ref();
+        let before = self.head.clone();
+        let known = before.as_ref();
         let changed = |counts: fn(&Head) -> &[u32; PARTS], at: usize| {
             counts(&head).get(at) != known.and_then(|known| counts(known).get(at))
         };
-        let (mut limits, mut teams) = (false, false);
+        let (mut limits, mut teams, mut whole) = (false, false, true);
         for at in 0..PARTS {
             if changed(|head| &head.limits, at) || self.limits.len() <= at {
                 let found = self.read_limits(store, &head, at);
-                limits |= !found.is_empty() || self.limits.get(at).is_some_and(|before| !before.is_empty());
+                whole &= found.is_some();
+                let had = self.limits.get(at).is_some_and(|before| !before.is_empty());
+                limits |= had || found.as_ref().is_some_and(|found| !found.is_empty());
                 put(&mut self.limits, at, found);
             }
             if changed(|head| &head.teams, at) || self.teams.len() <= at {
                 teams = true;
                 let found = self.read_teams(store, &head, at);
+                whole &= found.is_some();
                 put(&mut self.teams, at, found);
             }
+        }
+        // A part that could not be read stays as it was, and is read with the next look; before the first one there is
+        // no head, so nobody is let in for want of a limit or of a team that is off.
+        if whole {
+            self.head = Some(head);
         }
         if teams {
             self.index_teams();
@@ -145,15 +154,21 @@ impl View {
         if let Some((_, key)) = known.filter(|(stamp, _)| *stamp == self.stamp) {
             return Some(Rc::clone(key));
         }
-        let stored = store.get(&self.names.key(id)).ok().flatten();
-        let record = stored.as_ref().and_then(|(bytes, _)| Record::read(bytes));
-        let drops = |record: &Record<'_>| {
-            self.head.as_ref().is_some_and(|head| head.drops(record.version, record.round))
+        // What cannot be read may be that the key is revoked.
+        let Ok(stored) = store.get(&self.names.key(id)) else {
+            return Some(Rc::new(RegisteredKey::unread()));
         };
-        let Some(record) = record.filter(|record| !record.json.is_empty() && !drops(record)) else {
+        let Some((bytes, _)) = stored else {
             self.keys.remove(id);
             return None;
         };
+        let Some(record) = Record::read(&bytes) else { return Some(Rc::new(RegisteredKey::unread())) };
+        if record.json.is_empty()
+            || self.head.as_ref().is_some_and(|head| head.drops(record.version, record.round))
+        {
+            self.keys.remove(id);
+            return None;
+        }
         let key = match known {
             Some((_, key)) if key.version == record.version => Rc::clone(key),
             _ => Rc::new(registered_key(id, &record, config)),
@@ -209,7 +224,7 @@ impl View {
         }
     }
 
-    fn read_limits<S: Store>(&self, store: &S, head: &Head, at: usize) -> Vec<Limit> {
+    fn read_limits<S: Store>(&self, store: &S, head: &Head, at: usize) -> Option<Vec<Limit>> {
         let of = |name: &str, entry: Option<Entry>| match (EntryName::parse(name)?, entry?) {
             (EntryName::Limit { budget, subject }, Entry::Limit(entry)) => {
                 Some(Limit { budget: budget.into(), subject: subject.into(), entry })
@@ -219,7 +234,7 @@ impl View {
         self.read_part(store, head, Parted::Limit, at, of)
     }
 
-    fn read_teams<S: Store>(&self, store: &S, head: &Head, at: usize) -> Vec<(Box<str>, Team)> {
+    fn read_teams<S: Store>(&self, store: &S, head: &Head, at: usize) -> Option<Vec<(Box<str>, Team)>> {
         let of = |name: &str, entry: Option<Entry>| {
             let EntryName::Team(team) = EntryName::parse(name)? else { return None };
             let entry = match entry {
@@ -233,6 +248,7 @@ impl View {
         self.read_part(store, head, Parted::Team, at, of)
     }
 
+    /// What a part has; `None` if the host does not say.
     fn read_part<S: Store, T>(
         &self,
         store: &S,
@@ -240,17 +256,15 @@ impl View {
         kind: Parted,
         at: usize,
         of: impl Fn(&str, Option<Entry>) -> Option<T>,
-    ) -> Vec<T> {
-        let Some((bytes, _)) = store.get(&self.names.part(kind, at)).ok().flatten() else {
-            return Vec::new();
-        };
+    ) -> Option<Vec<T>> {
+        let Some((bytes, _)) = store.get(&self.names.part(kind, at)).ok()? else { return Some(Vec::new()) };
         let part = Part::read(&bytes);
         let live = |record: &Record<'_>| !record.json.is_empty() && !head.drops(record.version, record.round);
         let read = |(name, record): (&&[u8], &Record<'_>)| {
             let name = core::str::from_utf8(name).ok()?;
             of(name, Entry::parse(name, record.json).ok())
         };
-        part.0.iter().filter(|(_, record)| live(record)).filter_map(read).collect()
+        Some(part.0.iter().filter(|(_, record)| live(record)).filter_map(read).collect())
     }
 
     fn index_teams(&mut self) {
@@ -293,24 +307,19 @@ impl View {
     }
 }
 
-fn put<T>(parts: &mut Vec<Vec<T>>, at: usize, part: Vec<T>) {
-    match parts.get_mut(at) {
-        Some(before) => *before = part,
-        None => parts.push(part),
+/// Puts a part in its place; one that was not read leaves what is there.
+fn put<T>(parts: &mut Vec<Vec<T>>, at: usize, part: Option<Vec<T>>) {
+    match (parts.get_mut(at), part) {
+        (Some(before), Some(part)) => *before = part,
+        (Some(_), None) => {}
+        (None, part) => parts.push(part.unwrap_or_default()),
     }
 }
 
 fn registered_key(id: &str, record: &Record<'_>, config: &Config) -> RegisteredKey {
     let name = EntryName::Key(id).to_string();
     let Ok(Entry::Key(entry)) = Entry::parse(&name, record.json) else {
-        let refused = Some(Refused::Disabled);
-        return RegisteredKey {
-            key: None,
-            hashes: Vec::new(),
-            refused,
-            expires: None,
-            version: record.version,
-        };
+        return RegisteredKey { version: record.version, ..RegisteredKey::unread() };
     };
     let KeyEntry { hashes, team, labels, models, expires, enabled, revoked_at } = entry;
     let refused = match revoked_at {
